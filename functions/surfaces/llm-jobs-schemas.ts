@@ -1,0 +1,138 @@
+/** The shapes of `/api/llm` on the wire: what the routes check, and what `/openapi.json` describes. */
+import { z } from '@hono/zod-openapi';
+import { JOB_STATES, type JobState } from '../../shared/core/job.ts';
+import { fields } from '../../shared/job-types/fields.ts';
+import { JOB_TYPES } from '../../shared/job-types/registry.ts';
+import { modelId, questionId } from '../../shared/job-types/submission.ts';
+import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
+
+const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
+const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
+const success = z.literal(true);
+const jobId = z.uuid();
+const urls = z.object({ status: z.string(), result: z.string() });
+const model = z.object({ id: z.uuid(), name: z.string(), provider: z.string() }).openapi('ModelReference');
+
+const usage = z
+  .object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    total_tokens: z.int(),
+    cached_input_tokens: z.int().optional(),
+    reasoning_tokens: z.int().optional(),
+  })
+  .openapi('Usage');
+
+const attempt = z
+  .object({
+    n: z.int(),
+    started_at: time,
+    ended_at: time.optional(),
+    provider: z.string(),
+    model: z.string(),
+    outcome: z.enum(['completed', 'failed', 'lost']).optional(),
+    error_code: z.string().optional(),
+    provider_request_id: z.string().optional(),
+    finish_reason: z.string().optional(),
+    calls: z.int(),
+    usage: usage.optional(),
+  })
+  .openapi('Attempt');
+
+const resultData = z.any().openapi({ example: { success: true, result: 'The analysis shows...' } });
+
+export const jobView = z
+  .object({
+    success,
+    job_id: jobId,
+    job_type: z.string(),
+    status,
+    is_complete: z.boolean(),
+    created_at: time,
+    started_at: time.optional(),
+    completed_at: time.optional(),
+    processing_time: z.number().optional(),
+    result_data: resultData.optional(),
+    error_message: z.string().optional(),
+    error_code: z.string().optional(),
+    model,
+    question_id: z.string().optional(),
+    progress: z.number(),
+    stage: z.string().optional(),
+    message: z.string(),
+    version: z.int(),
+    attempts: z.array(attempt),
+    usage: usage.optional(),
+    urls,
+  })
+  .openapi('Job');
+
+export const submitted = z
+  .object({ success, job_id: jobId, status, message: z.string(), job_type: z.string(), created_at: time, model, urls })
+  .openapi('Submitted');
+
+export const resultView = z
+  .object({
+    success,
+    job_id: jobId,
+    job_type: z.string(),
+    status,
+    result_data: resultData,
+    processing_time: z.number().optional(),
+    model,
+    question_id: z.string().optional(),
+  })
+  .openapi('JobResult');
+
+export const jobList = z
+  .object({ success, jobs: z.array(jobView), limit: z.int(), offset: z.int() })
+  .openapi('JobList');
+
+export const modelList = z
+  .object({
+    success,
+    models: z.array(
+      z.object({
+        id: z.uuid(),
+        name: z.string(),
+        model: z.string(),
+        provider: z.string(),
+        available: z.boolean(),
+        unavailable_reason: z.string().optional(),
+      }),
+    ),
+  })
+  .openapi('ModelList');
+
+export const errorBody = z
+  .object({
+    success: z.literal(false),
+    error: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+    details: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .openapi('Error');
+
+/** The convenience endpoint takes the fields of the job type's input beside the others. */
+export const trainerAnalysisBody = fields({
+  model_id: modelId,
+  question_id: questionId.optional(),
+  ...trainerQuestionInput.shape,
+});
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, { error: `must be a whole number from ${least} to ${most}` })
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, { error: `must be a whole number from ${least} to ${most}` });
+
+export const listParameters = fields({
+  status: status.optional(),
+  job_type: z.enum(JOB_TYPES.map((type) => type.name)).optional(),
+  limit: wholeNumber(1, 100).default(20),
+  offset: wholeNumber(0, 1_000).default(0),
+});
+
+export const jobParameters = z.object({ job_id: z.string() });

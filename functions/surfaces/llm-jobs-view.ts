@@ -1,0 +1,123 @@
+/** A job in the words of `/api/llm`. A field that is `undefined` here is absent from the JSON. */
+import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/core/job.ts';
+
+/** `2025-01-18T10:15:30Z`, as seed 000 writes times. */
+export function toTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+function optionalTime(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : toTime(ms);
+}
+
+/** The paths at which a job is read. */
+export function renderUrls(job: Job) {
+  const path = `/api/llm/jobs/${job.id}`;
+  return { status: `${path}/status/`, result: `${path}/result/` };
+}
+
+/** The model as every view shows it. */
+export function renderModel({ model }: Job) {
+  return { id: model.id, name: model.name, provider: model.provider };
+}
+
+/** The status view: what the seed shows, then what we add. */
+export function renderJob(job: Job) {
+  const usage = totalUsage(job);
+  return {
+    success: true as const,
+    job_id: job.id,
+    job_type: job.jobType,
+    status: job.state,
+    is_complete: isTerminal(job.state),
+    created_at: toTime(job.createdAt),
+    started_at: optionalTime(job.startedAt),
+    completed_at: optionalTime(job.completedAt),
+    processing_time: processingTime(job),
+    result_data: job.result,
+    error_message: job.error?.message,
+    error_code: job.error?.code,
+    model: renderModel(job),
+    question_id: job.questionId,
+    progress: progressOf(job),
+    stage: job.stage,
+    message: messageOf(job),
+    version: job.version,
+    attempts: job.attempts.map(renderAttempt),
+    usage: usage && renderUsage(usage),
+    urls: renderUrls(job),
+  };
+}
+
+/** Seconds from the first claim to the end. */
+export function processingTime({ startedAt, completedAt }: Job): number | undefined {
+  if (startedAt === undefined || completedAt === undefined) return undefined;
+  return Math.max(0, completedAt - startedAt) / 1_000;
+}
+
+function progressOf(job: Job): number {
+  if (isTerminal(job.state)) return 100;
+  return job.state === 'pending' ? 0 : 10;
+}
+
+function messageOf(job: Job): string {
+  switch (job.state) {
+    case 'pending':
+      return 'Waiting for a worker';
+    case 'processing':
+      return `Waiting for ${job.model.name} to answer`;
+    case 'completed':
+      return 'Done';
+    case 'failed':
+      return 'Failed';
+    case 'cancelled':
+      return 'Cancelled';
+  }
+}
+
+function renderAttempt(attempt: Attempt) {
+  return {
+    n: attempt.n,
+    started_at: toTime(attempt.startedAt),
+    ended_at: optionalTime(attempt.endedAt),
+    provider: attempt.provider,
+    model: attempt.model,
+    outcome: attempt.outcome,
+    error_code: attempt.errorCode,
+    provider_request_id: attempt.providerRequestId,
+    finish_reason: attempt.finishReason,
+    calls: attempt.calls,
+    usage: attempt.usage && renderUsage(attempt.usage),
+  };
+}
+
+function renderUsage(usage: Usage) {
+  return {
+    input_tokens: usage.inputTokens,
+    output_tokens: usage.outputTokens,
+    total_tokens: usage.totalTokens,
+    cached_input_tokens: usage.cachedInputTokens,
+    reasoning_tokens: usage.reasoningTokens,
+  };
+}
+
+/** What all attempts together used, as far as the provider said. */
+function totalUsage(job: Job): Usage | undefined {
+  const usages = job.attempts.flatMap((attempt) => attempt.usage ?? []);
+  const [first, ...rest] = usages;
+  return first && rest.reduce(addUsage, first);
+}
+
+function addUsage(left: Usage, right: Usage): Usage {
+  return {
+    inputTokens: left.inputTokens + right.inputTokens,
+    outputTokens: left.outputTokens + right.outputTokens,
+    totalTokens: left.totalTokens + right.totalTokens,
+    cachedInputTokens: addKnown(left.cachedInputTokens, right.cachedInputTokens),
+    reasoningTokens: addKnown(left.reasoningTokens, right.reasoningTokens),
+  };
+}
+
+function addKnown(left: number | undefined, right: number | undefined): number | undefined {
+  return left === undefined ? right : left + (right ?? 0);
+}

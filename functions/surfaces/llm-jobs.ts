@@ -1,0 +1,170 @@
+/** The Jobs API, `/api/llm`: the canonical contract (seed 000), where every feature shows. */
+import { createRoute, type z } from '@hono/zod-openapi';
+import type { Context, HonoRequest } from 'hono';
+import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
+import type { Job, Json } from '../../shared/core/job.ts';
+import type { Submission } from '../../shared/core/service.ts';
+import type { HttpApp, HttpEnv } from '../../shared/http/app.ts';
+import { toFieldErrors } from '../../shared/http/field-errors.ts';
+import { envelopeIssues, submissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
+import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
+import * as schemas from './llm-jobs-schemas.ts';
+import { processingTime, renderJob, renderModel, renderUrls, toTime } from './llm-jobs-view.ts';
+import type { Surface, SurfaceContext } from './surface.ts';
+
+const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
+const answer = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
+const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), required: true });
+const errors = {
+  400: answer(schemas.errorBody, 'A field is wrong; `details` names it and says what would be right.'),
+  404: answer(schemas.errorBody, 'There is no such job, or it is not yours.'),
+  503: answer(schemas.errorBody, 'The model or the store cannot be used now.'),
+};
+
+const submitRoute = createRoute({
+  method: 'post',
+  path: '/api/llm/jobs/submit',
+  summary: 'Submit a job of any type',
+  request: { body: body(submissionSchema) },
+  responses: { 202: answer(schemas.submitted, 'The job was accepted.'), 400: errors[400], 503: errors[503] },
+});
+
+const trainerRoute = createRoute({
+  method: 'post',
+  path: '/api/llm/trainer-analysis',
+  summary: "Submit the analysis of a trainer's question",
+  request: { body: body(schemas.trainerAnalysisBody) },
+  responses: { 202: answer(schemas.submitted, 'The job was accepted.'), 400: errors[400], 503: errors[503] },
+});
+
+const statusRoute = createRoute({
+  method: 'get',
+  path: '/api/llm/jobs/{job_id}/status',
+  summary: 'Poll a job',
+  request: { params: schemas.jobParameters },
+  responses: { 200: answer(schemas.jobView, 'The job as it is now.'), 404: errors[404] },
+});
+
+const resultRoute = createRoute({
+  method: 'get',
+  path: '/api/llm/jobs/{job_id}/result',
+  summary: 'The result of a completed job',
+  request: { params: schemas.jobParameters },
+  responses: {
+    200: answer(schemas.resultView, 'The result.'),
+    404: errors[404],
+    409: answer(schemas.errorBody, 'The job is not completed; `status` says where it is.'),
+  },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/api/llm/jobs',
+  summary: 'Your jobs, newest first',
+  request: { query: schemas.listParameters },
+  responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400] },
+});
+
+const modelsRoute = createRoute({
+  method: 'get',
+  path: '/api/llm/models',
+  summary: 'The models that jobs can run on',
+  responses: { 200: answer(schemas.modelList, 'All models, and whether each can be used now.') },
+});
+
+export const llmJobsSurface: Surface = (app, context) => {
+  mountWrites(app, context);
+  mountReads(app, context);
+};
+
+function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
+  async function submit(context: Context<HttpEnv>, submission: Submission) {
+    const job = await service.submit(context.get('principal'), { ...submission, requestId: context.get('requestId') });
+    context.header('Location', renderUrls(job).status);
+    return context.json(renderSubmitted(job), 202);
+  }
+
+  app.openapi(
+    submitRoute,
+    (context) => submit(context, toSubmission(context.req.valid('json'))),
+    (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
+  );
+
+  app.openapi(trainerRoute, (context) => {
+    const { model_id, question_id, ...input } = context.req.valid('json');
+    return submit(context, {
+      jobType: trainerQuestionAnalysis.name,
+      model: model_id,
+      input: input as Json,
+      questionId: question_id,
+    });
+  });
+}
+
+function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
+  app.openapi(statusRoute, async (context) => {
+    const job = await service.get(context.get('principal'), context.req.valid('param').job_id);
+    return context.json(renderJob(job), 200);
+  });
+
+  app.openapi(resultRoute, async (context) => {
+    const job = await service.get(context.get('principal'), context.req.valid('param').job_id);
+    if (job.state !== 'completed') throw notComplete(job);
+    return context.json(renderResult(job), 200);
+  });
+
+  app.openapi(listRoute, async (context) => {
+    const { status, job_type, limit, offset } = context.req.valid('query');
+    const jobs = await service.list(context.get('principal'), { state: status, jobType: job_type, limit, offset });
+    return context.json({ success: true as const, jobs: jobs.map(renderJob), limit, offset }, 200);
+  });
+
+  app.openapi(modelsRoute, (context) => {
+    const rows = models.list().map((model) => {
+      const availability = models.availability(model);
+      const unavailable_reason = availability.available ? undefined : availability.reason;
+      return { ...model, available: availability.available, unavailable_reason };
+    });
+    return context.json({ success: true as const, models: rows }, 200);
+  });
+}
+
+/** Names the other wrong fields, too, of a body whose job type is unknown. */
+async function refuseSubmission(issues: z.core.$ZodIssue[], request: HonoRequest): Promise<never> {
+  const untyped = issues.some((issue) => issue.code === 'invalid_union');
+  const besides = untyped ? envelopeIssues(await request.json().catch(() => ({}))) : [];
+  throw invalidRequest(toFieldErrors([...issues, ...besides]));
+}
+
+function renderSubmitted(job: Job) {
+  return {
+    success: true as const,
+    job_id: job.id,
+    status: job.state,
+    message: 'Job submitted successfully. Use job_id to poll for results.',
+    job_type: job.jobType,
+    created_at: toTime(job.createdAt),
+    model: renderModel(job),
+    urls: renderUrls(job),
+  };
+}
+
+function renderResult(job: Job) {
+  return {
+    success: true as const,
+    job_id: job.id,
+    job_type: job.jobType,
+    status: job.state,
+    result_data: job.result,
+    processing_time: processingTime(job),
+    model: renderModel(job),
+    question_id: job.questionId,
+  };
+}
+
+function notComplete(job: Job): ServiceError {
+  const reason = job.error ? `: ${job.error.message}` : '';
+  return new ServiceError('job_not_complete', `The job is ${job.state}; it has no result${reason || ' yet'}.`, {
+    fields: { status: job.state },
+  });
+}

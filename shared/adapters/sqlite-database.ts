@@ -1,0 +1,44 @@
+/**
+ * Opens the file in which one process keeps its jobs and messages. The process holds the file alone: nobody else can
+ * have a live lease in it, which is what lets a restart take over every lease at once.
+ */
+import Database from 'libsql';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS jobs (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, user TEXT NOT NULL, state TEXT NOT NULL, job_type TEXT NOT NULL,
+    created_at INTEGER NOT NULL, wake_at INTEGER, revision INTEGER NOT NULL, job TEXT NOT NULL, input TEXT NOT NULL,
+    PRIMARY KEY (tenant, id)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS jobs_by_user ON jobs (tenant, user, created_at DESC, id DESC);
+  CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (tenant, created_at DESC, id DESC);
+  CREATE INDEX IF NOT EXISTS jobs_due ON jobs (wake_at) WHERE wake_at IS NOT NULL;
+
+  CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, published_at INTEGER NOT NULL,
+    visible_at INTEGER NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE INDEX IF NOT EXISTS messages_visible ON messages (visible_at);
+  CREATE TABLE IF NOT EXISTS dead_letters (
+    id INTEGER PRIMARY KEY, body TEXT NOT NULL, published_at INTEGER NOT NULL, died_at INTEGER NOT NULL
+  );
+`;
+
+/** Opens or creates the database. Throws with a sentence for people when another process has it open. */
+export function openDatabase(path: string): Database.Database {
+  const database = new Database(path);
+  try {
+    // Kept until the process ends, however it ends. FULL: an answered write survives a power cut, too.
+    database.pragma('locking_mode = EXCLUSIVE');
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    if (error instanceof Error && /locked|busy/i.test(error.message)) {
+      throw new Error(`${path} is in use by another process. Stop that one, or set DATABASE_URL to another file.`);
+    }
+    throw error;
+  }
+}

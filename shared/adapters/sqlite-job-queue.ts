@@ -1,0 +1,134 @@
+/**
+ * `JobQueue` on SQLite, with the manners of a Pub/Sub push subscription: a doorbell is delivered until it is
+ * acknowledged, later after each refusal, again when no answer comes before the acknowledgement deadline, and is set
+ * aside as a dead letter in the end. Messages that were under way when the process died are delivered again at once.
+ */
+import type Database from 'libsql';
+import type { JobKey } from '../core/job.ts';
+import type { Clock, JobQueue, Log } from '../core/ports.ts';
+
+export type Delivery = {
+  messageId: string;
+  doorbell: JobKey;
+  /** 1 for the first delivery. */
+  attempt: number;
+};
+
+/** Takes a delivery; `true` acknowledges it. A rejection is a refusal. */
+export type DeliveryHandler = (delivery: Delivery) => Promise<boolean>;
+
+export type SqliteJobQueue = JobQueue & {
+  /** Starts delivering, `concurrency` messages at a time. The answer stops it; deliveries under way are not awaited. */
+  consume(handler: DeliveryHandler, concurrency: number): () => void;
+  /** The doorbells that were set aside, oldest first. */
+  deadLetters(): JobKey[];
+};
+
+export type SqliteJobQueueOptions = {
+  clock: Clock;
+  log: Log;
+  /** Without an answer for this long, a message is delivered again. Pub/Sub's longest. */
+  ackDeadlineMs?: number;
+  /** The pause after the first refusal; it doubles up to `backoffMostMs`. */
+  backoffLeastMs?: number;
+  backoffMostMs?: number;
+  /** After this many deliveries without an acknowledgement a message is dead. */
+  deliveriesMost?: number;
+};
+
+type Row = { id: number; body: string; deliveries: number };
+
+export function sqliteJobQueue(database: Database.Database, options: SqliteJobQueueOptions): SqliteJobQueue {
+  const { clock, log, ackDeadlineMs = 600_000, backoffLeastMs = 1_000 } = options;
+  const { backoffMostMs = 600_000, deliveriesMost = 20 } = options;
+  const insert = database.prepare('INSERT INTO messages (body, published_at, visible_at) VALUES (?, ?, ?)');
+  const selectVisible = database.prepare(
+    'SELECT id, body, deliveries FROM messages WHERE visible_at <= ? ORDER BY visible_at, id LIMIT ?',
+  );
+  const selectNext = database.prepare('SELECT min(visible_at) AS at FROM messages');
+  const take = database.prepare('UPDATE messages SET deliveries = deliveries + 1, visible_at = ? WHERE id = ?');
+  const acknowledge = database.prepare('DELETE FROM messages WHERE id = ?');
+  // Only this delivery's refusal: after the deadline the message is somebody else's.
+  const postpone = database.prepare('UPDATE messages SET visible_at = ? WHERE id = ? AND deliveries = ?');
+  const bury = database.prepare(
+    'INSERT OR IGNORE INTO dead_letters SELECT id, body, published_at, ? FROM messages WHERE id = ?',
+  );
+  const selectDead = database.prepare('SELECT body FROM dead_letters ORDER BY id');
+
+  // Whoever had these under way is dead: the file has one process, and this is its start.
+  database.prepare('UPDATE messages SET visible_at = ? WHERE deliveries > 0').run(clock.nowMs());
+
+  let pump = () => {};
+
+  function consume(handler: DeliveryHandler, concurrency: number): () => void {
+    let underWay = 0;
+    let stopped = false;
+    let cancelTimer = () => {};
+
+    async function deliver(row: Row): Promise<void> {
+      const attempt = row.deliveries + 1;
+      const doorbell = JSON.parse(row.body) as JobKey;
+      const acknowledged = await handler({ messageId: String(row.id), doorbell, attempt }).catch(() => false);
+      if (stopped) return;
+      if (acknowledged) acknowledge.run(row.id);
+      else {
+        const pauseMs = Math.min(backoffLeastMs * 2 ** (attempt - 1), backoffMostMs);
+        postpone.run(clock.nowMs() + pauseMs, row.id, attempt);
+      }
+    }
+
+    pump = () => {
+      if (stopped) return;
+      cancelTimer();
+      const free = concurrency - underWay;
+      if (free > 0) for (const row of takeVisible(free)) start(row);
+      const next = (selectNext.get() as { at: number | null }).at;
+      if (next !== null && underWay < concurrency)
+        cancelTimer = clock.setTimer(pump, Math.max(1, next - clock.nowMs()));
+    };
+
+    function start(row: Row): void {
+      underWay += 1;
+      void deliver(row).finally(() => {
+        underWay -= 1;
+        pump();
+      });
+    }
+
+    pump();
+    return () => {
+      stopped = true;
+      cancelTimer();
+    };
+  }
+
+  function takeVisible(limit: number): Row[] {
+    const nowMs = clock.nowMs();
+    const takeRows = database.transaction(() => {
+      const live: Row[] = [];
+      for (const row of selectVisible.all(nowMs, limit) as Row[]) {
+        if (row.deliveries >= deliveriesMost) {
+          bury.run(nowMs, row.id);
+          acknowledge.run(row.id);
+          log('error', 'doorbell-dead', { message_id: row.id, deliveries: row.deliveries });
+        } else {
+          take.run(nowMs + ackDeadlineMs, row.id);
+          live.push(row);
+        }
+      }
+      return live;
+    });
+    return takeRows();
+  }
+
+  return {
+    async publish(doorbell) {
+      const nowMs = clock.nowMs();
+      insert.run(JSON.stringify({ tenant: doorbell.tenant, id: doorbell.id }), nowMs, nowMs);
+      // Not within the publisher's own turn: delivering is somebody else's work.
+      clock.setTimer(() => pump(), 0);
+    },
+    consume,
+    deadLetters: () => (selectDead.all() as { body: string }[]).map(({ body }) => JSON.parse(body) as JobKey),
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * `JobStore` on SQLite: the whole job as JSON beside the few columns that queries need. libsql is synchronous, so each
+ * method is one statement or one transaction that nothing can interrupt.
+ */
+import type Database from 'libsql';
+import type { Job, Json } from '../core/job.ts';
+import { applyChanges } from '../core/lifecycle.ts';
+import type { Clock, JobStore, StoredJob } from '../core/ports.ts';
+
+type Row = { revision: number; job: string; input?: string };
+
+export type SqliteJobStore = JobStore & {
+  /**
+   * Ends every lease at once and makes its job due. For the start of the only process that uses the file: whoever held
+   * those leases is dead. Answers how many there were.
+   */
+  endAllLeases(): number;
+};
+
+export function sqliteJobStore(database: Database.Database, clock: Clock): SqliteJobStore {
+  const insert = database.prepare(
+    `INSERT INTO jobs (tenant, id, user, state, job_type, created_at, wake_at, revision, job, input)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
+  );
+  const select = database.prepare('SELECT revision, job FROM jobs WHERE tenant = ? AND id = ?');
+  const selectWithInput = database.prepare('SELECT revision, job, input FROM jobs WHERE tenant = ? AND id = ?');
+  const write = database.prepare(
+    'UPDATE jobs SET state = ?, wake_at = ?, job = ?, revision = ? WHERE tenant = ? AND id = ? AND revision = ?',
+  );
+  const selectDue = database.prepare(
+    'SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?',
+  );
+  const selectLeased = database.prepare("SELECT revision, job FROM jobs WHERE state = 'processing'");
+
+  const toStored = (row: Row): StoredJob => ({
+    job: JSON.parse(row.job) as Job,
+    revision: String(row.revision),
+    readAtMs: clock.nowMs(),
+  });
+
+  function save(next: Job, revision: number): boolean {
+    const job = JSON.stringify(next);
+    const { state, wakeAt, tenant, id } = next;
+    return write.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
+  }
+
+  return {
+    async create(job, input) {
+      const { tenant, id, user, state, jobType, createdAt, wakeAt } = job;
+      const values = [tenant, id, user, state, jobType, createdAt, wakeAt, JSON.stringify(job), JSON.stringify(input)];
+      const stored = insert.run(...values).changes === 1;
+      return stored ? { created: { revision: '1', atMs: clock.nowMs() } } : { refused: 'exists' };
+    },
+
+    async get({ tenant, id }) {
+      const row = select.get(tenant, id) as Row | undefined;
+      return row && toStored(row);
+    },
+
+    async getWithInput({ tenant, id }) {
+      const row = selectWithInput.get(tenant, id) as Required<Row> | undefined;
+      return row && { ...toStored(row), input: JSON.parse(row.input) as Json };
+    },
+
+    async update({ tenant, id }, revision, changes) {
+      const row = select.get(tenant, id) as Row | undefined;
+      if (!row) return { refused: 'missing' };
+      const changed =
+        String(row.revision) === revision && save(applyChanges(JSON.parse(row.job), changes), row.revision);
+      if (!changed) return { refused: 'changed' };
+      return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
+    },
+
+    async list({ tenant, user, state, jobType, limit, offset }) {
+      const filters = Object.entries({ tenant, user, state, job_type: jobType }).filter(
+        ([, value]) => value !== undefined,
+      );
+      const where = filters.map(([column]) => `${column} = ?`).join(' AND ');
+      const rows = database
+        .prepare(`SELECT revision, job FROM jobs WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?`)
+        .all(...filters.map(([, value]) => value), limit, offset) as Row[];
+      return rows.map((row) => toStored(row).job);
+    },
+
+    async due(nowMs, limit) {
+      return (selectDue.all(nowMs, limit) as Row[]).map(toStored);
+    },
+
+    endAllLeases() {
+      const endLeases = database.transaction(() => {
+        const nowMs = clock.nowMs();
+        const leased = (selectLeased.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
+        for (const { row, job } of leased) save({ ...job, leaseExpiresAt: nowMs, wakeAt: nowMs }, row.revision);
+        return leased.length;
+      });
+      return endLeases();
+    },
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * Every setting, one row each: its variable, what it means, its default, how it is read. The only file that reads
+ * `process.env`. The table in the README is checked against these rows.
+ */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+type Setting<T> = {
+  variable: string;
+  /** One sentence, as in the README. */
+  meaning: string;
+  /** The default, as in the README. */
+  shownDefault: string;
+  /** Reads the raw text (absent or empty: `undefined`); throws a sentence that says what would be right. */
+  read: (raw: string | undefined, environment: Environment) => T;
+};
+
+const deployed = (environment: Environment) => environment.K_SERVICE !== undefined && environment.K_SERVICE !== '';
+
+function text(variable: string, meaning: string, byDefault: string): Setting<string> {
+  return { variable, meaning, shownDefault: byDefault, read: (raw) => raw ?? byDefault };
+}
+
+function optional(variable: string, meaning: string): Setting<string | undefined> {
+  return { variable, meaning, shownDefault: '', read: (raw) => raw };
+}
+
+function whole(variable: string, meaning: string, byDefault: number, least: number, most: number): Setting<number> {
+  const read = (raw: string | undefined) => {
+    if (raw === undefined) return byDefault;
+    const value = Number(raw);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new Error(`must be a whole number from ${least} to ${most}`);
+  };
+  return { variable, meaning, shownDefault: String(byDefault), read };
+}
+
+function choice<const T extends string>(
+  variable: string,
+  meaning: string,
+  values: readonly T[],
+  shownDefault: string,
+  byDefault: (environment: Environment) => T | undefined,
+): Setting<T> {
+  const read = (raw: string | undefined, environment: Environment) => {
+    const value = raw ?? byDefault(environment);
+    const known = values.find((candidate) => candidate === value);
+    if (known) return known;
+    throw new Error(`${raw === undefined ? 'must be set here' : 'is unknown'}; known values: ${values.join(', ')}`);
+  };
+  return { variable, meaning, shownDefault, read };
+}
+
+export const SETTINGS = {
+  port: whole('PORT', 'The port of the local service.', 8080, 0, 65_535),
+  host: text('HOST', 'The address that the local service listens on.', '127.0.0.1'),
+  databaseUrl: text('DATABASE_URL', 'The SQLite file of `npm start`; `:memory:` keeps nothing.', 'jobs.db'),
+  authMode: choice(
+    'AUTH_MODE',
+    'Who may call. `none`: everybody is one local user. On Google Cloud it must be set.',
+    ['none'],
+    'none',
+    (environment) => (deployed(environment) ? undefined : 'none'),
+  ),
+  corsOrigins: optional(
+    'CORS_ORIGINS',
+    'Origins whose pages may call, separated by commas; locally, any localhost origin may.',
+  ),
+  openaiApiKey: optional('OPENAI_API_KEY', "OpenAI's key. Without it its models answer 503."),
+  openaiBaseUrl: optional('OPENAI_BASE_URL', 'Where the OpenAI API is, if not at OpenAI.'),
+  configuredProviders: optional(
+    'CONFIGURED_PROVIDERS',
+    'Providers that the workers have keys for, separated by commas, for functions that hold no keys themselves.',
+  ),
+  simulatedMs: whole(
+    'SIMULATED_MS',
+    'How long the simulated model takes for an answer, in milliseconds.',
+    1_000,
+    0,
+    540_000,
+  ),
+  leaseMs: whole(
+    'LEASE_MS',
+    'How long a worker holds a job without a sign of life, in milliseconds.',
+    60_000,
+    500,
+    600_000,
+  ),
+  workerConcurrency: whole('WORKER_CONCURRENCY', 'How many jobs run at once locally.', 50, 1, 1_000),
+  sweepMs: whole(
+    'SWEEP_MS',
+    'How often the local sweeper looks for jobs that are due, in milliseconds.',
+    2_000,
+    50,
+    600_000,
+  ),
+  projectId: {
+    variable: 'GOOGLE_CLOUD_PROJECT',
+    meaning: 'The Google Cloud project.',
+    shownDefault: 'demo-llm-jobs',
+    read: (raw, environment) => {
+      if (raw !== undefined || !deployed(environment)) return raw ?? 'demo-llm-jobs';
+      throw new Error('must name the project on Google Cloud');
+    },
+  } satisfies Setting<string>,
+  firestoreDatabase: text('FIRESTORE_DATABASE', 'The Firestore database.', '(default)'),
+  firestoreEmulatorHost: optional('FIRESTORE_EMULATOR_HOST', "`host:port` of Google's Firestore emulator."),
+  pubsubEmulatorHost: optional('PUBSUB_EMULATOR_HOST', "`host:port` of Google's Pub/Sub emulator."),
+  jobsTopic: text('JOBS_TOPIC', 'The Pub/Sub topic of the doorbells.', 'llm-jobs'),
+  wakeShards: {
+    variable: 'WAKE_SHARDS',
+    meaning: "Into how many slices the sweeper's index is cut, 1 to 30. The same for all functions.",
+    shownDefault: '1; 16 on Google Cloud',
+    read: (raw, environment) => whole('WAKE_SHARDS', '', deployed(environment) ? 16 : 1, 1, 30).read(raw, environment),
+  } satisfies Setting<number>,
+  logFormat: choice(
+    'LOG_FORMAT',
+    'Log lines as `text` for people or as `json` for Cloud Logging.',
+    ['text', 'json'],
+    'text; json on Google Cloud',
+    (environment) => (deployed(environment) ? 'json' : 'text'),
+  ),
+} satisfies Record<string, Setting<unknown>>;
+
+export type Config = { [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['read']> };
+
+/** Wrong settings, all of them, in one message for people. */
+export class ConfigError extends Error {}
+
+/** Reads all settings. Throws one `ConfigError` that names every wrong one. */
+export function readConfig(environment: Environment = process.env): Config {
+  const wrong: string[] = [];
+  const entries = Object.entries(SETTINGS).map(([name, setting]) => {
+    const raw = environment[setting.variable];
+    try {
+      return [name, setting.read(raw === '' ? undefined : raw, environment)];
+    } catch (error) {
+      wrong.push(`${setting.variable} ${(error as Error).message}`);
+      return [name, undefined];
+    }
+  });
+  if (wrong.length > 0) throw new ConfigError(`Settings are wrong:\n${wrong.map((line) => `  ${line}`).join('\n')}`);
+  return Object.fromEntries(entries) as Config;
+}

@@ -1,0 +1,81 @@
+/**
+ * The one error class of the project and its closed list of codes.
+ *
+ * Expected outcomes (a lease that is taken, a job that is over) are return values; a `ServiceError` is a request that
+ * cannot be served, an attempt that failed, or a dependency that gave no answer. Whoever throws one decides the code
+ * where the cause is known; how a code looks on the wire is decided in `shared/http/errors.ts`.
+ */
+
+/** What went wrong with a request. */
+export type RequestErrorCode =
+  | 'invalid_request'
+  | 'job_not_found'
+  | 'job_not_complete'
+  | 'route_not_found'
+  | 'method_not_allowed'
+  | 'unsupported_media_type'
+  | 'input_too_large'
+  | 'model_unavailable'
+  | 'store_unavailable'
+  | 'internal_error';
+
+/** Why an attempt, and with it a job, failed. Stored on the job and shown as `error_code`. */
+export type FailureCode =
+  | 'auth'
+  | 'rate_limited'
+  | 'quota_exhausted'
+  | 'overloaded'
+  | 'network'
+  | 'invalid_request'
+  | 'content_policy'
+  | 'context_overflow'
+  | 'provider_error'
+  | 'model_unavailable'
+  | 'response_too_large'
+  | 'result_unstorable'
+  | 'attempt_timeout'
+  | 'lease_lost'
+  | 'internal_error';
+
+export type ErrorCode = RequestErrorCode | FailureCode;
+
+/** One wrong field: where it is (`input_data.full_input`) and what would be right. */
+export type FieldError = { path: string; message: string };
+
+export type ServiceErrorOptions = {
+  cause?: unknown;
+  /** The wrong fields of a request. */
+  details?: FieldError[];
+  /** The soonest time at which trying again makes sense. */
+  retryAfterMs?: number;
+  /** More facts for the caller, shown beside the message (`{ status: 'processing' }`). */
+  fields?: Record<string, string>;
+};
+
+/** An error whose `message` may be shown to the user as it stands: no internals, no keys, no prompts. */
+export class ServiceError extends Error {
+  readonly code: ErrorCode;
+  readonly details: FieldError[] | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly fields: Record<string, string> | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ServiceErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'ServiceError';
+    this.code = code;
+    this.details = options.details;
+    this.retryAfterMs = options.retryAfterMs;
+    this.fields = options.fields;
+  }
+}
+
+/** Is this error a `ServiceError`, and (when given) one with this code? */
+export function isServiceError(error: unknown, code?: ErrorCode): error is ServiceError {
+  return error instanceof ServiceError && (code === undefined || error.code === code);
+}
+
+/** A request whose fields are wrong; the sentence names them, the details say what would be right. */
+export function invalidRequest(details: FieldError[]): ServiceError {
+  const sentence = details.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+  return new ServiceError('invalid_request', sentence, { details });
+}

@@ -1,0 +1,132 @@
+/**
+ * The words of this project, and the types behind them.
+ *
+ * - **job**: one LLM request that was accepted, with its state and, in the end, its result. One document in the store.
+ * - **tenant**: an organisation (`default` unless configured). **user**: the principal within it.
+ * - **job type**: what a job does: how its input becomes an LLM request and how the answer is checked.
+ * - **doorbell**: the message `{ tenant, job_id }` that tells a worker to look at a job. It carries no truth.
+ * - **claim**: a worker takes a job and gets a **lease**: the right to write it until an instant, shown by a **token**.
+ * - **attempt**: what happens under one lease. A job has attempts 1, 2, 3… without gaps.
+ * - **call**: one request to an LLM provider. No call starts before a write that records it.
+ * - **fence**: a write that the store refuses unless the document is as its writer last saw it.
+ * - **ring**: to publish a job's doorbell (again). **sweep**: to look for jobs whose time has come.
+ *
+ * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
+ */
+
+/** Any value that JSON can express. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/**
+ * Where a job is. There is no way back, and the last three are absorbing.
+ *
+ * - `pending`: accepted, not claimed yet. Entered by submit; left by a claim.
+ * - `processing`: claimed at least once; with or without a live lease. Entered by a claim; left by a finish.
+ * - `completed`: the answer is stored. Entered by the holder's finish.
+ * - `failed`: the job ended without an answer; `error` says why. Entered by the holder's finish.
+ * - `cancelled`: somebody asked for the end and got it.
+ */
+export type JobState = 'pending' | 'processing' | 'completed' | 'failed' | 'cancelled';
+
+export const JOB_STATES: readonly JobState[] = ['pending', 'processing', 'completed', 'failed', 'cancelled'];
+
+/** Is a job in this state over for good? */
+export function isTerminal(state: JobState): state is 'completed' | 'failed' | 'cancelled' {
+  return state === 'completed' || state === 'failed' || state === 'cancelled';
+}
+
+/** What names a job in the store. */
+export type JobKey = { tenant: string; id: string };
+
+/** The model a job runs on, as it was when the job was submitted. */
+export type JobModel = {
+  /** Stable UUID of the catalog entry. */
+  id: string;
+  /** As shown to people: `GPT-4`. */
+  name: string;
+  provider: string;
+  /** As the provider calls it: `gpt-4`. */
+  model: string;
+};
+
+/** Tokens as the provider reported them. */
+export type Usage = {
+  inputTokens: number;
+  outputTokens: number;
+  totalTokens: number;
+  cachedInputTokens?: number | undefined;
+  reasoningTokens?: number | undefined;
+};
+
+/** How an attempt ended. `lost`: its holder was never heard of again and another one took over. */
+export type AttemptOutcome = 'completed' | 'failed' | 'lost';
+
+/** The record of one attempt, written before its first call starts. */
+export type Attempt = {
+  n: number;
+  startedAt: number;
+  provider: string;
+  model: string;
+  /** Calls recorded so far; never fewer than were made. */
+  calls: number;
+  endedAt?: number | undefined;
+  outcome?: AttemptOutcome | undefined;
+  errorCode?: string | undefined;
+  providerRequestId?: string | undefined;
+  finishReason?: string | undefined;
+  usage?: Usage | undefined;
+};
+
+/** At most this many attempt records are kept, the latest ones. */
+export const ATTEMPTS_KEPT = 50;
+
+/** Why a job failed, in a sentence for people and a code for programs. */
+export type JobError = { code: string; message: string };
+
+/**
+ * Everything about a job but its input, which is large, never changes and is read by workers alone. A field that is
+ * `undefined` is not in the document.
+ * The fields under "who may write" stay in the document after the lease ends: they tell a writer whether a write of
+ * unknown fate was its own.
+ */
+export type Job = {
+  tenant: string;
+  id: string;
+  user: string;
+  jobType: string;
+  model: JobModel;
+  state: JobState;
+  /** Rises with every change that a reader can see. */
+  version: number;
+  createdAt: number;
+  startedAt?: number | undefined;
+  completedAt?: number | undefined;
+  questionId?: string | undefined;
+  /** The `X-Request-ID` of the submit. */
+  requestId?: string | undefined;
+  /** What is being done while the job is processing: `calling_llm`. */
+  stage?: string | undefined;
+  result?: Json | undefined;
+  error?: JobError | undefined;
+  attempts: Attempt[];
+
+  // Who may write.
+  /** Number of the newest attempt, 0 before the first. */
+  attempt: number;
+  /** Of the newest lease; before the first claim, of the submit that created the document. */
+  token: string;
+  /** Number of the newest write made under `token`. */
+  sequence: number;
+  leaseExpiresAt: number | null;
+
+  // What time does.
+  /** The next instant at which someone who holds nothing must look; null when nothing is left to do. */
+  wakeAt: number | null;
+  /** Which slice of the sweeper's query holds this job; spreads the index over many servers. */
+  wakeShard: number;
+  /** How often the sweeper rang since the job was last claimed. */
+  rings: number;
+
+  /** Version of this document's shape. */
+  schemaVersion: 1;
+};

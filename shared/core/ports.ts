@@ -1,0 +1,156 @@
+/**
+ * What the core asks of the world. The comments are the contract: `test/contracts/` holds one suite per port, and every
+ * adapter passes it. No method takes or returns a type of Firestore, Pub/Sub, SQLite or an LLM vendor.
+ */
+
+import type { Job, JobKey, JobModel, JobState, Json, Usage } from './job.ts';
+import type { JobChanges } from './lifecycle.ts';
+
+/** What names one state of a stored document: a write that presents an older one is refused. Opaque. */
+export type Revision = string;
+
+/** A document as the store held it at `readAtMs`, the store's own time. */
+export type StoredJob = { job: Job; revision: Revision; readAtMs: number };
+
+/** A write that the store acknowledged: the document's new revision and the store's time of the write. */
+export type Written = { revision: Revision; atMs: number };
+
+/** Which jobs a list shows: newest first, then by id. */
+export type JobQuery = {
+  tenant: string;
+  /** Only this user's jobs; absent for the whole tenant. */
+  user?: string | undefined;
+  state?: JobState | undefined;
+  jobType?: string | undefined;
+  limit: number;
+  offset: number;
+};
+
+/**
+ * Where jobs live. One document per job, changed by compare-and-set alone.
+ *
+ * Every method answers within a few seconds or throws `store_unavailable`, after which the write **may or may not have
+ * happened, now or a little later**: the caller looks and compares. Methods never retry; that is the caller's policy.
+ */
+export type JobStore = {
+  /** Stores a new job and its input, or refuses when a document of that key exists, changing nothing. Atomic. */
+  create(job: Job, input: Json): Promise<{ created: Written } | { refused: 'exists' }>;
+
+  /** Reads one job, as new as the last acknowledged write; `undefined` when there is none. */
+  get(key: JobKey): Promise<StoredJob | undefined>;
+
+  /** As `get`, with the input. */
+  getWithInput(key: JobKey): Promise<(StoredJob & { input: Json }) | undefined>;
+
+  /**
+   * Changes top-level fields of a document that is still at `revision`; otherwise changes nothing. Atomic, durable when
+   * it answers. A field set to `undefined` is removed. Throws `result_unstorable` for a value that can never be stored.
+   */
+  update(
+    key: JobKey,
+    revision: Revision,
+    changes: JobChanges,
+  ): Promise<{ written: Written } | { refused: 'changed' | 'missing' }>;
+
+  /** A page of jobs, newest first. Sees every job whose creation was acknowledged before the call. */
+  list(query: JobQuery): Promise<Job[]>;
+
+  /** Up to `limit` jobs whose `wakeAt` is at or before `nowMs`, the longest due first. One read when there is none. */
+  due(nowMs: number, limit: number): Promise<StoredJob[]>;
+};
+
+/**
+ * How workers learn of jobs. At least once, in no order, possibly much later, possibly many times at once.
+ *
+ * A doorbell that was published is delivered until a worker acknowledges it, later and later after each refusal, and is
+ * set aside as a dead letter after a configured number of refusals.
+ */
+export type JobQueue = {
+  /** Resolves when the queue holds the doorbell durably; throws `store_unavailable` when that is not known. */
+  publish(doorbell: JobKey): Promise<void>;
+};
+
+/** One turn of a conversation. */
+export type LlmMessage = { role: 'system' | 'user' | 'assistant'; content: string };
+
+/** What a provider is asked, in no vendor's words. */
+export type LlmRequest = { model: string; messages: LlmMessage[] };
+
+/** Why the answer ended: by itself, at the output limit, or withheld by the provider's filter. */
+export type FinishReason = 'stop' | 'length' | 'content_filter';
+
+/**
+ * A piece of an answer. `accepted` comes first, when the provider took the request; `finish` comes exactly once, last:
+ * an answer without it was cut.
+ */
+export type LlmPart =
+  | { type: 'accepted'; providerRequestId?: string | undefined }
+  | { type: 'text-delta'; text: string }
+  | { type: 'usage'; usage: Usage }
+  | { type: 'finish'; reason: FinishReason };
+
+/** One vendor's protocol behind one verb. */
+export type LlmProvider = {
+  /**
+   * Makes exactly one call and yields its parts as they arrive. Never retries. Throws a `ServiceError` whose code says
+   * what kind of failure it was. Stops, and throws the signal's reason, as soon as `signal` is aborted.
+   */
+  generate(request: LlmRequest, options: { signal: AbortSignal }): AsyncIterable<LlmPart>;
+};
+
+/** Can jobs be submitted for a model now, and if not, what must be done. */
+export type Availability = { available: true } | { available: false; reason: string };
+
+/** Which models there are. */
+export type ModelCatalog = {
+  /** Finds a model by UUID, by the provider's name for it, or by its name as shown to people, in any case. */
+  find(reference: string): JobModel | undefined;
+  list(): JobModel[];
+  availability(model: JobModel): Availability;
+};
+
+/** The provider that serves a model; loads its SDK on first use. Throws `model_unavailable` when it has no key. */
+export type ProviderFor = (provider: string) => Promise<LlmProvider>;
+
+/** What a job of one type does, as far as the core must know. */
+export type JobType = {
+  /** `general_llm_request`. */
+  name: string;
+  /** Turns input that was validated at submit into a provider's request. Pure. */
+  toRequest(input: Json, model: JobModel): LlmRequest;
+  /** Turns the finished text into what is stored as the job's result. Pure. */
+  toResult(text: string): Json;
+  /** An attempt is aborted after this long; below the 600 s after which Pub/Sub delivers again. */
+  attemptTimeoutMs: number;
+};
+
+/** Time as a parameter, so that tests can turn the hands. */
+export type Clock = {
+  /** Wall-clock milliseconds since the epoch; never used to decide about a lease. */
+  nowMs(): number;
+  /** Milliseconds that only rise. */
+  monotonicMs(): number;
+  /** Calls back once after a delay; the answer cancels it. */
+  setTimer(callback: () => void, delayMs: number): () => void;
+};
+
+/** One event, as one line. Fields hold ids, numbers and codes: never a prompt, an answer or a key. */
+export type Log = (
+  severity: 'debug' | 'info' | 'warning' | 'error',
+  event: string,
+  fields?: Record<string, string | number | boolean | undefined>,
+) => void;
+
+/** Resolves after a delay by that clock, sooner when `signal` is aborted. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const wake = () => {
+      cancel();
+      signal?.removeEventListener('abort', wake);
+      resolve();
+    };
+    const cancel = clock.setTimer(wake, delayMs);
+    signal?.addEventListener('abort', wake);
+  });
+}

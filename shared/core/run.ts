@@ -1,0 +1,198 @@
+/**
+ * What a worker does with a doorbell: claim the job, make the call, finish it. Every outcome that the store answered is
+ * a value; only a store that gave no answer throws (`store_unavailable`), so that the queue delivers again.
+ */
+import { isServiceError, ServiceError } from './errors.ts';
+import { type Held, holder } from './holder.ts';
+import type { JobKey, Json } from './job.ts';
+import { applyChanges, type CallFacts, type FinishOutcome, type Refusal, transition } from './lifecycle.ts';
+import type { Clock, JobStore, JobType, LlmPart, Log, ProviderFor } from './ports.ts';
+
+export type RunOptions = {
+  store: JobStore;
+  providerFor: ProviderFor;
+  jobTypes: ReadonlyMap<string, JobType>;
+  clock: Clock;
+  newId: () => string;
+  log: Log;
+  leaseMs: number;
+};
+
+/** `finished`: this worker ended the job. `refused`: there was nothing to do. `lost`: another holder took over. */
+export type RunOutcome =
+  | { finished: FinishOutcome['state'] }
+  | { refused: Refusal | 'unknown-job' | 'contended' }
+  | { lost: true };
+
+/** The largest result, as UTF-8 bytes of its JSON, that is stored. */
+export const RESULT_BYTES_MOST = 256 * 1024;
+/** A claim that loses a race looks again this often. Each look either finds a live lease or a job still free. */
+const CLAIM_TRIES = 5;
+
+/** Runs one job, if it can be claimed. */
+export async function runJob(options: RunOptions, key: JobKey): Promise<RunOutcome> {
+  const { log, clock } = options;
+  const claim = await claimJob(options, key);
+  if ('refused' in claim) {
+    log('info', 'claim-refused', { job_id: key.id, why: claim.refused });
+    return claim;
+  }
+  const { held, input } = claim;
+  const { job } = held;
+  log('info', 'attempt-started', { job_id: job.id, attempt: job.attempt, model: job.model.model });
+  const lease = holder(options, held);
+  const startedMs = clock.monotonicMs();
+  try {
+    const outcome = await attempt(options, held, input, lease.lost);
+    if (lease.lost.aborted || (await lease.finish(outcome)) === 'lost') return { lost: true };
+    log('info', 'job-finished', {
+      job_id: job.id,
+      attempt: job.attempt,
+      state: outcome.state,
+      code: outcome.state === 'failed' ? outcome.error.code : undefined,
+      ms: Math.round(clock.monotonicMs() - startedMs),
+    });
+    return { finished: outcome.state };
+  } catch (error) {
+    if (!isServiceError(error, 'result_unstorable')) throw error;
+    // A finish that can never be stored must not become a loop that pays again.
+    const ended = await lease.finish({ state: 'failed', error: { code: error.code, message: error.message } });
+    return ended === 'written' ? { finished: 'failed' } : { lost: true };
+  } finally {
+    lease.release();
+  }
+}
+
+/** Reads the job and writes the claim under the revision that was read; the write records the first call. */
+async function claimJob(
+  { store, clock, newId, leaseMs }: RunOptions,
+  key: JobKey,
+): Promise<{ held: Held; input: Json } | { refused: Refusal | 'unknown-job' | 'contended' }> {
+  const token = newId();
+  for (let tries = 0; tries < CLAIM_TRIES; tries++) {
+    let atMonotonicMs = clock.monotonicMs();
+    const found = await store.getWithInput(key);
+    if (!found) return { refused: 'unknown-job' };
+    // Our claim of a moment ago, whose answer we did not get.
+    if (found.job.token === token) {
+      return {
+        held: { job: found.job, revision: found.revision, atMs: found.readAtMs, atMonotonicMs },
+        input: found.input,
+      };
+    }
+    const decision = transition(found.job, {
+      type: 'claim',
+      nowMs: found.readAtMs,
+      leaseMs,
+      token,
+      stage: 'calling_llm',
+    });
+    if (decision.refused) return { refused: decision.refused };
+    atMonotonicMs = clock.monotonicMs();
+    // A claim of unknown fate is not an error yet: the next look tells whether it landed.
+    const answer = await store.update(key, found.revision, decision.changes).catch((error: unknown) => {
+      if (isServiceError(error, 'store_unavailable')) return undefined;
+      throw error;
+    });
+    if (answer && 'written' in answer) {
+      const { revision, atMs } = answer.written;
+      return {
+        held: { job: applyChanges(found.job, decision.changes), revision, atMs, atMonotonicMs },
+        input: found.input,
+      };
+    }
+  }
+  return { refused: 'contended' };
+}
+
+/** Makes the call of one attempt and says how the job ends by it. Never throws. */
+async function attempt(
+  { providerFor, jobTypes, clock, log }: RunOptions,
+  { job }: Held,
+  input: Json,
+  lost: AbortSignal,
+): Promise<FinishOutcome> {
+  const facts: CallFacts = {};
+  const jobType = jobTypes.get(job.jobType);
+  if (!jobType) return failed(new ServiceError('internal_error', `No job type "${job.jobType}" is installed.`), facts);
+
+  const deadline = new AbortController();
+  const cancelDeadline = clock.setTimer(() => {
+    const seconds = jobType.attemptTimeoutMs / 1_000;
+    deadline.abort(new ServiceError('attempt_timeout', `The model did not finish its answer within ${seconds} s.`));
+  }, jobType.attemptTimeoutMs);
+  const signal = AbortSignal.any([deadline.signal, lost]);
+  try {
+    const provider = await providerFor(job.model.provider);
+    const request = jobType.toRequest(input, job.model);
+    const text = await collect(provider.generate(request, { signal }), facts, signal);
+    return { state: 'completed', result: jobType.toResult(text), ...facts };
+  } catch (error) {
+    const cause = signal.aborted ? signal.reason : error;
+    if (!isServiceError(cause))
+      log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: nameOf(cause) });
+    return failed(cause, facts);
+  } finally {
+    cancelDeadline();
+  }
+}
+
+/** Reads the whole answer, noting what is known of the call as it comes, so that a failed one keeps its usage. */
+async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, signal: AbortSignal): Promise<string> {
+  const texts: string[] = [];
+  let bytes = 0;
+  for await (const part of untilAborted(parts, signal)) {
+    switch (part.type) {
+      case 'accepted':
+        if (part.providerRequestId !== undefined) facts.providerRequestId = part.providerRequestId;
+        break;
+      case 'text-delta':
+        bytes += new TextEncoder().encode(JSON.stringify(part.text)).length;
+        if (bytes > RESULT_BYTES_MOST) {
+          throw new ServiceError('response_too_large', `The answer is larger than ${RESULT_BYTES_MOST} bytes.`);
+        }
+        texts.push(part.text);
+        break;
+      case 'usage':
+        facts.usage = part.usage;
+        break;
+      case 'finish':
+        facts.finishReason = part.reason;
+        break;
+    }
+  }
+  if (facts.finishReason === undefined) throw new ServiceError('network', 'The answer was cut before its end.');
+  return texts.join('').toWellFormed();
+}
+
+/** Ends with the signal's reason even when the source does not listen to the signal. */
+async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+  signal.throwIfAborted();
+  const iterator = source[Symbol.asyncIterator]();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+  });
+  aborted.catch(() => {});
+  try {
+    for (;;) {
+      const step = await Promise.race([iterator.next(), aborted]);
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    // Not awaited: a source that hangs in `next` never returns.
+    void Promise.resolve(iterator.return?.()).catch(() => {});
+  }
+}
+
+function failed(error: unknown, facts: CallFacts): FinishOutcome {
+  const known = isServiceError(error) ? error : new ServiceError('internal_error', 'The attempt broke on our side.');
+  return { state: 'failed', error: { code: known.code, message: known.message }, ...facts };
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.stack?.split('\n')[1]?.trim() ?? ''}` : typeof error;
+}

@@ -1,0 +1,111 @@
+/**
+ * The HTTP application around the surfaces: request ids, who asks, what a body may be, 404 and 405, errors, and the
+ * description of it all. It knows no route of any contract.
+ */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { cors } from 'hono/cors';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { requestId } from 'hono/request-id';
+import { type ErrorCode, invalidRequest, ServiceError } from '../core/errors.ts';
+import type { Log } from '../core/ports.ts';
+import type { Principal } from '../core/service.ts';
+import type { Authenticate } from './auth.ts';
+import { checkBody } from './body.ts';
+import { renderError, toServiceError } from './errors.ts';
+import { toFieldErrors } from './field-errors.ts';
+
+export type HttpEnv = { Variables: { requestId: string; principal: Principal } };
+export type HttpApp = OpenAPIHono<HttpEnv>;
+
+export type HttpAppOptions = {
+  authenticate: Authenticate;
+  log: Log;
+  /** The methods this deployment serves; the others are 405 even where their route exists. */
+  methods: readonly string[];
+  /** May a page of this origin call us? */
+  allowOrigin: (origin: string) => boolean;
+};
+
+/** What an operator must hear of; everything else is the caller's to mend. */
+const FAULTS: readonly ErrorCode[] = ['internal_error', 'store_unavailable'];
+const EXPOSED = ['Location', 'ETag', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed', 'X-Request-ID'];
+const ALLOWED = [
+  ...['Authorization', 'Content-Type', 'X-CSRFToken', 'X-Request-ID', 'Idempotency-Key', 'Prefer', 'If-None-Match'],
+  ...['Last-Event-ID', 'traceparent'],
+];
+
+/** The application without routes; `finishApp` closes it when every surface has mounted its own. */
+export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOptions): HttpApp {
+  const app = new OpenAPIHono<HttpEnv>({
+    strict: false,
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(toFieldErrors(result.error.issues));
+    },
+  });
+
+  app.onError((thrown, context) => {
+    const error = toServiceError(thrown);
+    const response = renderError(context, error);
+    if (FAULTS.includes(error.code)) logFault(log, context, error);
+    return response;
+  });
+  app.notFound((context) => {
+    const sentence = `There is no ${context.req.method} ${context.req.path}. The API is described at /openapi.json.`;
+    return renderError(context, new ServiceError('route_not_found', sentence));
+  });
+
+  app.use(requestId());
+  app.use(
+    cors({
+      origin: (origin) => (allowOrigin(origin) ? origin : null),
+      exposeHeaders: EXPOSED,
+      allowHeaders: ALLOWED,
+      maxAge: 7_200,
+    }),
+  );
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (context, allowed) => refuseMethod(context as never, allowed.filter(serves)),
+    }),
+  );
+  app.use(async (context, next) => {
+    context.header('Cache-Control', 'no-store');
+    if (!serves(context.req.method)) return refuseMethod(context, []);
+    return next();
+  });
+  app.use(checkBody);
+  app.use('/api/*', async (context, next) => {
+    context.set('principal', await authenticate(context.req.raw));
+    await next();
+  });
+
+  app.get('/health', (context) => context.json({ status: 'ok' }));
+  return app;
+
+  function serves(method: string): boolean {
+    return methods.includes(method) || method === 'OPTIONS' || (method === 'HEAD' && methods.includes('GET'));
+  }
+}
+
+/** Adds `GET /openapi.json`, generated from the routes that were mounted. */
+export function describeApp(app: HttpApp, info: { title: string; version: string; description: string }): void {
+  app.doc31('/openapi.json', { openapi: '3.1.0', info });
+}
+
+function refuseMethod(context: Context<HttpEnv>, allowed: string[]): Response {
+  context.header('Allow', allowed.join(', '));
+  const sentence = `${context.req.method} is not allowed here${allowed.length > 0 ? `; allowed: ${allowed.join(', ')}` : ''}.`;
+  return renderError(context, new ServiceError('method_not_allowed', sentence));
+}
+
+function logFault(log: Log, context: Context<HttpEnv>, error: ServiceError): void {
+  const stack = error.code === 'internal_error' && error.cause instanceof Error ? error.cause.stack : undefined;
+  log('error', 'request-failed', {
+    request_id: context.get('requestId'),
+    path: context.req.path,
+    code: error.code,
+    stack,
+  });
+}

@@ -1,0 +1,47 @@
+/** How an error looks over HTTP: which status a code has, and the one JSON shape of `/api/llm`. */
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { type ErrorCode, ServiceError } from '../core/errors.ts';
+import type { HttpEnv } from './app.ts';
+
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 500 | 503;
+
+const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
+  invalid_request: 400,
+  job_not_found: 404,
+  route_not_found: 404,
+  method_not_allowed: 405,
+  job_not_complete: 409,
+  input_too_large: 413,
+  unsupported_media_type: 415,
+  model_unavailable: 503,
+  store_unavailable: 503,
+};
+
+export function statusOf(code: ErrorCode): ErrorStatus {
+  return STATUS[code] ?? 500;
+}
+
+/** Any thrown thing as a `ServiceError`; what is not ours becomes a bare `internal_error` with its cause kept for the log. */
+export function toServiceError(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  if (error instanceof HTTPException && error.status === 400) {
+    return new ServiceError('invalid_request', 'The body is not valid JSON.', { cause: error });
+  }
+  return new ServiceError('internal_error', 'Something broke on our side.', { cause: error });
+}
+
+/** The error in the words of `/api/llm`. */
+export function renderError(context: Context<HttpEnv>, error: ServiceError): Response {
+  const status = statusOf(error.code);
+  if (error.retryAfterMs !== undefined) context.header('Retry-After', String(Math.ceil(error.retryAfterMs / 1_000)));
+  const body = {
+    success: false,
+    error: error.message,
+    code: error.code,
+    request_id: context.get('requestId'),
+    ...(error.details ? { details: error.details } : {}),
+    ...error.fields,
+  };
+  return context.json(body, status);
+}

@@ -1,0 +1,74 @@
+/**
+ * A provider that needs no key: deterministic, streamed, and scriptable from the prompt, so that everything a real one
+ * does to a job can be tried. A line `[simulate seconds=20 fail=overloaded after=3]` in the last message changes how it
+ * answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come before the failure.
+ */
+import { type ErrorCode, ServiceError } from '../../core/errors.ts';
+import { type Clock, type LlmPart, type LlmProvider, type LlmRequest, sleep } from '../../core/ports.ts';
+
+const FAILURES = [
+  ...(['auth', 'rate_limited', 'quota_exhausted', 'overloaded', 'network', 'invalid_request'] as const),
+  ...(['content_policy', 'context_overflow', 'provider_error'] as const),
+] satisfies ErrorCode[];
+
+type Script = { durationMs: number; fail?: (typeof FAILURES)[number]; failAfter: number };
+
+export function simulatedProvider(settings: { clock: Clock; simulatedMs: number }): LlmProvider {
+  return {
+    async *generate(request, { signal }): AsyncIterable<LlmPart> {
+      const script = parseScript(questionOf(request), settings.simulatedMs);
+      const parts = answerTo(questionOf(request));
+      const pauseMs = script.durationMs / (parts.length + 1);
+
+      await sleep(settings.clock, pauseMs, signal);
+      signal.throwIfAborted();
+      yield { type: 'accepted', providerRequestId: `simulated-${hash(questionOf(request))}` };
+      for (const [index, text] of parts.entries()) {
+        if (script.fail && index >= script.failAfter) {
+          throw new ServiceError(script.fail, `The simulated model was told to fail: ${script.fail}.`);
+        }
+        yield { type: 'text-delta', text };
+        await sleep(settings.clock, pauseMs, signal);
+        signal.throwIfAborted();
+      }
+      const inputTokens = estimateTokens(request.messages.map((message) => message.content).join('\n'));
+      const outputTokens = parts.length;
+      yield { type: 'usage', usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
+      yield { type: 'finish', reason: 'stop' };
+    },
+  };
+}
+
+function questionOf(request: LlmRequest): string {
+  return request.messages.at(-1)?.content ?? '';
+}
+
+/** The answer, cut into words: always at least ten parts. */
+function answerTo(question: string): string[] {
+  const asked = [...question.replace(/\[simulate[^\]]*\]/g, '').trim()].slice(0, 80).join('');
+  const answer = `This is a simulated answer to "${asked}". No model was called and nothing was paid; the same question always gets the same answer.`;
+  return answer.match(/\S+\s*/g) ?? [answer];
+}
+
+function parseScript(question: string, durationMs: number): Script {
+  const words = /\[simulate([^\]]*)\]/.exec(question)?.[1]?.trim().split(/\s+/) ?? [];
+  const options = new Map(words.map((word): [string, string] => [word.split('=')[0] ?? '', word.split('=')[1] ?? '']));
+  const seconds = Number(options.get('seconds') ?? Number.NaN);
+  const fail = FAILURES.find((code) => code === options.get('fail'));
+  return {
+    durationMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : durationMs,
+    failAfter: Number(options.get('after') ?? 0) || 0,
+    ...(fail ? { fail } : {}),
+  };
+}
+
+function estimateTokens(text: string): number {
+  return Math.max(1, Math.ceil(text.length / 4));
+}
+
+/** FNV-1a, 32 bits: the same request id for the same question. */
+function hash(text: string): string {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  return (value >>> 0).toString(16).padStart(8, '0');
+}

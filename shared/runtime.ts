@@ -1,0 +1,117 @@
+/** The composition root: which adapters stand behind the core. The only file that names concrete ones. */
+import { firestoreJobStore } from './adapters/firestore-job-store.ts';
+import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
+import { stdoutLog } from './adapters/stdout-log.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import type { Config } from './config.ts';
+import type { JobKey } from './core/job.ts';
+import type { Clock, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
+import { type RunOutcome, runJob } from './core/run.ts';
+import { type JobService, jobService } from './core/service.ts';
+import { sweep } from './core/sweep.ts';
+import { type Authenticate, asLocalUser } from './http/auth.ts';
+import { encodePush, pushHandler } from './http/push.ts';
+import { jobTypesByName } from './job-types/registry.ts';
+import { configuredProviders, modelCatalog, type ProviderSettings, providerLoader } from './llm/catalog.ts';
+
+/** Everything that an entry point can need, over one store and one queue. */
+export type Runtime = {
+  config: Config;
+  log: Log;
+  service: JobService;
+  models: ModelCatalog;
+  authenticate: Authenticate;
+  /** Runs one job, if it can be claimed. */
+  run(key: JobKey): Promise<RunOutcome>;
+  /** Does what time does, once. */
+  sweep(): Promise<{ rung: number }>;
+  close(): Promise<void>;
+};
+
+/** On Firestore and Pub/Sub, Google's own or the emulators. Connects on first use. */
+export function googleRuntime(config: Config): Runtime {
+  const { projectId, leaseMs } = config;
+  const deadlineMs = Math.min(5_000, leaseMs / 3);
+  const store = firestoreJobStore({
+    projectId,
+    databaseId: config.firestoreDatabase,
+    emulatorHost: config.firestoreEmulatorHost,
+    deadlineMs,
+    wakeShards: config.wakeShards,
+  });
+  const queue = pubsubJobQueue({
+    projectId,
+    topic: config.jobsTopic,
+    emulatorHost: config.pubsubEmulatorHost,
+    deadlineMs,
+  });
+  return assemble(config, systemClock(), stdoutLog(config.logFormat), store, queue, async () => {
+    await Promise.all([store.close(), queue.close()]);
+  });
+}
+
+/**
+ * On one SQLite file, with the worker and the sweeper in this process. Takes over every lease in the file: nobody else
+ * can hold one. Throws a sentence for people when another process has the file open.
+ */
+export async function embeddedRuntime(config: Config): Promise<Runtime> {
+  const [{ openDatabase }, { sqliteJobStore }, { sqliteJobQueue }] = await Promise.all([
+    import('./adapters/sqlite-database.ts'),
+    import('./adapters/sqlite-job-store.ts'),
+    import('./adapters/sqlite-job-queue.ts'),
+  ]);
+  const clock = systemClock();
+  const log = stdoutLog(config.logFormat);
+  const database = openDatabase(config.databaseUrl.replace(/^file:/, ''));
+  const store = sqliteJobStore(database, clock);
+  const queue = sqliteJobQueue(database, { clock, log });
+  const takenOver = store.endAllLeases();
+  if (takenOver > 0) log('info', 'leases-taken-over', { jobs: takenOver });
+
+  let stopConsuming = () => {};
+  let cancelSweep = () => {};
+  const runtime = assemble(config, clock, log, store, queue, async () => {
+    cancelSweep();
+    stopConsuming();
+    database.close();
+  });
+  const handle = pushHandler(runtime);
+  stopConsuming = queue.consume(
+    ({ doorbell, messageId, attempt }) => handle(encodePush(doorbell, messageId, attempt)),
+    config.workerConcurrency,
+  );
+  const sweepOften = () => {
+    cancelSweep = clock.setTimer(() => {
+      const swept = runtime.sweep().catch((error: unknown) => log('error', 'sweep-failed', { error: String(error) }));
+      void swept.then(sweepOften);
+    }, config.sweepMs);
+  };
+  sweepOften();
+  return runtime;
+}
+
+function assemble(
+  config: Config,
+  clock: Clock,
+  log: Log,
+  store: JobStore,
+  queue: JobQueue,
+  close: () => Promise<void>,
+): Runtime {
+  const newId = () => crypto.randomUUID();
+  const providers: ProviderSettings = { ...config, clock };
+  const named = config.configuredProviders?.split(',').map((name) => name.trim());
+  const models = modelCatalog([...configuredProviders(providers), ...(named ?? [])]);
+  const providerFor = providerLoader(providers);
+  return {
+    config,
+    log,
+    models,
+    authenticate: asLocalUser,
+    service: jobService({ store, queue, models, clock, newId, log, wakeShards: config.wakeShards }),
+    run: (key) =>
+      runJob({ store, providerFor, jobTypes: jobTypesByName, clock, newId, log, leaseMs: config.leaseMs }, key),
+    sweep: () => sweep({ store, queue, clock, log }),
+    close,
+  };
+}
