@@ -3,6 +3,7 @@
  * method is one statement or one transaction that nothing can interrupt.
  */
 import type Database from 'libsql';
+import { ServiceError } from '../core/errors.ts';
 import type { Job, Json } from '../core/job.ts';
 import { applyChanges } from '../core/lifecycle.ts';
 import type { Clock, JobStore, StoredJob } from '../core/ports.ts';
@@ -30,7 +31,9 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   const selectDue = database.prepare(
     'SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?',
   );
-  const selectLeased = database.prepare("SELECT revision, job FROM jobs WHERE state = 'processing'");
+  const selectLeased = database.prepare(
+    "SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND state = 'processing'",
+  );
 
   const toStored = (row: Row): StoredJob => ({
     job: JSON.parse(row.job) as Job,
@@ -45,33 +48,33 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   }
 
   return {
-    async create(job, input) {
+    create: answered((job, input) => {
       const { tenant, id, user, state, jobType, createdAt, wakeAt } = job;
       const values = [tenant, id, user, state, jobType, createdAt, wakeAt, JSON.stringify(job), JSON.stringify(input)];
       const stored = insert.run(...values).changes === 1;
       return stored ? { created: { revision: '1', atMs: clock.nowMs() } } : { refused: 'exists' };
-    },
+    }),
 
-    async get({ tenant, id }) {
+    get: answered(({ tenant, id }) => {
       const row = select.get(tenant, id) as Row | undefined;
       return row && toStored(row);
-    },
+    }),
 
-    async getWithInput({ tenant, id }) {
+    getWithInput: answered(({ tenant, id }) => {
       const row = selectWithInput.get(tenant, id) as Required<Row> | undefined;
       return row && { ...toStored(row), input: JSON.parse(row.input) as Json };
-    },
+    }),
 
-    async update({ tenant, id }, revision, changes) {
+    update: answered(({ tenant, id }, revision, changes) => {
       const row = select.get(tenant, id) as Row | undefined;
       if (!row) return { refused: 'missing' };
       const changed =
         String(row.revision) === revision && save(applyChanges(JSON.parse(row.job), changes), row.revision);
       if (!changed) return { refused: 'changed' };
       return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
-    },
+    }),
 
-    async list({ tenant, user, state, jobType, limit, offset }) {
+    list: answered(({ tenant, user, state, jobType, limit, offset }) => {
       const filters = Object.entries({ tenant, user, state, job_type: jobType }).filter(
         ([, value]) => value !== undefined,
       );
@@ -80,11 +83,9 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
         .prepare(`SELECT revision, job FROM jobs WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?`)
         .all(...filters.map(([, value]) => value), limit, offset) as Row[];
       return rows.map((row) => toStored(row).job);
-    },
+    }),
 
-    async due(nowMs, limit) {
-      return (selectDue.all(nowMs, limit) as Row[]).map(toStored);
-    },
+    due: answered((nowMs, limit) => (selectDue.all(nowMs, limit) as Row[]).map(toStored)),
 
     endAllLeases() {
       const endLeases = database.transaction(() => {
@@ -95,5 +96,16 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       });
       return endLeases();
     },
+  };
+}
+
+/** A method of the port from its synchronous body: a full disk or a broken file is a store that gave no answer. */
+function answered<A extends unknown[], T>(body: (...values: A) => T): (...values: A) => Promise<T> {
+  return async (...values) => {
+    try {
+      return body(...values);
+    } catch (cause) {
+      throw new ServiceError('store_unavailable', 'The store gave no answer.', { cause, retryAfterMs: 1_000 });
+    }
   };
 }

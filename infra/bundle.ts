@@ -1,0 +1,42 @@
+/**
+ * `npm run build`: one CommonJS file per function, in `.build/<function>/index.js`. functions-framework stays outside
+ * (it is what loads the bundle), and so does libsql, a native module that only `npm start` uses.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+export const FUNCTIONS = ['submit', 'status', 'api', 'worker', 'sweeper'] as const;
+export type FunctionName = (typeof FUNCTIONS)[number];
+
+export const BUILD_FOLDER = join(import.meta.dirname, '..', '.build');
+
+/** Where the bundle of a function is, as functions-framework's `--source` takes it. */
+export function bundleOf(name: FunctionName): string {
+  return join(BUILD_FOLDER, name);
+}
+
+/** Bundles all functions. CommonJS, because Google's clients need `require`; not minified, which starts slower. */
+export async function bundleAll(): Promise<void> {
+  await mkdir(BUILD_FOLDER, { recursive: true });
+  await writeFile(join(BUILD_FOLDER, 'package.json'), '{ "type": "commonjs" }\n');
+  await build({
+    entryPoints: FUNCTIONS.map((name) => ({
+      in: join(import.meta.dirname, '..', 'functions', `${name}.ts`),
+      out: `${name}/index`,
+    })),
+    outdir: BUILD_FOLDER,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    sourcemap: true,
+    external: ['@google-cloud/functions-framework', 'libsql'],
+    logLevel: 'warning',
+  });
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await bundleAll();
+  console.log(`Bundled ${FUNCTIONS.join(', ')} into ${BUILD_FOLDER}`);
+}

@@ -1,0 +1,61 @@
+/** Google's Pub/Sub and Firestore emulators as child processes, found through gcloud. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { freePort, startGroup, stopGroup, untilListening } from './child-processes.ts';
+
+export type EmulatorKind = 'pubsub' | 'firestore';
+
+/** How each emulator is started. */
+export type EmulatorCommands = Record<EmulatorKind, (port: number) => [command: string, ...args: string[]]>;
+
+/** A missing piece, in a sentence that says how to get it. */
+export class EmulatorsMissing extends Error {}
+
+/** Finds both emulators, or says what is missing and how to install it. */
+export function findEmulators(): EmulatorCommands {
+  if (spawnSync('java', ['-version']).status !== 0)
+    throw new EmulatorsMissing('The emulators need Java 11 or newer (the `java` command).');
+  const gcloud = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'gcloud'))
+    .find((file) => existsSync(file));
+  if (!gcloud)
+    throw new EmulatorsMissing('The emulators come with the gcloud command: https://cloud.google.com/sdk/docs/install');
+  const platform = join(sdkRoot(gcloud), 'platform');
+  const library = join(platform, 'pubsub-emulator', 'lib');
+  const jar = existsSync(library) && readdirSync(library).find((file) => /^cloud-pubsub-emulator-.*\.jar$/.test(file));
+  const firestore = join(platform, 'cloud-firestore-emulator', 'cloud_firestore_emulator');
+  if (!jar || !existsSync(firestore)) {
+    throw new EmulatorsMissing(
+      'An emulator is missing. Install both: gcloud components install pubsub-emulator cloud-firestore-emulator',
+    );
+  }
+  return {
+    pubsub: (port) => ['java', '-jar', join(library, jar), '--host=127.0.0.1', `--port=${port}`],
+    firestore: (port) => [firestore, 'start', '--host=127.0.0.1', `--port=${port}`],
+  };
+}
+
+/** The SDK's folder, from where the command is; asked of gcloud itself (a second) when that is a package's wrapper. */
+function sdkRoot(gcloud: string): string {
+  const beside = dirname(dirname(realpathSync(gcloud)));
+  if (existsSync(join(beside, 'platform'))) return beside;
+  const asked = spawnSync('gcloud', ['info', '--format=value(installation.sdk_root)'], { encoding: 'utf8' });
+  return asked.stdout?.trim() || beside;
+}
+
+export type Emulator = {
+  /** `127.0.0.1:port`. */
+  host: string;
+  stop(): Promise<void>;
+};
+
+/** Starts one emulator and resolves when it takes connections. */
+export async function startEmulator(commands: EmulatorCommands, kind: EmulatorKind, port?: number): Promise<Emulator> {
+  const at = port ?? (await freePort());
+  const [command, ...args] = commands[kind](at);
+  const child = startGroup(command, args, { stdio: 'ignore' });
+  await untilListening(at, child, 60_000);
+  return { host: `127.0.0.1:${at}`, stop: () => stopGroup(child) };
+}

@@ -1,0 +1,122 @@
+/**
+ * `npm run start:emulators`: Google's Pub/Sub and Firestore emulators, and each function as its own functions-framework
+ * process, behind one local port. Everything lives in memory and ends with the command.
+ */
+import { existsSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import { proxy } from 'hono/proxy';
+import { type Config, ConfigError, readConfig } from '../shared/config.ts';
+import { bundleAll } from './bundle.ts';
+import { EmulatorsMissing, findEmulators, startEmulator } from './emulator-processes.ts';
+import { type FunctionProcess, startFunction } from './function-process.ts';
+import { nextSteps } from './next-steps.ts';
+import { type PushDriver, startPushDriver } from './push-driver.ts';
+
+export type EmulatorStackOptions = {
+  config: Config;
+  /** `host:port` of emulators that run already, or of something between them and us. */
+  pubsubHost: string;
+  firestoreHost: string;
+  /** More environment for the function processes. */
+  environment?: Record<string, string>;
+  onLine: (line: string) => void;
+};
+
+export type EmulatorStack = {
+  baseUrl: string;
+  functions: Record<'submit' | 'status' | 'worker' | 'sweeper', FunctionProcess>;
+  driver: PushDriver;
+  stop(): Promise<void>;
+};
+
+/** Starts the functions, the push driver, the sweeper's clock and the front door against running emulators. */
+export async function startEmulatorStack(options: EmulatorStackOptions): Promise<EmulatorStack> {
+  const { config, pubsubHost, firestoreHost, onLine } = options;
+  const environment = {
+    ...options.environment,
+    GOOGLE_CLOUD_PROJECT: config.projectId,
+    PUBSUB_EMULATOR_HOST: pubsubHost,
+    FIRESTORE_EMULATOR_HOST: firestoreHost,
+  };
+  const start = (name: FunctionProcess['name']) =>
+    startFunction({ name, environment, onLine: (line) => onLine(`${name}: ${line}`) });
+  const [submit, status, worker, sweeper] = await Promise.all([
+    start('submit'),
+    start('status'),
+    start('worker'),
+    start('sweeper'),
+  ]);
+  const driver = await startPushDriver({
+    projectId: config.projectId,
+    emulatorHost: pubsubHost,
+    topic: config.jobsTopic,
+    pushUrl: worker.url,
+    concurrency: config.workerConcurrency,
+    onProblem: onLine,
+  });
+
+  // Cloud Scheduler's part.
+  const sweeping = setInterval(
+    () => void fetch(sweeper.url, { method: 'POST' }).catch(() => undefined),
+    config.sweepMs,
+  );
+
+  const door = new Hono();
+  door.all('*', (context) => {
+    const { pathname, search } = new URL(context.req.url);
+    const target = ['GET', 'HEAD'].includes(context.req.method) ? status : submit;
+    return proxy(`${target.url}${pathname}${search}`, context.req);
+  });
+  door.onError((_, context) =>
+    context.json({ success: false, error: 'The function is not running.', code: 'unavailable' }, 503, {
+      'Retry-After': '1',
+    }),
+  );
+  const server = serve({ fetch: door.fetch, port: config.port, hostname: config.host, overrideGlobalObjects: false });
+  await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    baseUrl: `http://${config.host}:${port}`,
+    functions: { submit, status, worker, sweeper },
+    driver,
+    async stop() {
+      clearInterval(sweeping);
+      server.close();
+      await driver.stop();
+      await Promise.all([submit, status, worker, sweeper].map((started) => started.stop()));
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  // Without it the clients look for Google's metadata server, and warn.
+  process.env.METADATA_SERVER_DETECTION ??= 'none';
+  const config = readConfig();
+  const commands = findEmulators();
+  let stack: EmulatorStack | undefined;
+  // What is left when this process exits is killed with it; the stack is asked first, so that it can say goodbye.
+  const stop = () => void (stack?.stop() ?? Promise.resolve()).finally(() => process.exit(0));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+
+  console.log('Starting the emulators and bundling the functions…');
+  const [pubsub, firestore] = await Promise.all([
+    startEmulator(commands, 'pubsub'),
+    startEmulator(commands, 'firestore'),
+    bundleAll(),
+  ]);
+  const onLine = (line: string) => console.log(line);
+  stack = await startEmulatorStack({ config, pubsubHost: pubsub.host, firestoreHost: firestore.host, onLine });
+  console.log(nextSteps(stack.baseUrl, 'jobs are kept in memory'));
+}
+
+if (process.argv[1] === import.meta.filename) {
+  main().catch((error: unknown) => {
+    const known = error instanceof ConfigError || error instanceof EmulatorsMissing;
+    console.error(known ? error.message : error);
+    process.exit(1);
+  });
+}

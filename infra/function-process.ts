@@ -1,0 +1,82 @@
+/** One function as its own functions-framework process, started again when it dies, as Cloud Run would. */
+import type { ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { bundleOf, type FunctionName } from './bundle.ts';
+import { freePort, startGroup, stopGroup, untilListening } from './child-processes.ts';
+
+const frameworkMain = createRequire(import.meta.url).resolve('@google-cloud/functions-framework');
+
+/** What functions-framework prints at every start. */
+const FRAMEWORK_GREETING = /^(Serving function\.\.\.|Function: |Signature type: |URL: )/;
+
+export type FunctionProcess = {
+  name: FunctionName;
+  url: string;
+  /** The process that serves now. */
+  child(): ChildProcess;
+  stop(): Promise<void>;
+};
+
+export type FunctionProcessOptions = {
+  name: FunctionName;
+  environment: Record<string, string>;
+  signatureType?: 'http' | 'cloudevent';
+  onLine: (line: string) => void;
+};
+
+/** Starts a function's bundle and resolves when it takes connections. */
+export async function startFunction(options: FunctionProcessOptions): Promise<FunctionProcess> {
+  const port = await freePort();
+  let stopped = false;
+  let child = launch();
+  await untilListening(port, child, 20_000).catch(async (error: unknown) => {
+    stopped = true;
+    await stopGroup(child);
+    throw error;
+  });
+
+  function launch(): ChildProcess {
+    const { name, signatureType = 'http', environment } = options;
+    const args = [
+      `--source=${bundleOf(name)}`,
+      `--target=${name}`,
+      `--port=${port}`,
+      `--signature-type=${signatureType}`,
+    ];
+    const started = startGroup(
+      process.execPath,
+      ['--enable-source-maps', frameworkMain.replace(/index\.js$/, 'main.js'), ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // Without the last one the clients look for Google's metadata server for seconds.
+        env: { ...process.env, ...environment, METADATA_SERVER_DETECTION: 'none' },
+      },
+    );
+    for (const stream of [started.stdout, started.stderr]) {
+      let rest = '';
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) if (line !== '' && !FRAMEWORK_GREETING.test(line)) options.onLine(line);
+      });
+    }
+    started.once('exit', (code, signal) => {
+      if (stopped) return;
+      options.onLine(`${name} died (${code ?? signal}); starting it again`);
+      setTimeout(() => {
+        if (!stopped) child = launch();
+      }, 100);
+    });
+    return started;
+  }
+
+  return {
+    name: options.name,
+    url: `http://127.0.0.1:${port}`,
+    child: () => child,
+    async stop() {
+      stopped = true;
+      await stopGroup(child);
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * What a push subscription does, with a concurrency of our own: the emulator pushes two messages at a time. Pulls from
+ * the doorbells' subscription and posts each message to the worker as a raw push; a 2xx that Pub/Sub takes for an
+ * acknowledgement acknowledges, anything else refuses. Makes topics and subscriptions again after the emulator lost them.
+ */
+import { type Message, PubSub, type Subscription } from '@google-cloud/pubsub';
+
+export type PushDriverOptions = {
+  projectId: string;
+  emulatorHost: string;
+  topic: string;
+  pushUrl: string;
+  concurrency: number;
+  onProblem: (sentence: string) => void;
+};
+
+export type PushDriver = {
+  /** How many messages were delivered and how many of them acknowledged, since the start. */
+  counts(): { delivered: number; acknowledged: number };
+  stop(): Promise<void>;
+};
+
+const ACKNOWLEDGED = new Set([102, 200, 201, 202, 204]);
+const ACK_DEADLINE_SECONDS = 600;
+const DELIVERIES_MOST = 20;
+
+/** Makes the topic, its dead-letter topic and the subscription, and starts delivering. */
+export async function startPushDriver(options: PushDriverOptions): Promise<PushDriver> {
+  const client = new PubSub({ projectId: options.projectId, apiEndpoint: options.emulatorHost, emulatorMode: true });
+  const counts = { delivered: 0, acknowledged: 0 };
+  let stopped = false;
+  await createAll(client, options);
+  let subscription = open();
+
+  function open(): Subscription {
+    const opened = client.subscription(`${options.topic}-worker`, {
+      flowControl: { maxMessages: options.concurrency, allowExcessMessages: false },
+    });
+    opened.on('message', (message: Message) => void deliver(message));
+    opened.on('error', (error) => void reopen(error));
+    return opened;
+  }
+
+  async function deliver(message: Message): Promise<void> {
+    counts.delivered += 1;
+    const answered = await post(options.pushUrl, message).catch(() => 0);
+    if (ACKNOWLEDGED.has(answered)) {
+      counts.acknowledged += 1;
+      message.ack();
+    } else message.nack();
+  }
+
+  async function reopen(error: Error): Promise<void> {
+    if (stopped) return;
+    options.onProblem(`Pub/Sub: ${error.message.split('\n')[0]}; opening the subscription again`);
+    await subscription.close().catch(() => undefined);
+    while (!stopped) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const made = await createAll(client, options).then(
+        () => true,
+        () => false,
+      );
+      if (made) {
+        if (!stopped) subscription = open();
+        return;
+      }
+    }
+  }
+
+  return {
+    counts: () => ({ ...counts }),
+    async stop() {
+      stopped = true;
+      await subscription.close().catch(() => undefined);
+      await client.close().catch(() => undefined);
+    },
+  };
+}
+
+async function post(url: string, message: Message): Promise<number> {
+  const body = {
+    subscription: 'projects/demo/subscriptions/worker',
+    message: {
+      data: message.data.toString('base64'),
+      messageId: message.id,
+      publishTime: message.publishTime.toISOString(),
+    },
+    deliveryAttempt: message.deliveryAttempt,
+  };
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(ACK_DEADLINE_SECONDS * 1_000),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function createAll(client: PubSub, { topic }: PushDriverOptions): Promise<void> {
+  for (const name of [topic, `${topic}-dead-letters`]) await client.createTopic(name).catch(unlessThere);
+  await client
+    .createSubscription(topic, `${topic}-worker`, {
+      ackDeadlineSeconds: ACK_DEADLINE_SECONDS,
+      retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 600 } },
+      deadLetterPolicy: {
+        deadLetterTopic: client.topic(`${topic}-dead-letters`).name,
+        maxDeliveryAttempts: DELIVERIES_MOST,
+      },
+    })
+    .catch(unlessThere);
+}
+
+function unlessThere(error: { code?: number }): void {
+  const ALREADY_EXISTS = 6;
+  if (error.code !== ALREADY_EXISTS) throw error;
+}

@@ -1,0 +1,66 @@
+/** The end-to-end suite on the embedded service, and what only `npm start` promises: it survives `kill -9`. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { freePort, stopGroup } from '../../infra/child-processes.ts';
+import { startLocal } from '../../infra/local.ts';
+import { readConfig } from '../../shared/config.ts';
+import { endToEndSuite } from '../end-to-end/suite.ts';
+import { pollToEnd, pollUntil, request, submit } from '../support/http-client.ts';
+import { startLocalProcess } from '../support/local-process.ts';
+
+endToEndSuite('embedded', async (environment) => {
+  const service = await startLocal(
+    readConfig({ ...environment, PORT: '0', DATABASE_URL: ':memory:', LOG_FORMAT: 'json' }),
+  );
+  return { baseUrl: service.baseUrl, stop: () => service.close() };
+});
+
+test('a job in the middle of a slow call completes after kill -9 and a new start', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
+  const environment = {
+    PORT: String(await freePort()),
+    DATABASE_URL: join(folder, 'jobs.db'),
+    SIMULATED_MS: '1500',
+  };
+  let service = await startLocalProcess(environment);
+  try {
+    const id = await submit(service.baseUrl, request('simulated', 'Survive this.'));
+    await pollUntil(service.baseUrl, id, (view) => view.status === 'processing');
+    const died = new Promise((resolve) => service.child.once('exit', (_, signal) => resolve(signal)));
+    service.child.kill('SIGKILL');
+    expect(await died).toBe('SIGKILL');
+
+    service = await startLocalProcess(environment);
+    expect(await pollToEnd(service.baseUrl, id)).toMatchObject({
+      status: 'completed',
+      attempts: [
+        { n: 1, outcome: 'lost' },
+        { n: 2, outcome: 'completed' },
+      ],
+    });
+  } finally {
+    await stopGroup(service.child);
+    rmSync(folder, { recursive: true });
+  }
+}, 40_000);
+
+test('a second service on the same file does not start, and says why', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
+  const config = readConfig({ PORT: '0', DATABASE_URL: join(folder, 'jobs.db'), LOG_FORMAT: 'json' });
+  const service = await startLocal(config);
+  try {
+    const second = spawnSync(process.execPath, ['--import', 'tsx', 'infra/local.ts'], {
+      env: { ...process.env, PORT: '0', DATABASE_URL: config.databaseUrl },
+      encoding: 'utf8',
+    });
+    expect(second.status).toBe(1);
+    expect(second.stderr).toContain('is in use by another process');
+    expect(second.stderr).not.toContain(' at ');
+  } finally {
+    await service.close();
+    rmSync(folder, { recursive: true });
+  }
+});

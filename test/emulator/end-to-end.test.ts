@@ -1,0 +1,164 @@
+/** The end-to-end suite on the emulators, each function its own process, and what only separate processes can show. */
+import { expect, test } from 'vitest';
+import { type EmulatorStack, startEmulatorStack } from '../../infra/emulators.ts';
+import { startFunction } from '../../infra/function-process.ts';
+import { readConfig } from '../../shared/config.ts';
+import { encodePush } from '../../shared/http/push.ts';
+import { googleRuntime } from '../../shared/runtime.ts';
+import { endToEndSuite } from '../end-to-end/suite.ts';
+import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
+import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
+
+const LEASE_MS = '2000';
+const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
+
+describeOnEmulators('emulators', () => {
+  let stack: EmulatorStack;
+  let environment: Record<string, string>;
+  const lines: string[] = [];
+
+  endToEndSuite(
+    'emulators',
+    async (given) => {
+      const config = emulatorConfig({ PORT: '0' });
+      environment = {
+        ...given,
+        LEASE_MS,
+        LOG_FORMAT: 'json',
+        GOOGLE_CLOUD_PROJECT: config.projectId,
+        PUBSUB_EMULATOR_HOST: emulators().pubsub,
+        FIRESTORE_EMULATOR_HOST: emulators().firestore,
+      };
+      stack = await startEmulatorStack({
+        config,
+        pubsubHost: emulators().pubsub,
+        firestoreHost: emulators().firestore,
+        environment,
+        onLine: (line) => lines.push(line),
+      });
+      return stack;
+    },
+    (target, provider) => {
+      test('the jobs really crossed Pub/Sub and Firestore', async () => {
+        const before = stack.driver.counts();
+        const id = await submit(target().baseUrl, request('gpt-4o-mini', 'cross both'));
+        await pollToEnd(target().baseUrl, id);
+        expect(await documentOf(id)).toMatchObject({
+          fields: { state: { stringValue: 'completed' }, id: { stringValue: id } },
+        });
+        await expect.poll(() => stack.driver.counts().acknowledged).toBeGreaterThan(before.acknowledged);
+        expect(stack.driver.counts().delivered).toBeGreaterThan(before.delivered);
+      });
+
+      test('the same message ten times, five at once, makes one call and is always answered 204', async () => {
+        const prompt = 'ten times the same';
+        const id = await submit(target().baseUrl, request('gpt-4o', prompt));
+        const deliver = () => push(stack.functions.worker.url, id);
+        const first = await Promise.all([1, 2, 3, 4, 5].map(deliver));
+        const view = await pollToEnd(target().baseUrl, id);
+        const second = await Promise.all([1, 2, 3, 4, 5].map(deliver));
+        expect([...first, ...second]).toEqual(Array(10).fill(204));
+        expect(view).toMatchObject({ status: 'completed', attempts: [{ n: 1, calls: 1 }] });
+        expect(await pollToEnd(target().baseUrl, id)).toEqual(view);
+        expect(provider().callsAbout(prompt)).toBe(1);
+      });
+
+      test('a job completes after its worker was killed with -9 in the middle of the call', async () => {
+        const id = await submit(target().baseUrl, request('simulated', 'Survive. [simulate seconds=3]'));
+        await pollUntil(target().baseUrl, id, (view) => view.status === 'processing');
+        const worker = stack.functions.worker.child();
+        const died = new Promise((resolve) => worker.once('exit', (_, signal) => resolve(signal)));
+        worker.kill('SIGKILL');
+        expect(await died).toBe('SIGKILL');
+        const view = await pollToEnd(target().baseUrl, id, 40_000);
+        expect(view).toMatchObject({
+          status: 'completed',
+          attempts: [
+            { n: 1, outcome: 'lost' },
+            { n: 2, outcome: 'completed' },
+          ],
+        });
+      }, 60_000);
+
+      test("a malformed body gets our error, not the framework's page", async () => {
+        const response = await fetch(`${target().baseUrl}/api/llm/jobs/submit/`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: '{"job_type":',
+        });
+        expect(response.status).toBe(400);
+        expect(await response.json()).toMatchObject({ success: false, code: 'invalid_request' });
+      });
+
+      test('no log line holds a prompt, an answer or a key', () => {
+        const logged = lines.join('\n');
+        expect(logged).toContain('job-finished');
+        for (const secret of ['sk-test', 'sk-secret', 'ten times the same', 'one of many', 'The analysis shows']) {
+          expect(logged).not.toContain(secret);
+        }
+      });
+
+      test('the worker also runs as a cloudevent function, in every envelope', async () => {
+        const worker = await startFunction({
+          name: 'worker',
+          signatureType: 'cloudevent',
+          environment,
+          onLine: () => {},
+        });
+        // Its doorbells go to a topic that does not exist, so that only the delivery under test can run a job.
+        const unheard = googleRuntime(readConfig({ ...environment, JOBS_TOPIC: 'nobody-listens' }));
+        try {
+          for (const deliver of [push, pushStructured, pushBinary]) {
+            const { id } = await unheard.service.submit(LOCAL, {
+              jobType: 'general_llm_request',
+              model: 'simulated',
+              input: { prompt: 'Hello.' },
+            });
+            expect(await readStatus(target().baseUrl, id)).toMatchObject({ status: 'pending' });
+            expect(await deliver(worker.url, id)).toBe(204);
+            expect(await readStatus(target().baseUrl, id)).toMatchObject({ status: 'completed' });
+          }
+        } finally {
+          await unheard.close();
+          await worker.stop();
+        }
+      });
+    },
+  );
+
+  async function documentOf(id: string): Promise<unknown> {
+    const path = `projects/${environment.GOOGLE_CLOUD_PROJECT}/databases/(default)/documents/jobs/default~${id}`;
+    const response = await fetch(`http://${emulators().firestore}/v1/${path}`, {
+      headers: { Authorization: 'Bearer owner' },
+    });
+    return response.json();
+  }
+});
+
+const bodyOf = (id: string) => encodePush({ tenant: 'default', id }, '1', 1);
+
+async function post(url: string, body: unknown, headers: Record<string, string>): Promise<number> {
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+function push(url: string, id: string): Promise<number> {
+  return post(`${url}/projects/demo/topics/llm-jobs`, bodyOf(id), { 'content-type': 'application/json' });
+}
+
+const EVENT = {
+  id: '1',
+  specversion: '1.0',
+  type: 'google.cloud.pubsub.topic.v1.messagePublished',
+  source: '//pubsub',
+};
+
+function pushStructured(url: string, id: string): Promise<number> {
+  return post(url, { ...EVENT, data: bodyOf(id) }, { 'content-type': 'application/cloudevents+json' });
+}
+
+function pushBinary(url: string, id: string): Promise<number> {
+  const headers = Object.fromEntries(Object.entries(EVENT).map(([name, value]) => [`ce-${name}`, value]));
+  return post(url, bodyOf(id), { 'content-type': 'application/json', ...headers });
+}

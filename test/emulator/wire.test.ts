@@ -1,0 +1,143 @@
+/** What goes over the wire to Firestore and Pub/Sub: how much of it, and what happens when an answer is lost. */
+import { PubSub } from '@google-cloud/pubsub';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Config } from '../../shared/config.ts';
+import type { Job } from '../../shared/core/job.ts';
+import type { Principal, Submission } from '../../shared/core/service.ts';
+import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
+import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
+import { countField, type GrpcProxy, type ProxiedCall, startGrpcProxy } from '../support/grpc-proxy.ts';
+import { type Provider, startProvider } from '../support/provider.ts';
+
+const LOCAL: Principal = { tenant: 'default', user: 'local', scopes: [] };
+
+describeOnEmulators('the wire', () => {
+  let provider: Provider;
+  let firestore: GrpcProxy;
+  let pubsub: GrpcProxy;
+
+  beforeAll(async () => {
+    provider = await startProvider();
+    firestore = await startGrpcProxy(emulators().firestore);
+    pubsub = await startGrpcProxy(emulators().pubsub);
+  });
+  afterAll(async () => {
+    await Promise.all([provider?.stop(), firestore?.close(), pubsub?.close()]);
+  });
+
+  async function withRuntime(
+    environment: Record<string, string>,
+    use: (runtime: Runtime) => Promise<void>,
+  ): Promise<void> {
+    const config = emulatorConfig({
+      FIRESTORE_EMULATOR_HOST: firestore.host,
+      PUBSUB_EMULATOR_HOST: pubsub.host,
+      OPENAI_API_KEY: 'sk-test',
+      OPENAI_BASE_URL: provider.baseUrl,
+      ...environment,
+    });
+    await createTopic(config);
+    const runtime = googleRuntime(config);
+    try {
+      await use(runtime);
+    } finally {
+      await runtime.close();
+    }
+  }
+
+  function submission(prompt: string, model = 'gpt-4o-mini'): Submission {
+    return { jobType: 'general_llm_request', model, input: { prompt } };
+  }
+
+  const read = (runtime: Runtime, { id }: Job) => runtime.service.get(LOCAL, id);
+
+  test('a plain job is three writes, one read and one message', async () => {
+    await withRuntime({}, async (runtime) => {
+      firestore.calls.length = 0;
+      pubsub.calls.length = 0;
+      const job = await runtime.service.submit(LOCAL, submission('count me'));
+      expect(await runtime.run(job)).toEqual({ finished: 'completed' });
+
+      // `writes`, `documents` and `messages`: field 2 of each request.
+      const counted = ({ calls }: GrpcProxy, method: string) =>
+        calls.filter(named(method)).reduce((sum, call) => sum + countField(call.message, 2), 0);
+      expect(counted(firestore, 'Commit')).toBe(3);
+      expect(counted(firestore, 'BatchGetDocuments')).toBe(1);
+      expect(counted(pubsub, 'Publish')).toBe(1);
+      expect(firestore.calls.length + pubsub.calls.length).toBe(5);
+    });
+  });
+
+  test.each([
+    ['create', 1],
+    ['claim', 2],
+    ['finish', 3],
+  ])('a %s that was applied but answered UNAVAILABLE is recognised as our own', async (step, nth) => {
+    await withRuntime({}, async (runtime) => {
+      let commits = 0;
+      const lostBefore = firestore.lost();
+      firestore.calls.length = 0;
+      firestore.loseAnswer((call) => named('Commit')(call) && ++commits === nth);
+      const prompt = `lose the answer of the ${step}`;
+      const job = await runtime.service.submit(LOCAL, submission(prompt));
+      expect(await runtime.run(job)).toEqual({ finished: 'completed' });
+
+      expect(firestore.lost() - lostBefore).toBe(1);
+      // Nobody tried again behind our back: a look at the document was enough.
+      expect(firestore.calls.filter(named('Commit'))).toHaveLength(3);
+      expect(provider.callsAbout(prompt)).toBe(1);
+      expect(await read(runtime, job)).toMatchObject({ state: 'completed', attempt: 1, version: 3 });
+    });
+  });
+
+  test('a publish that was applied but answered UNAVAILABLE leaves an accepted job', async () => {
+    await withRuntime({}, async (runtime) => {
+      const lostBefore = pubsub.lost();
+      pubsub.loseAnswer(named('Publish'));
+      const job = await runtime.service.submit(LOCAL, submission('lose the publish'));
+      expect(pubsub.lost() - lostBefore).toBe(1);
+      expect(await read(runtime, job)).toMatchObject({ state: 'pending' });
+    });
+  });
+
+  test('heartbeat and finish racing 50 times keep 50 results', async () => {
+    // A third of the lease after the claim a heartbeat is written; the answers end around that instant.
+    const leaseMs = 2_400;
+    await withRuntime({ LEASE_MS: String(leaseMs) }, async (runtime) => {
+      const spreadMs = 60;
+      firestore.calls.length = 0;
+      const jobs = await Promise.all(
+        Array.from({ length: 50 }, (_, index) => {
+          const seconds = (leaseMs / 3 - spreadMs / 2 + (index * spreadMs) / 50) / 1_000;
+          return runtime.service.submit(LOCAL, submission(`race ${index} [simulate seconds=${seconds}]`, 'simulated'));
+        }),
+      );
+      const outcomes = await Promise.all(jobs.map((job) => runtime.run(job)));
+      expect(outcomes).toEqual(jobs.map(() => ({ finished: 'completed' })));
+      const ended = await Promise.all(jobs.map((job) => read(runtime, job)));
+      expect(ended.every((job) => job.state === 'completed' && job.attempt === 1 && job.result !== undefined)).toBe(
+        true,
+      );
+      // There were heartbeats: more writes than create, claim and finish.
+      expect(firestore.calls.filter(named('Commit')).length).toBeGreaterThan(150);
+    });
+  });
+
+  test('a sweep with nothing to do is one query', async () => {
+    await withRuntime({}, async (runtime) => {
+      firestore.calls.length = 0;
+      expect(await runtime.sweep()).toEqual({ rung: 0 });
+      expect(firestore.calls.map((call) => call.method)).toEqual(['RunQuery']);
+    });
+  });
+});
+
+function named(method: string): (call: ProxiedCall) => boolean {
+  return (call) => call.method === method;
+}
+
+async function createTopic(config: Config): Promise<void> {
+  const client = new PubSub({ projectId: config.projectId, apiEndpoint: emulators().pubsub, emulatorMode: true });
+  await client.createTopic(config.jobsTopic);
+  await client.close();
+}

@@ -1,0 +1,140 @@
+/**
+ * What a user does, from submit to result, over real sockets and the real SDK. The same suite runs on the embedded
+ * service and on the emulators with each function as its own process.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pollToEnd, readStatus, request, submit } from '../support/http-client.ts';
+import { ANSWER, type Provider, startProvider, USAGE } from '../support/provider.ts';
+import { runSubmitAndGetLater, runSubmitAndPoll } from './seed-000/run-pattern.ts';
+
+export type Target = { baseUrl: string; stop(): Promise<void> };
+
+/** `start` gets the provider's settings as environment variables. `more` adds tests that only this target can have. */
+export function endToEndSuite(
+  name: string,
+  start: (environment: Record<string, string>) => Promise<Target>,
+  more: (target: () => Target, provider: () => Provider) => void = () => {},
+): void {
+  describe(`end to end, ${name}`, () => {
+    let provider: Provider;
+    let target: Target;
+
+    beforeAll(async () => {
+      provider = await startProvider();
+      target = await start({ OPENAI_API_KEY: 'sk-test', OPENAI_BASE_URL: provider.baseUrl, SIMULATED_MS: '300' });
+    }, 60_000);
+    afterAll(async () => {
+      await target?.stop();
+      await provider?.stop();
+    });
+
+    async function idOf(model: string): Promise<string> {
+      const answer = (await (await fetch(`${target.baseUrl}/api/llm/models/`)).json()) as {
+        models: { id: string; model: string }[];
+      };
+      return answer.models.find((entry) => entry.model === model)?.id ?? '';
+    }
+
+    test("seed 000's submit-and-poll code prints the result of a job that completes", async () => {
+      const output = await runSubmitAndPoll(target.baseUrl, await idOf('simulated'));
+      expect(output.error).toEqual([]);
+      expect(output.log).toEqual([
+        ['Job completed:', { success: true, result: expect.stringContaining('Analyze this problem...') }],
+      ]);
+    });
+
+    test("seed 000's submit-and-poll code prints the error of a job that fails", async () => {
+      const output = await runSubmitAndPoll(target.baseUrl, await idOf('gpt-4'));
+      expect(output).toEqual({ log: [], error: [['Job failed:', 'The provider does not accept our API key.']] });
+    });
+
+    test("seed 000's submit-and-get-later code prints the result of a job that completed", async () => {
+      const output = await runSubmitAndGetLater(target.baseUrl, await idOf('gpt-4o-mini'), (id) =>
+        pollToEnd(target.baseUrl, id),
+      );
+      expect(output).toEqual({ log: [['Final result:', { success: true, result: ANSWER }]], error: [] });
+    });
+
+    test("seed 000's submit-and-get-later code prints nothing for a job that failed", async () => {
+      const output = await runSubmitAndGetLater(target.baseUrl, await idOf('gpt-4'), (id) =>
+        pollToEnd(target.baseUrl, id),
+      );
+      expect(output).toEqual({ log: [], error: [] });
+    });
+
+    test('a trainer analysis goes through the OpenAI SDK and comes back with the usage it reported', async () => {
+      const response = await fetch(`${target.baseUrl}/api/llm/trainer-analysis/`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({
+          model_id: 'gpt-4o-mini',
+          question_id: 'question-123',
+          system_message: 'You are an expert code reviewer.',
+          full_input: 'Please analyze this coding problem: 7f3a',
+        }),
+      });
+      expect(response.status).toBe(202);
+      const { job_id } = (await response.json()) as { job_id: string };
+      expect(response.headers.get('location')).toBe(`/api/llm/jobs/${job_id}/status/`);
+      const view = await pollToEnd(target.baseUrl, job_id);
+      expect(view).toMatchObject({
+        status: 'completed',
+        job_type: 'trainer_question_analysis',
+        question_id: 'question-123',
+        result_data: { success: true, result: ANSWER },
+        usage: USAGE,
+        model: { name: 'GPT-4o mini', provider: 'openai' },
+      });
+      expect(provider.callsAbout('7f3a')).toBe(1);
+    });
+
+    test('a provider that refuses our key fails the job with its class and never shows the key', async () => {
+      const view = await pollToEnd(target.baseUrl, await submit(target.baseUrl, request('gpt-4', 'refuse me')));
+      expect(view).toMatchObject({ status: 'failed', success: true, is_complete: true, error_code: 'auth' });
+      expect(view).not.toHaveProperty('result_data');
+      expect(JSON.stringify(view)).not.toContain('sk-secret');
+      expect(provider.callsAbout('refuse me')).toBe(1);
+    });
+
+    test('200 jobs submitted at once all complete, and the list pages through them without a gap or a repeat', async () => {
+      const before = await listAll(target.baseUrl);
+      const prompts = Array.from({ length: 200 }, (_, index) => `one of many ${index}.`);
+      const ids = await Promise.all(prompts.map((prompt) => submit(target.baseUrl, request('gpt-4o-mini', prompt))));
+      const views = await Promise.all(ids.map((id) => pollToEnd(target.baseUrl, id, 100_000)));
+      expect(views.map((view) => view.status)).toEqual(ids.map(() => 'completed'));
+      expect(views.every((view) => view.attempts.length === 1)).toBe(true);
+
+      const listed = await listAll(target.baseUrl);
+      expect(new Set(listed).size).toBe(listed.length);
+      expect(listed.length).toBe(before.length + 200);
+      expect(new Set(listed)).toEqual(new Set([...before, ...ids]));
+      for (const prompt of prompts) expect(provider.callsAbout(`"${prompt}"`)).toBe(1);
+    }, 120_000);
+
+    more(
+      () => target,
+      () => provider,
+    );
+
+    test('a provider that refuses the connection fails the job with its class', async () => {
+      await provider.stop();
+      const view = await pollToEnd(
+        target.baseUrl,
+        await submit(target.baseUrl, request('gpt-4o-mini', 'nobody there')),
+      );
+      expect(view).toMatchObject({ status: 'failed', error_code: 'network' });
+      expect(await readStatus(target.baseUrl, view.job_id)).toEqual(view);
+    });
+  });
+}
+
+/** Every job id of the list, page by page. */
+async function listAll(baseUrl: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let offset = 0; ; offset += 30) {
+    const response = await fetch(`${baseUrl}/api/llm/jobs/?limit=30&offset=${offset}`);
+    const { jobs } = (await response.json()) as { jobs: { job_id: string }[] };
+    ids.push(...jobs.map((job) => job.job_id));
+    if (jobs.length < 30) return ids;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * A gRPC proxy between a client and an emulator, at the HTTP/2 level: it keeps every request's message for counting, and
+ * can let a call be applied and then answer UNAVAILABLE in its place, as a dropped connection would look.
+ */
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+
+export type ProxiedCall = { method: string; message: Buffer };
+
+export type GrpcProxy = {
+  /** `127.0.0.1:port`. */
+  host: string;
+  calls: ProxiedCall[];
+  /** Lets the call that `matches` happen, then answers UNAVAILABLE; once. */
+  loseAnswer(matches: (call: ProxiedCall) => boolean): void;
+  /** How many answers were lost so far. */
+  lost(): number;
+  close(): Promise<void>;
+};
+
+const FRAME_PREFIX_BYTES = 5;
+
+export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
+  const calls: ProxiedCall[] = [];
+  const pending: ((call: ProxiedCall) => boolean)[] = [];
+  let lost = 0;
+  const upstream = http2.connect(`http://${upstreamHost}`);
+  upstream.on('error', () => {});
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const server = http2.createServer();
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.on('error', () => {});
+    session.once('close', () => sessions.delete(session));
+  });
+
+  server.on('stream', (client, headers) => {
+    const chunks: Buffer[] = [];
+    const forwarded = upstream.request(headers, { endStream: false });
+    const answer: Buffer[] = [];
+    let answered: http2.IncomingHttpHeaders | undefined;
+    let trailers: http2.IncomingHttpHeaders | undefined;
+    const call = (): ProxiedCall => ({
+      method: String(headers[':path']).split('/').at(-1) ?? '',
+      message: Buffer.concat(chunks).subarray(FRAME_PREFIX_BYTES),
+    });
+    client.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      forwarded.write(chunk);
+    });
+    client.on('end', () => {
+      calls.push(call());
+      forwarded.end();
+    });
+    client.on('error', () => forwarded.close());
+    client.on('close', () => forwarded.close());
+    forwarded.on('error', () => client.close(http2.constants.NGHTTP2_INTERNAL_ERROR));
+    forwarded.on('response', (received) => {
+      answered = received;
+    });
+    forwarded.on('data', (chunk: Buffer) => answer.push(chunk));
+    forwarded.on('trailers', (received) => {
+      trailers = received;
+    });
+    // Unary calls and short streams only: the whole answer is known before any of it is passed on.
+    forwarded.on('end', () => {
+      if (client.destroyed || answered === undefined) return;
+      const index = pending.findIndex((matches) => matches(call()));
+      const status = trailers?.['grpc-status'] ?? answered['grpc-status'];
+      if (index >= 0 && status === '0') {
+        pending.splice(index, 1);
+        lost += 1;
+        client.respond(
+          {
+            ':status': 200,
+            'content-type': 'application/grpc',
+            'grpc-status': '14',
+            'grpc-message': 'lost by the test',
+          },
+          { endStream: true },
+        );
+        return;
+      }
+      const { ':status': httpStatus, ...rest } = answered;
+      if (trailers === undefined) return client.respond({ ':status': httpStatus, ...rest }, { endStream: true });
+      const last = trailers;
+      client.respond({ ':status': httpStatus, ...rest }, { waitForTrailers: true });
+      client.on('wantTrailers', () => client.sendTrailers(plain(last)));
+      client.end(Buffer.concat(answer));
+    });
+  });
+
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    loseAnswer: (matches) => void pending.push(matches),
+    lost: () => lost,
+    async close() {
+      upstream.destroy();
+      for (const session of sessions) session.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function plain(headers: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(':')));
+}
+
+/**
+ * How often a field of embedded type stands at the top level of a protobuf message.
+ *
+ * @see https://protobuf.dev/programming-guides/encoding/
+ */
+export function countField(message: Buffer, field: number): number {
+  let count = 0;
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = message[at++] ?? 0;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  while (at < message.length) {
+    const tag = varint();
+    if (tag >> 3 === field) count += 1;
+    if ((tag & 7) === 2) {
+      const length = varint();
+      at += length;
+    } else if ((tag & 7) === 0) varint();
+    else at += (tag & 7) === 1 ? 8 : 4;
+  }
+  return count;
+}

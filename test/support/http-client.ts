@@ -1,0 +1,55 @@
+/** A caller of the Jobs API over a real socket. */
+
+export type View = {
+  success: boolean;
+  job_id: string;
+  status: string;
+  is_complete: boolean;
+  result_data?: { success: boolean; result: string };
+  error_message?: string;
+  error_code?: string;
+  attempts: { n: number; outcome?: string; calls: number }[];
+  usage?: Record<string, number>;
+  [field: string]: unknown;
+};
+
+/** Submits a job and answers its id. Throws when it was not accepted. */
+export async function submit(baseUrl: string, body: Record<string, unknown>): Promise<string> {
+  const response = await fetch(`${baseUrl}/api/llm/jobs/submit/`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as { job_id: string };
+  if (response.status !== 202) throw new Error(`submit answered ${response.status} ${JSON.stringify(answer)}`);
+  return answer.job_id;
+}
+
+export async function readStatus(baseUrl: string, id: string): Promise<View> {
+  const response = await fetch(`${baseUrl}/api/llm/jobs/${id}/status/`);
+  return (await response.json()) as View;
+}
+
+/** Polls until the job is as wanted. */
+export async function pollUntil(
+  baseUrl: string,
+  id: string,
+  wanted: (view: View) => boolean,
+  patienceMs = 30_000,
+): Promise<View> {
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    const view = await readStatus(baseUrl, id);
+    if (wanted(view)) return view;
+    if (Date.now() > until) throw new Error(`still not as wanted: ${JSON.stringify(view)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export const pollToEnd = (baseUrl: string, id: string, patienceMs?: number) =>
+  pollUntil(baseUrl, id, (view) => view.is_complete, patienceMs);
+
+/** A submit body for one prompt. */
+export function request(model: string, prompt: string) {
+  return { job_type: 'general_llm_request', model_id: model, input_data: { prompt } };
+}

@@ -1,0 +1,39 @@
+/**
+ * A provider behind a real socket: `@copilotkit/aimock`, scripted by model. `gpt-4o-mini` answers, `gpt-4` refuses our
+ * key, `gpt-4o` answers after a while.
+ */
+import { LLMock } from '@copilotkit/aimock';
+
+export const ANSWER = 'The analysis shows… 分析は 👩‍🔬 fertig.';
+export const USAGE = { input_tokens: 21, output_tokens: 9, total_tokens: 30 };
+/** Between two parts of the slow model's answer. */
+const PART_PAUSE_MS = 300;
+
+export type Provider = {
+  /** As `OPENAI_BASE_URL` takes it. */
+  baseUrl: string;
+  /** How many requests came whose body holds this text. */
+  callsAbout(text: string): number;
+  /** Ends it; from then on connections are refused. */
+  stop(): Promise<void>;
+};
+
+export async function startProvider(): Promise<Provider> {
+  const mock = new LLMock({ host: '127.0.0.1', port: 0, logLevel: 'silent' });
+  mock.on({ model: 'gpt-4o-mini' }, { content: ANSWER, usage: USAGE });
+  mock.on({ model: 'gpt-4o' }, { content: ANSWER, usage: USAGE }, { latency: PART_PAUSE_MS });
+  mock.on(
+    { model: 'gpt-4' },
+    { status: 401, error: { message: 'Incorrect API key provided: sk-secret', code: 'invalid_api_key' } },
+  );
+  const url = await mock.start();
+  let stopped = false;
+  return {
+    baseUrl: `${url}/v1`,
+    callsAbout: (text) => mock.getRequests().filter((entry) => JSON.stringify(entry.body).includes(text)).length,
+    async stop() {
+      if (!stopped) await mock.stop();
+      stopped = true;
+    },
+  };
+}
