@@ -44,7 +44,8 @@ export async function runJob(options: RunOptions, key: JobKey): Promise<RunOutco
   const startedMs = clock.monotonicMs();
   try {
     const outcome = await attempt(options, held, input, lease.lost);
-    if (lease.lost.aborted || (await lease.finish(outcome)) === 'lost') return { lost: true };
+    // An answer that came in spite of a lost lease is offered all the same: it is paid for, and the write is fenced.
+    if (outcome === undefined || (await lease.finish(outcome)) === 'lost') return { lost: true };
     log('info', 'job-finished', {
       job_id: job.id,
       attempt: job.attempt,
@@ -105,13 +106,13 @@ async function claimJob(
   return { refused: 'contended' };
 }
 
-/** Makes the call of one attempt and says how the job ends by it. Never throws. */
+/** Makes the call of one attempt and says how the job ends by it; `undefined` when the lease was lost. Never throws. */
 async function attempt(
   { providerFor, jobTypes, clock, log }: RunOptions,
   { job }: Held,
   input: Json,
   lost: AbortSignal,
-): Promise<FinishOutcome> {
+): Promise<FinishOutcome | undefined> {
   const facts: CallFacts = {};
   const jobType = jobTypes.get(job.jobType);
   if (!jobType) return failed(new ServiceError('internal_error', `No job type "${job.jobType}" is installed.`), facts);
@@ -128,6 +129,7 @@ async function attempt(
     const text = await collect(provider.generate(request, { signal }), facts, signal);
     return { state: 'completed', result: jobType.toResult(text), ...facts };
   } catch (error) {
+    if (lost.aborted) return undefined;
     const cause = signal.aborted ? signal.reason : error;
     if (!isServiceError(cause))
       log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: nameOf(cause) });

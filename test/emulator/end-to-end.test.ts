@@ -98,6 +98,16 @@ describeOnEmulators('emulators', () => {
         }
       });
 
+      test('the default door serves reads and writes from one function', async () => {
+        const api = await startFunction({ name: 'api', environment, onLine: () => {} });
+        try {
+          const id = await submit(api.url, request('simulated', 'Through one door.'));
+          expect(await pollToEnd(api.url, id)).toMatchObject({ status: 'completed' });
+        } finally {
+          await api.stop();
+        }
+      });
+
       test('the worker also runs as a cloudevent function, in every envelope', async () => {
         const worker = await startFunction({
           name: 'worker',

@@ -93,9 +93,11 @@ describeOnEmulators('the wire', () => {
   test('a publish that was applied but answered UNAVAILABLE leaves an accepted job', async () => {
     await withRuntime({}, async (runtime) => {
       const lostBefore = pubsub.lost();
+      pubsub.calls.length = 0;
       pubsub.loseAnswer(named('Publish'));
       const job = await runtime.service.submit(LOCAL, submission('lose the publish'));
       expect(pubsub.lost() - lostBefore).toBe(1);
+      expect(pubsub.calls.filter(named('Publish'))).toHaveLength(1);
       expect(await read(runtime, job)).toMatchObject({ state: 'pending' });
     });
   });

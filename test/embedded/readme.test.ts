@@ -1,0 +1,53 @@
+/** The README is true: its commands work as pasted, its settings are the settings, its length is bounded. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort, stopGroup } from '../../infra/child-processes.ts';
+import { SETTINGS } from '../../shared/config.ts';
+import { type LocalProcess, startLocalProcess } from '../support/local-process.ts';
+
+const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+const commands = [...readme.matchAll(/```bash\n([\s\S]*?)```/g)]
+  .map(([, code]) => code ?? '')
+  .filter((code) => code.includes('curl'));
+
+describe('the commands', () => {
+  let service: LocalProcess;
+  beforeAll(async () => {
+    service = await startLocalProcess({ PORT: String(await freePort()), DATABASE_URL: ':memory:', SIMULATED_MS: '0' });
+  }, 30_000);
+  afterAll(() => stopGroup(service.child));
+
+  test('every curl works as pasted, one after the other in one shell', () => {
+    const pause = 'sleep 0.5\n';
+    const script = commands.map((code) => code.replaceAll('http://127.0.0.1:8080', service.baseUrl)).join(pause);
+    const shell = spawnSync('bash', ['-ec', script], { encoding: 'utf8' });
+    const answers = shell.stdout + shell.stderr;
+    expect(shell.status).toBe(0);
+    expect(commands.length).toBeGreaterThanOrEqual(6);
+    expect(answers).toContain('"status":"completed"');
+    expect(answers).toContain('"openapi":"3.1.0"');
+    expect(answers).not.toContain('"success":false');
+  });
+});
+
+test('the settings table is the rows of config.ts', () => {
+  const table = [...readme.matchAll(/^\| `([A-Z_]+)` \| ?(.*?) ?\| (.*) \|$/gm)].map(
+    ([, variable, byDefault, meaning]) => ({
+      variable,
+      shownDefault: (byDefault ?? '').replaceAll('`', ''),
+      meaning,
+    }),
+  );
+  const rows = Object.values(SETTINGS).map(({ variable, shownDefault, meaning }) => ({
+    variable,
+    shownDefault,
+    meaning,
+  }));
+  expect(table).toEqual(rows);
+});
+
+test('the README stays under 300 lines', () => {
+  expect(readme.split('\n').length).toBeLessThan(300);
+});
