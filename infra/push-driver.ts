@@ -11,6 +11,8 @@ export type PushDriverOptions = {
   topic: string;
   pushUrl: string;
   concurrency: number;
+  /** After this many refusals a message goes to the dead letters; Pub/Sub takes 5 to 100. */
+  deliveriesMost?: number;
   onProblem: (sentence: string) => void;
 };
 
@@ -22,7 +24,6 @@ export type PushDriver = {
 
 const ACKNOWLEDGED = new Set([102, 200, 201, 202, 204]);
 const ACK_DEADLINE_SECONDS = 600;
-const DELIVERIES_MOST = 20;
 
 /** Makes the topic, its dead-letter topic and the subscription, and starts delivering. */
 export async function startPushDriver(options: PushDriverOptions): Promise<PushDriver> {
@@ -97,7 +98,7 @@ async function post(url: string, message: Message): Promise<number> {
   return response.status;
 }
 
-async function createAll(client: PubSub, { topic }: PushDriverOptions): Promise<void> {
+async function createAll(client: PubSub, { topic, deliveriesMost = 20 }: PushDriverOptions): Promise<void> {
   for (const name of [topic, `${topic}-dead-letters`]) await client.createTopic(name).catch(unlessThere);
   await client
     .createSubscription(topic, `${topic}-worker`, {
@@ -105,7 +106,7 @@ async function createAll(client: PubSub, { topic }: PushDriverOptions): Promise<
       retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 600 } },
       deadLetterPolicy: {
         deadLetterTopic: client.topic(`${topic}-dead-letters`).name,
-        maxDeliveryAttempts: DELIVERIES_MOST,
+        maxDeliveryAttempts: deliveriesMost,
       },
     })
     .catch(unlessThere);

@@ -25,6 +25,17 @@ function optional(variable: string, meaning: string): Setting<string | undefined
   return { variable, meaning, shownDefault: '', read: (raw) => raw };
 }
 
+function list(variable: string, meaning: string): Setting<string[]> {
+  const read = (raw: string | undefined) => (raw ?? '').split(',').flatMap((item) => item.trim() || []);
+  return { variable, meaning, shownDefault: '', read };
+}
+
+function toPair(item: string): [string, string] {
+  const [name, target] = item.split('=').map((part) => part.trim());
+  if (name && target) return [name, target];
+  throw new Error('must be pairs `name=model`, separated by commas');
+}
+
 function whole(variable: string, meaning: string, byDefault: number, least: number, most: number): Setting<number> {
   const read = (raw: string | undefined) => {
     if (raw === undefined) return byDefault;
@@ -62,13 +73,27 @@ export const SETTINGS = {
     'none',
     (environment) => (deployed(environment) ? undefined : 'none'),
   ),
-  corsOrigins: optional(
+  corsOrigins: list(
     'CORS_ORIGINS',
     'Origins whose pages may call, separated by commas; locally, any localhost origin may.',
   ),
   openaiApiKey: optional('OPENAI_API_KEY', "OpenAI's key. Without it its models answer 503."),
   openaiBaseUrl: optional('OPENAI_BASE_URL', 'Where the OpenAI API is, if not at OpenAI.'),
-  configuredProviders: optional(
+  geminiApiKey: optional('GEMINI_API_KEY', "Gemini's key. Without it its models answer 503."),
+  geminiBaseUrl: optional('GEMINI_BASE_URL', 'Where the Gemini API is, if not at Google.'),
+  openaiCompatibleBaseUrl: optional(
+    'OPENAI_COMPATIBLE_BASE_URL',
+    'A server that speaks Chat Completions: Ollama, vLLM, a gateway, most vendors.',
+  ),
+  openaiCompatibleApiKey: optional('OPENAI_COMPATIBLE_API_KEY', 'Its key, if it wants one.'),
+  openaiCompatibleModels: list('OPENAI_COMPATIBLE_MODELS', 'The names of its models, separated by commas.'),
+  modelAliases: {
+    variable: 'MODEL_ALIASES',
+    meaning: 'Which model a name runs as, in place of the default for retired ones: `gemini-pro=gemini-2.5-flash,…`.',
+    shownDefault: '',
+    read: (raw) => new Map(list('', '').read(raw, {}).map(toPair)),
+  } satisfies Setting<ReadonlyMap<string, string>>,
+  configuredProviders: list(
     'CONFIGURED_PROVIDERS',
     'Providers that the workers have keys for, separated by commas, for functions that hold no keys themselves.',
   ),

@@ -12,7 +12,7 @@ import { sweep } from './core/sweep.ts';
 import { type Authenticate, asLocalUser } from './http/auth.ts';
 import { encodePush, pushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
-import { configuredProviders, modelCatalog, type ProviderSettings, providerLoader } from './llm/catalog.ts';
+import { modelCatalog, type ProviderSettings, providerLoader } from './llm/catalog.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
 export type Runtime = {
@@ -100,8 +100,7 @@ function assemble(
 ): Runtime {
   const newId = () => crypto.randomUUID();
   const providers: ProviderSettings = { ...config, clock };
-  const named = config.configuredProviders?.split(',').map((name) => name.trim());
-  const models = modelCatalog([...configuredProviders(providers), ...(named ?? [])]);
+  const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
   return {
     config,

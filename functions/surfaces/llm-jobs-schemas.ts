@@ -97,6 +97,7 @@ export const modelList = z
         name: z.string(),
         model: z.string(),
         provider: z.string(),
+        runs_as: z.string().optional(),
         available: z.boolean(),
         unavailable_reason: z.string().optional(),
       }),

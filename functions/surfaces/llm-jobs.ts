@@ -120,10 +120,14 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
   });
 
   app.openapi(modelsRoute, (context) => {
-    const rows = models.list().map((model) => {
-      const availability = models.availability(model);
-      const unavailable_reason = availability.available ? undefined : availability.reason;
-      return { ...model, available: availability.available, unavailable_reason };
+    const rows = models.list().map(({ reference, runs: { id, name, provider, model } }) => {
+      const availability = models.availability({ id, name, provider, model });
+      return {
+        ...{ id, name, model: reference, provider },
+        runs_as: model === reference ? undefined : model,
+        available: availability.available,
+        unavailable_reason: availability.available ? undefined : availability.reason,
+      };
     });
     return context.json({ success: true as const, models: rows }, 200);
   });

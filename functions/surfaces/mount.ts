@@ -23,8 +23,7 @@ export function publicApp(runtime: Runtime, methods: readonly string[]): HttpApp
 }
 
 function allowedOrigins({ corsOrigins, authMode }: Runtime['config']): (origin: string) => boolean {
-  const listed = corsOrigins?.split(',').map((origin) => origin.trim()) ?? [];
   const localhost = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
   return (origin) =>
-    listed.includes(origin) || (authMode === 'none' && corsOrigins === undefined && localhost.test(origin));
+    corsOrigins.includes(origin) || (authMode === 'none' && corsOrigins.length === 0 && localhost.test(origin));
 }

@@ -45,7 +45,7 @@ export type JobModel = {
   /** As shown to people: `GPT-4`. */
   name: string;
   provider: string;
-  /** As the provider calls it: `gpt-4`. */
+  /** What the provider is called with: `gpt-4`. Another one than was asked for, when that was retired. */
   model: string;
 };
 

@@ -101,11 +101,14 @@ export type LlmProvider = {
 /** Can jobs be submitted for a model now, and if not, what must be done. */
 export type Availability = { available: true } | { available: false; reason: string };
 
+/** A model under the name that requests use; what it runs as differs when the vendor retired that name. */
+export type ListedModel = { reference: string; runs: JobModel };
+
 /** Which models there are. */
 export type ModelCatalog = {
-  /** Finds a model by UUID, by the provider's name for it, or by its name as shown to people, in any case. */
+  /** Finds a model by UUID, by its vendor's name (also as `provider/name`), or by its name for people, in any case. */
   find(reference: string): JobModel | undefined;
-  list(): JobModel[];
+  list(): ListedModel[];
   availability(model: JobModel): Availability;
 };
 

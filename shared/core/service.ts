@@ -153,8 +153,11 @@ function maySee(principal: Principal, job: Job): boolean {
 function usableModel(models: ModelCatalog, reference: string): JobModel {
   const model = models.find(reference);
   if (!model) {
-    const known = models.list().map((entry) => entry.model);
-    throw invalidRequest([{ path: 'model_id', message: `no such model; known models: ${known.join(', ')}` }]);
+    const usable = models.list().filter(({ runs }) => models.availability(runs).available);
+    const names = usable.map((listed) => listed.reference).join(', ');
+    throw invalidRequest([
+      { path: 'model_id', message: `no such model; usable now: ${names}; all models: GET /api/llm/models/` },
+    ]);
   }
   const availability = models.availability(model);
   if (!availability.available) throw new ServiceError('model_unavailable', availability.reason);

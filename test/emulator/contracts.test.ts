@@ -1,5 +1,13 @@
-/** The port suites on Firestore's emulator. */
+/** The port suites on Firestore's and Pub/Sub's emulators. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PubSub } from '@google-cloud/pubsub';
+import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
 import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
+import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
+import type { JobKey } from '../../shared/core/job.ts';
+import { decodePush } from '../../shared/http/push.ts';
+import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 
@@ -14,5 +22,63 @@ describeOnEmulators('contracts', () => {
       wakeShards: 16,
     });
     return { store, close: () => store.close() };
+  });
+
+  jobQueueContract('Pub/Sub, through the push driver', async () => {
+    const { projectId, jobsTopic: topic, pubsubEmulatorHost: emulatorHost = '' } = emulatorConfig();
+    const queue = pubsubJobQueue({ projectId, topic, emulatorHost, deadlineMs: 5_000 });
+    const client = new PubSub({ projectId, apiEndpoint: emulatorHost, emulatorMode: true });
+    await client.createTopic(topic);
+    await client.createTopic(`${topic}-dead-letters`);
+    const [dead] = await client.createSubscription(`${topic}-dead-letters`, 'dead');
+    const buried: JobKey[] = [];
+    dead.on('message', (message) => {
+      const decoded = decodePush({ message: { data: message.data.toString('base64') } });
+      if ('doorbell' in decoded) buried.push(decoded.doorbell);
+      message.ack();
+    });
+
+    let take: Take = async () => false;
+    const worker = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', async () => {
+        const decoded = decodePush(JSON.parse(Buffer.concat(chunks).toString()));
+        const acknowledged = 'doorbell' in decoded && (await take(decoded.doorbell).catch(() => false));
+        response.writeHead(acknowledged ? 204 : 503).end();
+      });
+    });
+    await new Promise<void>((resolve) => worker.listen(0, '127.0.0.1', resolve));
+    const pushUrl = `http://127.0.0.1:${(worker.address() as AddressInfo).port}`;
+
+    let driver: PushDriver | undefined;
+    const end = async () => {
+      worker.closeAllConnections();
+      await driver?.stop();
+      driver = undefined;
+    };
+    return {
+      queue,
+      async consume(taker) {
+        take = taker;
+        driver = await startPushDriver({
+          projectId,
+          emulatorHost,
+          topic,
+          pushUrl,
+          concurrency: 10,
+          deliveriesMost: DELIVERIES_MOST,
+          onProblem: () => {},
+        });
+      },
+      restart: end,
+      deadLetters: async () => buried,
+      async close() {
+        await end();
+        await dead.close();
+        await Promise.all([queue.close(), client.close()]);
+        worker.close();
+      },
+    };
   });
 });

@@ -2,68 +2,81 @@
  * OpenAI's Responses API through its SDK, streamed. The SDK's own retries are off: each would be another paid call that
  * nobody recorded.
  */
-import OpenAI from 'openai';
-import type { ResponseStreamEvent, ResponseUsage } from 'openai/resources/responses/responses';
+import type OpenAI from 'openai';
+import type {
+  ResponseStreamEvent,
+  ResponseUsage,
+  Response as WholeResponse,
+} from 'openai/resources/responses/responses';
 import { ServiceError } from '../../core/errors.ts';
 import type { Usage } from '../../core/job.ts';
 import type { FinishReason, LlmPart, LlmProvider } from '../../core/ports.ts';
 import { toResponsesBody } from '../transformers/openai.ts';
-import { classifyOpenaiError, failureOf } from './openai-errors.ts';
+import { type OpenaiClientOptions, openaiCall, openaiClient } from './openai-call.ts';
+import { failureOf } from './openai-errors.ts';
 
-export function openaiProvider(settings: {
-  openaiApiKey?: string | undefined;
-  openaiBaseUrl?: string | undefined;
-}): LlmProvider {
-  const client = new OpenAI({
-    apiKey: settings.openaiApiKey,
-    ...(settings.openaiBaseUrl ? { baseURL: settings.openaiBaseUrl } : {}),
-    maxRetries: 0,
-  });
-
+export function openaiProvider(options: OpenaiClientOptions): LlmProvider {
+  const client = openaiClient(options);
   return {
-    async *generate(request, { signal }): AsyncIterable<LlmPart> {
-      signal.throwIfAborted();
-      try {
-        const call = client.responses.create(toResponsesBody(request), { signal });
-        const { data: events, request_id } = await call.withResponse();
-        yield { type: 'accepted', providerRequestId: request_id ?? undefined };
-        for await (const event of events) yield* partsOf(event);
-      } catch (error) {
-        signal.throwIfAborted();
-        throw classifyOpenaiError(error);
-      }
-      // The SDK ends an aborted stream as if it were complete.
-      signal.throwIfAborted();
-    },
+    generate: (request, { signal }) =>
+      openaiCall<ResponseStreamEvent, WholeResponse>({
+        client,
+        signal,
+        send: (api: OpenAI, abort) => api.responses.create(toResponsesBody(request), { signal: abort }).asResponse(),
+        partsOfEvent,
+        partsOfWhole,
+      }),
   };
 }
 
-function* partsOf(event: ResponseStreamEvent): Iterable<LlmPart> {
+function* partsOfEvent(event: ResponseStreamEvent): Iterable<LlmPart> {
   switch (event.type) {
     case 'response.output_text.delta':
       yield { type: 'text-delta', text: event.delta };
       return;
     case 'response.refusal.done':
-      throw new ServiceError('content_policy', `The model refused: ${event.refusal}`);
+      throw new ServiceError('content_policy', 'The model refused to answer.');
     case 'error':
       throw failureOf(event.code, event.message);
     case 'response.failed':
-      throw failureOf(event.response.error?.code, event.response.error?.message);
     case 'response.completed':
     case 'response.incomplete':
-      if (event.response.usage) yield { type: 'usage', usage: toUsage(event.response.usage) };
-      // A compatible server may say "completed" of a response that is not.
-      if (event.response.status === 'failed')
-        throw failureOf(event.response.error?.code, event.response.error?.message);
-      yield { type: 'finish', reason: toFinishReason(event.response.incomplete_details?.reason) };
+      yield* endOf(event.response);
       return;
     default:
       return;
   }
 }
 
+/** A compatible server may answer a streaming request with one JSON document. */
+function* partsOfWhole(response: WholeResponse): Iterable<LlmPart> {
+  for (const item of response.output ?? []) {
+    if (item.type !== 'message') continue;
+    for (const content of item.content) {
+      if (content.type === 'refusal') throw new ServiceError('content_policy', 'The model refused to answer.');
+      yield { type: 'text-delta', text: content.text };
+    }
+  }
+  yield* endOf(response);
+}
+
+/** Usage first, so that a failure keeps it. The status inside decides: servers exist that say "completed" of a failure. */
+function* endOf(response: WholeResponse): Iterable<LlmPart> {
+  if (response.usage) yield { type: 'usage', usage: toUsage(response.usage) };
+  switch (response.status) {
+    case 'completed':
+    case undefined:
+      yield { type: 'finish', reason: 'stop' };
+      return;
+    case 'incomplete':
+      yield { type: 'finish', reason: toFinishReason(response.incomplete_details?.reason) };
+      return;
+    default:
+      throw failureOf(response.error?.code, response.error?.message);
+  }
+}
+
 function toFinishReason(incomplete: string | undefined): FinishReason {
-  if (incomplete === undefined) return 'stop';
   return incomplete === 'content_filter' ? 'content_filter' : 'length';
 }
 

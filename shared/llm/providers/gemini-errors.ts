@@ -1,0 +1,42 @@
+/**
+ * What a failure of `@google/generative-ai` means, in our classes. Its errors have no headers, and `name` is always
+ * `Error`; what is left are `status`, `errorDetails` and, for a few, only the message.
+ */
+import { type FailureCode, ServiceError } from '../../core/errors.ts';
+import { codeOfStatus, failure } from './failures.ts';
+
+type Detail = { '@type'?: string; reason?: string; retryDelay?: string; violations?: unknown };
+type GeminiError = { status?: number | string; code?: number; message?: string; errorDetails?: Detail[] };
+
+/** An error of the package, or an error object in the stream, as the `ServiceError` of its class. */
+export function classifyGeminiError(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  const known = (error ?? {}) as GeminiError;
+  const status = typeof known.status === 'number' ? known.status : known.code;
+  if (status === undefined) return failure(isUnreadable(error) ? 'provider_error' : 'network', { cause: error });
+  const details = known.errorDetails ?? [];
+  return failure(codeOf(status, details, known.message ?? ''), {
+    cause: error,
+    vendorText: known.message,
+    retryAfterMs: retryDelayOf(details),
+  });
+}
+
+function codeOf(status: number, details: Detail[], message: string): FailureCode {
+  // A bad key is a 400 there.
+  if (details.some((detail) => detail.reason === 'API_KEY_INVALID')) return 'auth';
+  if (status === 400 && /token count.*exceeds/i.test(message)) return 'context_overflow';
+  return codeOfStatus(status);
+}
+
+/** `google.rpc.RetryInfo`: "34.4s". */
+function retryDelayOf(details: Detail[]): number | undefined {
+  const delay = details.find((detail) => detail['@type']?.endsWith('google.rpc.RetryInfo'))?.retryDelay;
+  const seconds = Number.parseFloat(delay ?? '');
+  return Number.isFinite(seconds) ? Math.max(0, seconds * 1_000) : undefined;
+}
+
+/** JSON that cannot be parsed has no class of its own: the package says so in its message alone. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof SyntaxError || (error instanceof Error && /pars(e|ing)/i.test(error.message));
+}

@@ -1,0 +1,15 @@
+/** A request in Gemini's words (`generateContent`). Pure. */
+import type { Content, GenerateContentRequest } from '@google/generative-ai';
+import type { LlmRequest } from '../../core/ports.ts';
+
+/** System messages become the system instruction; Gemini calls the assistant `model`. */
+export function toGeminiBody(request: LlmRequest): GenerateContentRequest {
+  const systems = request.messages.filter((message) => message.role === 'system');
+  const contents: Content[] = request.messages
+    .filter((message) => message.role !== 'system')
+    .map(({ role, content }) => ({ role: role === 'assistant' ? 'model' : 'user', parts: [{ text: content }] }));
+  const systemText = systems.map((message) => message.content).join('\n\n');
+  return systems.length === 0
+    ? { contents }
+    : { contents, systemInstruction: { role: 'system', parts: [{ text: systemText }] } };
+}

@@ -1,0 +1,65 @@
+/** A `Clock` whose hands the test turns: timers run in order, and what they start may settle before the next one runs. */
+import type { Clock } from '../../shared/core/ports.ts';
+
+export type VirtualClock = Clock & {
+  /** Lets this much time pass. */
+  advance(ms: number): Promise<void>;
+  /** Lets time pass, timer by timer, until the promise settles. Throws when no timer is left that could settle it. */
+  until<T>(promise: Promise<T>): Promise<T>;
+};
+
+/** Enough turns for a chain of awaits over stores that answer at once. */
+const TURNS = 50;
+
+export function virtualClock(startMs = 1_700_000_000_000): VirtualClock {
+  let elapsedMs = 0;
+  let serial = 0;
+  const timers = new Map<number, { atMs: number; callback: () => void }>();
+
+  async function settle(): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  function next(): [number, { atMs: number; callback: () => void }] | undefined {
+    return [...timers].sort(([a, left], [b, right]) => left.atMs - right.atMs || a - b)[0];
+  }
+
+  async function runNext(): Promise<boolean> {
+    const first = next();
+    if (!first) return false;
+    const [id, { atMs, callback }] = first;
+    timers.delete(id);
+    elapsedMs = Math.max(elapsedMs, atMs);
+    callback();
+    await settle();
+    return true;
+  }
+
+  return {
+    nowMs: () => startMs + elapsedMs,
+    monotonicMs: () => elapsedMs,
+    setTimer(callback, delayMs) {
+      const id = ++serial;
+      timers.set(id, { atMs: elapsedMs + Math.max(0, delayMs), callback });
+      return () => timers.delete(id);
+    },
+    async advance(ms) {
+      const untilMs = elapsedMs + ms;
+      await settle();
+      for (let first = next(); first && first[1].atMs <= untilMs; first = next()) await runNext();
+      elapsedMs = untilMs;
+    },
+    async until(promise) {
+      let settled = false;
+      const done = promise.finally(() => {
+        settled = true;
+      });
+      done.catch(() => {});
+      await settle();
+      while (!settled && (await runNext()));
+      if (!settled) throw new Error('nothing is left that could settle this');
+      return done;
+    },
+  };
+}

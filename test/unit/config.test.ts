@@ -1,0 +1,54 @@
+/** The settings: each row, and what a wrong one says. */
+import { describe, expect, test } from 'vitest';
+import { ConfigError, readConfig } from '../../shared/config.ts';
+
+const CLOUD = { K_SERVICE: 'submit', AUTH_MODE: 'none', GOOGLE_CLOUD_PROJECT: 'p' };
+
+describe('a setting', () => {
+  test.each([
+    [
+      'absent: its default',
+      {},
+      { port: 8080, databaseUrl: 'jobs.db', authMode: 'none', logFormat: 'text', wakeShards: 1 },
+    ],
+    ['empty: as if absent', { PORT: '', OPENAI_API_KEY: '' }, { port: 8080, openaiApiKey: undefined }],
+    [
+      'given: itself',
+      { PORT: '0', LEASE_MS: '2000', LOG_FORMAT: 'json' },
+      { port: 0, leaseMs: 2000, logFormat: 'json' },
+    ],
+    [
+      'a list',
+      { CORS_ORIGINS: 'https://a.example, https://b.example,' },
+      { corsOrigins: ['https://a.example', 'https://b.example'] },
+    ],
+    [
+      'pairs',
+      { MODEL_ALIASES: 'gemini-pro=gemini-2.5-flash' },
+      { modelAliases: new Map([['gemini-pro', 'gemini-2.5-flash']]) },
+    ],
+    ['on Google Cloud: that default', CLOUD, { logFormat: 'json', wakeShards: 16, projectId: 'p' }],
+  ])('%s', (_, environment, expected) => {
+    expect(readConfig(environment as Record<string, string>)).toMatchObject(expected);
+  });
+});
+
+describe('a wrong setting stops the start', () => {
+  test.each([
+    [{ PORT: 'abc' }, 'PORT must be a whole number from 0 to 65535'],
+    [{ PORT: '70000' }, 'PORT must be a whole number from 0 to 65535'],
+    [{ LEASE_MS: '1' }, 'LEASE_MS must be a whole number from 500 to 600000'],
+    [{ LOG_FORMAT: 'xml' }, 'LOG_FORMAT is unknown; known values: text, json'],
+    [{ WAKE_SHARDS: '31' }, 'WAKE_SHARDS must be a whole number from 1 to 30'],
+    [{ MODEL_ALIASES: 'gemini-pro' }, 'MODEL_ALIASES must be pairs'],
+    [{ ...CLOUD, AUTH_MODE: '' }, 'AUTH_MODE must be set here; known values: none'],
+    [{ ...CLOUD, GOOGLE_CLOUD_PROJECT: '' }, 'GOOGLE_CLOUD_PROJECT must name the project'],
+  ])('%o', (environment, sentence) => {
+    expect(() => readConfig(environment)).toThrow(ConfigError);
+    expect(() => readConfig(environment)).toThrow(sentence);
+  });
+
+  test('and all wrong ones are named in one message', () => {
+    expect(() => readConfig({ PORT: 'x', LEASE_MS: 'y' })).toThrow(/PORT .*\n.*LEASE_MS /);
+  });
+});

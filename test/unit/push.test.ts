@@ -1,0 +1,70 @@
+/** The tolerant decoder: one message in every envelope that Pub/Sub, Eventarc and the framework make. */
+import { describe, expect, test } from 'vitest';
+import { ServiceError } from '../../shared/core/errors.ts';
+import { decodePush, encodePush, pushHandler, pushResponder } from '../../shared/http/push.ts';
+
+const KEY = { tenant: 'default', id: 'b1' };
+const data = (content: unknown) =>
+  Buffer.from(typeof content === 'string' ? content : JSON.stringify(content)).toString('base64');
+const DATA = data({ tenant: 'default', job_id: 'b1' });
+
+describe('a doorbell is found in', () => {
+  test.each([
+    [
+      'a raw push, and the body of a binary CloudEvent',
+      { message: { data: DATA, messageId: '1', publishTime: 't' }, subscription: 's', deliveryAttempt: 2 },
+    ],
+    [
+      'a push of the emulator, which has both spellings',
+      { message: { data: DATA, message_id: '1', messageId: '1' }, subscription: 's' },
+    ],
+    [
+      'a structured CloudEvent',
+      { specversion: '1.0', id: '1', type: 't', source: 's', data: { message: { data: DATA }, subscription: 's' } },
+    ],
+    [
+      'what the framework makes of a push',
+      {
+        specversion: '1.0',
+        data: { message: { '@type': 'type.googleapis.com/PubsubMessage', data: DATA, attributes: {} } },
+      },
+    ],
+    ['our own encoding', encodePush(KEY, '1', 1)],
+  ])('%s', (_, body) => {
+    expect(decodePush(body)).toEqual({ doorbell: KEY });
+  });
+});
+
+const UNREADABLE: [string, unknown][] = [
+  ['nothing', undefined],
+  ['another body', { hello: 'world' }],
+  ['a message without data', { message: { messageId: '1' } }],
+  ['data that is not JSON', { message: { data: data('{') } }],
+  ['JSON that is no doorbell', { message: { data: data({ job: 1 }) } }],
+  ['a doorbell with a wrong type', { message: { data: data({ tenant: 1, job_id: 'b1' }) } }],
+];
+
+test.each(UNREADABLE)('%s is acknowledged, logged, and runs nothing', async (_, body) => {
+  const events: string[] = [];
+  const handle = pushHandler({
+    run: () => Promise.reject(new Error('must not run')),
+    log: (severity, event) => events.push(`${severity} ${event}`),
+  });
+  expect(await handle(body)).toBe(true);
+  expect(events).toEqual(['error message-unreadable']);
+});
+
+test.each([
+  ['a job that was run', async () => ({ finished: 'completed' }) as const, 204],
+  ['a job that somebody else holds', async () => ({ refused: 'leased' }) as const, 204],
+  ['a store that gave no answer', () => Promise.reject(new ServiceError('store_unavailable', '')), 503],
+])('%s is answered %s', async (_, run, status) => {
+  const respond = pushResponder(pushHandler({ run, log: () => {} }));
+  const request = new Request('http://worker/', { method: 'POST', body: JSON.stringify(encodePush(KEY, '1', 1)) });
+  expect((await respond(request)).status).toBe(status);
+});
+
+test('a body that is not JSON is acknowledged, for it never will be', async () => {
+  const respond = pushResponder(pushHandler({ run: () => Promise.reject(new Error('must not run')), log: () => {} }));
+  expect((await respond(new Request('http://worker/', { method: 'POST', body: '{' }))).status).toBe(204);
+});

@@ -1,0 +1,82 @@
+/** What time does: which jobs a sweep rings, how often, and at what cost. */
+import { afterEach, expect, test } from 'vitest';
+import { LEASE_GRACE_MS, RING_GRACE_MS } from '../../shared/core/lifecycle.ts';
+import { sweep } from '../../shared/core/sweep.ts';
+import { answer, type CoreWorld, coreWorld, LEASE_MS } from '../support/core-world.ts';
+
+let world: CoreWorld;
+afterEach(() => world.close());
+
+test('a pending job whose doorbell was lost is rung once its time has come, and then less and less often', async () => {
+  world = coreWorld();
+  const job = await world.submit();
+  world.published.length = 0;
+  await world.clock.advance(RING_GRACE_MS - 1);
+  expect(await sweep(world)).toEqual({ rung: 0 });
+  await world.clock.advance(1);
+  expect(await sweep(world)).toEqual({ rung: 1 });
+  expect(world.published).toEqual([{ tenant: 'default', id: job.id }]);
+  for (let minute = 0; minute < 60; minute++) {
+    await world.clock.advance(60_000);
+    await sweep(world);
+  }
+  // After 1, 3, 7, 15, 30, 45 and 60 minutes.
+  expect(world.published).toHaveLength(8);
+});
+
+test('a job whose holder is alive is left alone', async () => {
+  world = coreWorld(async function* () {
+    await new Promise<void>((resolve) => void world.clock.setTimer(resolve, 6 * LEASE_MS));
+    yield* answer();
+  });
+  const job = await world.submit();
+  const running = world.run(job);
+  for (let lease = 0; lease < 5; lease++) {
+    await world.clock.advance(LEASE_MS);
+    expect(await sweep(world)).toEqual({ rung: 0 });
+  }
+  expect(await world.clock.until(running)).toEqual({ finished: 'completed' });
+});
+
+test('the lease of a dead holder is found at its end plus grace', async () => {
+  world = coreWorld();
+  const job = await world.submit();
+  const found = await world.store.get(job);
+  const endsAt = world.clock.nowMs() + LEASE_MS;
+  const died = { state: 'processing' as const, attempt: 1, leaseExpiresAt: endsAt, wakeAt: endsAt + LEASE_GRACE_MS };
+  await world.store.update(job, found?.revision ?? '', died);
+  await world.clock.advance(LEASE_MS + LEASE_GRACE_MS - 1);
+  expect(await sweep(world)).toEqual({ rung: 0 });
+  await world.clock.advance(1);
+  expect(await sweep(world)).toEqual({ rung: 1 });
+  expect(await world.run(job)).toEqual({ finished: 'completed' });
+});
+
+test('two sweepers at once ring each job once', async () => {
+  world = coreWorld();
+  const jobs = await Promise.all(Array.from({ length: 30 }, () => world.submit()));
+  world.published.length = 0;
+  await world.clock.advance(RING_GRACE_MS);
+  const [left, right] = await Promise.all([sweep(world), sweep(world)]);
+  expect(left.rung + right.rung).toBe(30);
+  expect(world.published).toHaveLength(30);
+  expect(new Set(world.published.map((key) => key.id))).toEqual(new Set(jobs.map((job) => job.id)));
+});
+
+test('many pages are swept in one go, and a job that fails to ring does not stop the others', async () => {
+  world = coreWorld();
+  await Promise.all(Array.from({ length: 250 }, () => world.submit()));
+  await world.clock.advance(RING_GRACE_MS);
+  world.store.fail('update', 'before', { times: 3 });
+  const first = await sweep(world);
+  expect(world.store.fired()).toBe(3);
+  // The three that failed are still due, and a later page of the same sweep may have met them again.
+  const second = await sweep(world);
+  expect(first.rung + second.rung).toBe(250);
+});
+
+test('a sweep with nothing to do is one call of the store', async () => {
+  world = coreWorld();
+  expect(await sweep(world)).toEqual({ rung: 0 });
+  expect(world.store.calls('due')).toBe(1);
+});

@@ -1,0 +1,38 @@
+/** Which tests there are and what each kind needs; `test/README.md` says it in words. */
+import { join } from 'node:path';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+const here = (path: string) => join(import.meta.dirname, path);
+
+function project(
+  name: string,
+  include: string[],
+  options: TestProjectInlineConfiguration['test'] = {},
+): TestProjectInlineConfiguration {
+  return { extends: true, test: { name, include: include.map((pattern) => here(pattern)), ...options } };
+}
+
+const everyday = [
+  project('architecture', ['architecture.test.ts']),
+  project('unit', ['unit/**/*.test.ts', 'contracts/*.sqlite.test.ts', 'surface/**/*.test.ts']),
+  project('embedded', ['embedded/**/*.test.ts']),
+  project('emulator', ['emulator/**/*.test.ts'], {
+    globalSetup: here('support/emulators-setup.ts'),
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
+  }),
+];
+const long = [project('long', ['long/**/*.test.ts'], { testTimeout: 600_000, fileParallelism: false })];
+
+export default defineConfig({
+  root: here('..'),
+  test: {
+    projects: process.env.LONG ? long : everyday,
+    testTimeout: 20_000,
+    // What a passing test logs is of no interest.
+    silent: 'passed-only',
+    // Without it Google's clients look for the metadata server, and warn.
+    env: { METADATA_SERVER_DETECTION: 'none' },
+  },
+});
