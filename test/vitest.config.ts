@@ -14,7 +14,12 @@ function project(
 
 const everyday = [
   project('architecture', ['architecture.test.ts']),
-  project('unit', ['unit/**/*.test.ts', 'contracts/*.sqlite.test.ts', 'surface/**/*.test.ts']),
+  project('unit', [
+    'unit/**/*.test.ts',
+    'providers/**/*.test.ts',
+    'contracts/*.sqlite.test.ts',
+    'surface/**/*.test.ts',
+  ]),
   project('embedded', ['embedded/**/*.test.ts']),
   project('emulator', ['emulator/**/*.test.ts'], {
     globalSetup: here('support/emulators-setup.ts'),

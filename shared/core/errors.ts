@@ -34,6 +34,7 @@ export type FailureCode =
   | 'response_too_large'
   | 'result_unstorable'
   | 'attempt_timeout'
+  | 'idle_timeout'
   | 'lease_lost'
   | 'internal_error';
 

@@ -85,6 +85,8 @@ export type FinishReason = 'stop' | 'length' | 'content_filter';
  */
 export type LlmPart =
   | { type: 'accepted'; providerRequestId?: string | undefined }
+  /** The provider is alive and has nothing to say yet: it reasons. */
+  | { type: 'activity' }
   | { type: 'text-delta'; text: string }
   | { type: 'usage'; usage: Usage }
   | { type: 'finish'; reason: FinishReason };
@@ -125,6 +127,11 @@ export type JobType = {
   toResult(text: string): Json;
   /** An attempt is aborted after this long; below the 600 s after which Pub/Sub delivers again. */
   attemptTimeoutMs: number;
+  /**
+   * An attempt is aborted when no part of the answer came for this long; below the 300 s after which Node's `fetch`
+   * would end the connection, and without saying why.
+   */
+  idleTimeoutMs: number;
 };
 
 /** Time as a parameter, so that tests can turn the hands. */

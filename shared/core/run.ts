@@ -117,16 +117,13 @@ async function attempt(
   const jobType = jobTypes.get(job.jobType);
   if (!jobType) return failed(new ServiceError('internal_error', `No job type "${job.jobType}" is installed.`), facts);
 
-  const deadline = new AbortController();
-  const cancelDeadline = clock.setTimer(() => {
-    const seconds = jobType.attemptTimeoutMs / 1_000;
-    deadline.abort(new ServiceError('attempt_timeout', `The model did not finish its answer within ${seconds} s.`));
-  }, jobType.attemptTimeoutMs);
-  const signal = AbortSignal.any([deadline.signal, lost]);
+  const timers = attemptTimers(clock, jobType);
+  const signal = AbortSignal.any([timers.signal, lost]);
   try {
     const provider = await providerFor(job.model.provider);
     const request = jobType.toRequest(input, job.model);
-    const text = await collect(provider.generate(request, { signal }), facts, signal);
+    const parts = untilAborted(provider.generate(request, { signal }), signal);
+    const text = await collect(parts, facts, timers.restartIdle);
     return { state: 'completed', result: jobType.toResult(text), ...facts };
   } catch (error) {
     if (lost.aborted) return undefined;
@@ -135,18 +132,47 @@ async function attempt(
       log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: nameOf(cause) });
     return failed(cause, facts);
   } finally {
-    cancelDeadline();
+    timers.stop();
   }
 }
 
+/** The two clocks of an attempt: its own deadline, and the longest silence within it. */
+function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: JobType) {
+  const expired = new AbortController();
+  const expire = (code: 'attempt_timeout' | 'idle_timeout', sentence: string) =>
+    expired.abort(new ServiceError(code, sentence));
+  const stopDeadline = clock.setTimer(() => {
+    expire('attempt_timeout', `The model did not finish its answer within ${attemptTimeoutMs / 1_000} s.`);
+  }, attemptTimeoutMs);
+  let stopIdle = () => {};
+  const restartIdle = () => {
+    stopIdle();
+    stopIdle = clock.setTimer(() => {
+      expire('idle_timeout', `Nothing came from the model for ${idleTimeoutMs / 1_000} s.`);
+    }, idleTimeoutMs);
+  };
+  restartIdle();
+  return {
+    signal: expired.signal,
+    restartIdle,
+    stop() {
+      stopDeadline();
+      stopIdle();
+    },
+  };
+}
+
 /** Reads the whole answer, noting what is known of the call as it comes, so that a failed one keeps its usage. */
-async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, signal: AbortSignal): Promise<string> {
+async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, onPart: () => void): Promise<string> {
   const texts: string[] = [];
   let bytes = 0;
-  for await (const part of untilAborted(parts, signal)) {
+  for await (const part of parts) {
+    onPart();
     switch (part.type) {
       case 'accepted':
         if (part.providerRequestId !== undefined) facts.providerRequestId = part.providerRequestId;
+        break;
+      case 'activity':
         break;
       case 'text-delta':
         bytes += new TextEncoder().encode(JSON.stringify(part.text)).length;

@@ -1,7 +1,7 @@
 /** `general_llm_request`: any prompt, as one text, as a conversation, or as a system message with an input. */
 import { z } from 'zod';
 import { conversation, fields, message, text } from './fields.ts';
-import { ATTEMPT_TIMEOUT_MS, type JobTypeDefinition, textResult } from './job-type.ts';
+import { ATTEMPT_TIMEOUT_MS, IDLE_TIMEOUT_MS, type JobTypeDefinition, textResult } from './job-type.ts';
 
 const inputSchema = fields({
   prompt: text.optional(),
@@ -26,6 +26,7 @@ export const generalLlmRequest: JobTypeDefinition = {
   name: 'general_llm_request',
   inputSchema,
   attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
+  idleTimeoutMs: IDLE_TIMEOUT_MS,
   toRequest(input, { model }) {
     const { prompt, messages, full_input, system_message } = input as z.infer<typeof inputSchema>;
     return { model, messages: messages ?? conversation(system_message, prompt ?? full_input ?? '') };

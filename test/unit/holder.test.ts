@@ -28,13 +28,13 @@ test('a lease is renewed every third of it, for as long as the call takes', asyn
   const { open } = gatedWorld();
   const job = await world.submit();
   const running = world.run(job);
-  await world.clock.advance(5 * LEASE_MS);
-  expect(world.store.calls('update')).toBe(1 + 15);
+  await world.clock.advance(3 * LEASE_MS);
+  expect(world.store.calls('update')).toBe(1 + 9);
   expect(await world.run(job)).toEqual({ refused: 'leased' });
   open(1);
   expect(await running).toEqual({ finished: 'completed' });
   await world.clock.advance(LEASE_MS);
-  expect(world.store.calls('update')).toBe(1 + 15 + 1);
+  expect(world.store.calls('update')).toBe(1 + 9 + 1);
 });
 
 test('a zombie that answers after another holder finished writes nothing', async () => {

@@ -162,11 +162,22 @@ describe('an answer', () => {
       'internal_error',
     ],
     [
-      'that does not end, from a provider that does not listen',
+      'that does not end',
       async function* () {
-        yield await never();
+        for (;;) {
+          await sleepOf(LEASE_MS);
+          yield { type: 'activity' } as LlmPart;
+        }
       },
       'attempt_timeout',
+    ],
+    [
+      'that stalls, from a provider that does not listen',
+      async function* () {
+        yield { type: 'text-delta', text: 'Hi' } as LlmPart;
+        yield await never();
+      },
+      'idle_timeout',
     ],
   ];
 

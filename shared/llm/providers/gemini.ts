@@ -82,7 +82,7 @@ async function* partsOf(stream: AsyncIterable<Chunk>): AsyncIterable<LlmPart> {
       .filter((part) => !part.thought)
       .map((part) => part.text ?? '')
       .join('');
-    if (text !== '') yield { type: 'text-delta', text };
+    yield text === '' ? { type: 'activity' } : { type: 'text-delta', text };
     if (reason && reason !== 'FINISH_REASON_UNSPECIFIED') ended = reason;
   }
   if (usage) yield { type: 'usage', usage };

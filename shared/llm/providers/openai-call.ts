@@ -15,9 +15,27 @@ export function openaiClient({ apiKey, baseUrl }: OpenaiClientOptions): OpenAI {
     apiKey: apiKey ?? 'none',
     ...(baseUrl ? { baseURL: baseUrl } : {}),
     maxRetries: 0,
+    fetch: limitedFetch,
     // The SDK prints frames that it cannot parse: answers do not belong in logs.
     logLevel: 'off',
   });
+}
+
+/** A streamed answer of the largest size that is stored takes about 30 MB on the wire. */
+const WIRE_BYTES_MOST = 64 * 1024 * 1024;
+
+/** `fetch`, whose bodies end with an error beyond a size: an SDK that gathers a whole body must not fill the memory. */
+async function limitedFetch(url: string | URL | Request, init?: RequestInit): Promise<Response> {
+  const response = await fetch(url, init);
+  let bytes = 0;
+  const limit = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      if (bytes > WIRE_BYTES_MOST) throw new ServiceError('response_too_large', 'The answer is too large on the wire.');
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body?.pipeThrough(limit) ?? null, response);
 }
 
 export type OpenaiCall<Event, Whole> = {

@@ -20,6 +20,7 @@ export function openaiCompatibleProvider(options: OpenaiClientOptions): LlmProvi
           const choice = chunk.choices?.[0];
           if (choice?.delta?.refusal) throw refused();
           if (choice?.delta?.content) yield { type: 'text-delta', text: choice.delta.content };
+          else yield { type: 'activity' };
           if (choice?.finish_reason) reason = toFinishReason(choice.finish_reason);
           if (chunk.usage) yield { type: 'usage', usage: toUsage(chunk.usage) };
         },

@@ -44,7 +44,7 @@ function* partsOfEvent(event: ResponseStreamEvent): Iterable<LlmPart> {
       yield* endOf(event.response);
       return;
     default:
-      return;
+      yield { type: 'activity' };
   }
 }
 

@@ -1,0 +1,273 @@
+/**
+ * Every way a provider can answer or fail, over real sockets and the real SDKs, in each protocol. Each ends in the right
+ * class; none hangs, none is taken for success, and the server saw exactly the recorded calls.
+ */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
+import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { systemClock } from '../../shared/adapters/system-clock.ts';
+import type { Job } from '../../shared/core/job.ts';
+import { runJob } from '../../shared/core/run.ts';
+import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
+import { sampleJob } from '../contracts/job-store.ts';
+import { type Script, type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts';
+import { PROTOCOLS, type Protocol, USAGE } from './protocols.ts';
+
+/** Every byte boundary of it is a cut: emoji with joiners, CJK, combining marks, right to left. */
+const TEXT = 'Hi 👩‍🔬, 分析 é ﷽ end';
+const IDLE_MS = 400;
+
+let server: ScriptedProvider;
+const unhandled: unknown[] = [];
+const note = (reason: unknown) => unhandled.push(reason);
+beforeAll(async () => {
+  process.on('unhandledRejection', note);
+  server = await startScriptedProvider();
+});
+afterEach(() => {
+  server.requests.length = 0;
+});
+afterAll(async () => {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  process.off('unhandledRejection', note);
+  await server.stop();
+  expect(unhandled).toEqual([]);
+});
+
+/** Runs one job against the script and answers how it ended. */
+async function run(protocol: Protocol, script: Script, url = server.url): Promise<Job> {
+  const clock = systemClock();
+  const database = openDatabase(':memory:');
+  const store = sqliteJobStore(database, clock);
+  const model = { id: crypto.randomUUID(), name: protocol.model, provider: 'p', model: protocol.model };
+  const job = sampleJob({ model });
+  await store.create(job, {
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hi' },
+    ],
+  });
+  server.answerWith(script);
+  await runJob(
+    {
+      store,
+      clock,
+      providerFor: async () => protocol.provider(url),
+      jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, idleTimeoutMs: IDLE_MS }]]),
+      newId: () => crypto.randomUUID(),
+      log: () => {},
+      leaseMs: 60_000,
+    },
+    job,
+  );
+  const ended = (await store.get(job))?.job;
+  database.close();
+  if (!ended) throw new Error('the job is gone');
+  return ended;
+}
+
+const streamed =
+  (...frames: string[]): Script =>
+  async ({ stream, write, response }) => {
+    stream();
+    for (const frame of frames) await write(frame);
+    response.end();
+  };
+
+describe.each(PROTOCOLS)('$name', (protocol) => {
+  const { opening, delta, ending, errorBody } = protocol;
+
+  async function completes(script: Script, text: string, finishReason = 'stop'): Promise<void> {
+    const job = await run(protocol, script);
+    expect(job).toMatchObject({
+      state: 'completed',
+      result: { success: true, result: text },
+      attempts: [{ calls: 1, outcome: 'completed', finishReason, usage: USAGE }],
+    });
+    expect(server.requests).toHaveLength(1);
+  }
+
+  async function fails(script: Script, code: string): Promise<Job> {
+    const job = await run(protocol, script);
+    expect(job).toMatchObject({
+      state: 'failed',
+      error: { code },
+      attempts: [{ calls: 1, outcome: 'failed', errorCode: code }],
+    });
+    expect(job).not.toHaveProperty('result');
+    expect(server.requests).toHaveLength(1);
+    return job;
+  }
+
+  test('a streamed answer is gathered, with the usage that was reported', () =>
+    completes(streamed(opening, ...[...TEXT].map(delta), ending), TEXT));
+
+  test('an answer whose bytes are cut anywhere arrives unharmed', () =>
+    completes(async ({ stream, write, response }) => {
+      stream();
+      await write(opening + delta(TEXT) + ending, true);
+      response.end();
+    }, TEXT));
+
+  if (protocol.whole) {
+    test('a whole answer is taken, too', () => completes(({ json }) => json(200, protocol.whole?.(TEXT)), TEXT));
+
+    test('an answer that fills the wire', () =>
+      fails(async ({ response }) => {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        const megabyte = Buffer.alloc(1024 * 1024, ' ');
+        await pipeline(Readable.from(Array(80).fill(megabyte)), response).catch(() => {});
+      }, 'response_too_large'));
+  }
+
+  test('a call that is aborted before it starts sends nothing', async () => {
+    const reason = new Error('too late');
+    const parts = protocol
+      .provider(server.url)
+      .generate({ model: protocol.model, messages: [] }, { signal: AbortSignal.abort(reason) });
+    await expect(parts[Symbol.asyncIterator]().next()).rejects.toBe(reason);
+    expect(server.requests).toHaveLength(0);
+  });
+
+  test('an answer that ended at the output limit is kept and says so', () =>
+    completes(streamed(opening, delta('cut'), protocol.lengthEnding), 'cut', 'length'));
+
+  test('a key that is not accepted', async () => {
+    const job = await fails(
+      ({ json }) => json(401, errorBody('Incorrect API key provided: sk-secret99', 'invalid_api_key')),
+      'auth',
+    );
+    expect(JSON.stringify(job)).not.toContain('secret99');
+  });
+
+  test.each([
+    ['in seconds', { 'retry-after': '7' }],
+    ['as a date', { 'retry-after': new Date(Date.now() + 60_000).toUTCString() }],
+    ['in milliseconds', { 'retry-after-ms': '1500' }],
+  ])('a rate limit with a wait %s is not waited for by the SDK', async (_, headers) => {
+    await fails(
+      ({ json }) => json(429, errorBody('slow down', 'rate_limit_exceeded'), headers as never),
+      'rate_limited',
+    );
+  });
+
+  test.each([
+    [500, 'overloaded'],
+    [503, 'overloaded'],
+    [400, 'invalid_request'],
+    [404, 'invalid_request'],
+    [403, 'auth'],
+  ])('HTTP %s is %s, after one call', async (status, code) => {
+    await fails(({ json }) => json(status, errorBody('no', 'x')), code);
+  });
+
+  test('an error page in HTML', () =>
+    fails(
+      ({ response }) => void response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad gateway</h1>'),
+      'overloaded',
+    ));
+
+  test('a stream that is cut', () =>
+    fails(async ({ stream, write, cut }) => {
+      stream();
+      await write(opening + delta('Hi'));
+      setTimeout(cut, 20);
+    }, 'network'));
+
+  test('a connection that is cut before the headers', () => fails(({ cut }) => cut(), 'network'));
+
+  test('a stream that ends cleanly without its last event', () => fails(streamed(opening, delta('Hi')), 'network'));
+
+  test('an empty stream', () => fails(streamed(), 'network'));
+
+  test('a stream that stalls', async () => {
+    const before = server.abandoned();
+    await fails(async ({ stream, write }) => {
+      stream();
+      await write(opening + delta('Hi'));
+    }, 'idle_timeout');
+    await expect.poll(() => server.abandoned()).toBe(before + 1);
+  });
+
+  test('headers that never come', async () => {
+    const before = server.abandoned();
+    await fails(() => {}, 'idle_timeout');
+    await expect.poll(() => server.abandoned()).toBe(before + 1);
+  });
+
+  test('HTML with status 200 in place of an answer', () =>
+    fails(
+      ({ response }) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Hello</h1>'),
+      expect.stringMatching(/^(provider_error|network)$/) as never,
+    ));
+
+  test('a frame that is not JSON', () =>
+    fails(streamed(opening, delta('Hi'), 'data: {"broken\n\n', ending), 'provider_error'));
+
+  test('an error within the stream', () => fails(streamed(opening, delta('Hi'), protocol.streamError), 'overloaded'));
+
+  test('a refusal, or a blocked prompt', () => fails(streamed(opening, protocol.refusal), 'content_policy'));
+});
+
+describe('only there', () => {
+  const [responses, chat, gemini] = PROTOCOLS as [Protocol, Protocol, Protocol];
+
+  async function failsAs(protocol: Protocol, script: Script, code: string): Promise<Job> {
+    const job = await run(protocol, script);
+    expect(job).toMatchObject({ state: 'failed', error: { code }, attempts: [{ calls: 1 }] });
+    expect(server.requests).toHaveLength(1);
+    return job;
+  }
+
+  const failedResponse = (response: object) => `data: ${JSON.stringify({ type: 'response.failed', response })}\n\n`;
+
+  test('response.failed keeps the usage that it reports', async () => {
+    const usage = { input_tokens: 3, output_tokens: 1, total_tokens: 4 };
+    const frame = failedResponse({ status: 'failed', usage, error: { code: 'server_error', message: 'boom' } });
+    const job = await failsAs(responses, streamed(responses.opening, frame), 'overloaded');
+    expect(job.attempts[0]?.usage).toMatchObject({ totalTokens: 4 });
+  });
+
+  test('a "completed" response that says failed inside', () => {
+    const frame = failedResponse({ status: 'failed', error: { code: 'x', message: 'boom' } }).replace(
+      'response.failed',
+      'response.completed',
+    );
+    return failsAs(responses, streamed(responses.opening, frame), 'provider_error');
+  });
+
+  test.each([responses, chat])('a filtered answer is kept and says so: $name', async (protocol) => {
+    const job = await run(protocol, streamed(protocol.opening, protocol.delta('part'), protocol.filteredEnding));
+    expect(job).toMatchObject({ state: 'completed', attempts: [{ finishReason: 'content_filter' }] });
+  });
+
+  test('a Gemini answer that was withheld', () =>
+    failsAs(gemini, streamed(gemini.opening, gemini.delta('part'), gemini.filteredEnding), 'content_policy'));
+
+  test('a bad key at Gemini is a 400 with a reason', () =>
+    failsAs(
+      gemini,
+      ({ json }) =>
+        json(400, {
+          error: {
+            code: 400,
+            message: 'API key not valid',
+            details: [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' }],
+          },
+        }),
+      'auth',
+    ));
+
+  test.each([responses, chat])('a used-up quota is no rate limit: $name', (protocol) =>
+    failsAs(protocol, ({ json }) => json(429, protocol.errorBody('pay', 'insufficient_quota')), 'quota_exhausted').then(
+      () => {},
+    ),
+  );
+
+  test.each(PROTOCOLS)('a refused connection: $name', async (protocol) => {
+    const job = await run(protocol, () => {}, 'http://127.0.0.1:1');
+    expect(job).toMatchObject({ state: 'failed', error: { code: 'network' } });
+  });
+});

@@ -1,0 +1,42 @@
+/** What a provider asks us to wait, in every form it can be asked, and what never gets into an error's text. */
+import { describe, expect, test } from 'vitest';
+import { failure, retryAfterOf } from '../../shared/llm/providers/failures.ts';
+import { classifyGeminiError } from '../../shared/llm/providers/gemini-errors.ts';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+
+describe('a wait', () => {
+  test.each([
+    [{ 'retry-after': '7' }, 7_000],
+    [{ 'retry-after': '0.5' }, 500],
+    [{ 'retry-after': '0' }, 0],
+    [{ 'retry-after': '-3' }, 0],
+    [{ 'retry-after': '3600' }, 3_600_000],
+    [{ 'retry-after': 'Thu, 01 Jan 2026 00:01:00 GMT' }, 60_000],
+    [{ 'retry-after': 'Wed, 31 Dec 2025 23:59:00 GMT' }, 0],
+    [{ 'retry-after-ms': '1500', 'retry-after': '99' }, 1_500],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{ 'retry-after': '' }, undefined],
+    [{}, undefined],
+  ])('%o is %s ms', (headers, expected) => {
+    expect(retryAfterOf(new Headers(headers as Record<string, string>), NOW)).toBe(expected);
+  });
+
+  test.each([
+    ['34.4s', 34_400],
+    ['53s', 53_000],
+    ['-1s', 0],
+    ['later', undefined],
+  ])("Gemini's RetryInfo %s is %s ms", (retryDelay, expected) => {
+    const errorDetails = [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay }];
+    expect(classifyGeminiError({ status: 429, errorDetails })).toMatchObject({
+      code: 'rate_limited',
+      retryAfterMs: expected,
+    });
+  });
+});
+
+test("a vendor's sentence loses whatever looks like a key", () => {
+  const error = failure('invalid_request', { vendorText: 'bad sk-proj-abc123_XY and AIzaSyA-99 here' });
+  expect(error.message).toBe('The provider refuses the request: bad *** and *** here');
+});
