@@ -145,6 +145,13 @@ export const SETTINGS = {
     'text; json on Google Cloud',
     (environment) => (deployed(environment) ? 'json' : 'text'),
   ),
+  logLevel: choice(
+    'LOG_LEVEL',
+    'The least important lines that are logged: `debug`, `info`, `warning`, `error`.',
+    ['debug', 'info', 'warning', 'error'],
+    'info',
+    () => 'info',
+  ),
 } satisfies Record<string, Setting<unknown>>;
 
 export type Config = { [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['read']> };

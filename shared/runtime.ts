@@ -45,7 +45,7 @@ export function googleRuntime(config: Config): Runtime {
     emulatorHost: config.pubsubEmulatorHost,
     deadlineMs,
   });
-  return assemble(config, systemClock(), stdoutLog(config.logFormat), store, queue, async () => {
+  return assemble(config, systemClock(), logOf(config), store, queue, async () => {
     await Promise.all([store.close(), queue.close()]);
   });
 }
@@ -61,7 +61,7 @@ export async function embeddedRuntime(config: Config): Promise<Runtime> {
     import('./adapters/sqlite-job-queue.ts'),
   ]);
   const clock = systemClock();
-  const log = stdoutLog(config.logFormat);
+  const log = logOf(config);
   const database = openDatabase(config.databaseUrl.replace(/^file:/, ''));
   const store = sqliteJobStore(database, clock);
   const queue = sqliteJobQueue(database, { clock, log });
@@ -89,6 +89,8 @@ export async function embeddedRuntime(config: Config): Promise<Runtime> {
   sweepOften();
   return runtime;
 }
+
+const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });
 
 function assemble(
   config: Config,

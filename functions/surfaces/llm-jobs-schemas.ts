@@ -136,4 +136,7 @@ export const listParameters = fields({
   offset: wholeNumber(0, 1_000).default(0),
 });
 
+/** The draft allows a key to be quoted; clients send it bare. */
+export const submitHeaders = z.object({ 'idempotency-key': z.string().optional() });
+
 export const jobParameters = z.object({ job_id: z.string() });

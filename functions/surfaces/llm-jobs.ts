@@ -2,10 +2,12 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
+import { isClientJobId } from '../../shared/core/ids.ts';
 import type { Job, Json } from '../../shared/core/job.ts';
 import type { Submission } from '../../shared/core/service.ts';
 import type { HttpApp, HttpEnv } from '../../shared/http/app.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
+import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
 import { envelopeIssues, submissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import * as schemas from './llm-jobs-schemas.ts';
@@ -21,20 +23,35 @@ const errors = {
   503: answer(schemas.errorBody, 'The model or the store cannot be used now.'),
 };
 
+const submitResponses = {
+  202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
+  400: errors[400],
+  409: answer(schemas.errorBody, 'Something else was submitted under this id or key.'),
+  503: errors[503],
+};
+
 const submitRoute = createRoute({
   method: 'post',
   path: '/api/llm/jobs/submit',
   summary: 'Submit a job of any type',
-  request: { body: body(submissionSchema) },
-  responses: { 202: answer(schemas.submitted, 'The job was accepted.'), 400: errors[400], 503: errors[503] },
+  request: { headers: schemas.submitHeaders, body: body(submissionSchema) },
+  responses: submitResponses,
+});
+
+const putRoute = createRoute({
+  method: 'put',
+  path: '/api/llm/jobs/{job_id}',
+  summary: 'Submit a job under an id of your own, as often as you like',
+  request: { params: schemas.jobParameters, body: body(submissionSchema) },
+  responses: submitResponses,
 });
 
 const trainerRoute = createRoute({
   method: 'post',
   path: '/api/llm/trainer-analysis',
   summary: "Submit the analysis of a trainer's question",
-  request: { body: body(schemas.trainerAnalysisBody) },
-  responses: { 202: answer(schemas.submitted, 'The job was accepted.'), 400: errors[400], 503: errors[503] },
+  request: { headers: schemas.submitHeaders, body: body(schemas.trainerAnalysisBody) },
+  responses: submitResponses,
 });
 
 const statusRoute = createRoute({
@@ -79,14 +96,16 @@ export const llmJobsSurface: Surface = (app, context) => {
 
 function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
   async function submit(context: Context<HttpEnv>, submission: Submission) {
-    const job = await service.submit(context.get('principal'), { ...submission, requestId: context.get('requestId') });
+    const requestId = context.get('requestId');
+    const { job, replayed } = await service.submit(context.get('principal'), { ...submission, requestId });
     context.header('Location', renderUrls(job).status);
+    if (replayed) context.header('Idempotency-Replayed', 'true');
     return context.json(renderSubmitted(job), 202);
   }
 
   app.openapi(
     submitRoute,
-    (context) => submit(context, toSubmission(context.req.valid('json'))),
+    (context) => submit(context, { ...toSubmission(context.req.valid('json')), idempotencyKey: keyOf(context) }),
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
 
@@ -97,8 +116,25 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
       model: model_id,
       input: input as Json,
       questionId: question_id,
+      idempotencyKey: keyOf(context),
     });
   });
+
+  app.openapi(
+    putRoute,
+    (context) => {
+      const jobId = context.req.valid('param').job_id.toLowerCase();
+      if (!isClientJobId(jobId)) {
+        throw invalidRequest([{ path: 'job_id', message: 'must be a UUID of version 4 or 7' }]);
+      }
+      return submit(context, { ...toSubmission(context.req.valid('json')), jobId });
+    },
+    (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
+  );
+}
+
+function keyOf(context: Context<HttpEnv>): string | undefined {
+  return parseIdempotencyKey(context.req.header('idempotency-key'));
 }
 
 function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {

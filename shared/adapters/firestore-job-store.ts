@@ -44,7 +44,18 @@ const JOB_FIELDS = Object.keys({
     startedAt: 1,
     completedAt: 1,
   },
-  ...{ questionId: 1, requestId: 1, stage: 1, result: 1, error: 1, attempts: 1, attempt: 1, token: 1, sequence: 1 },
+  ...{
+    questionId: 1,
+    fingerprint: 1,
+    requestId: 1,
+    stage: 1,
+    result: 1,
+    error: 1,
+    attempts: 1,
+    attempt: 1,
+    token: 1,
+    sequence: 1,
+  },
   ...{ leaseExpiresAt: 1, wakeAt: 1, wakeShard: 1, rings: 1, schemaVersion: 1 },
 } satisfies Record<keyof Job, 1>);
 const SELECT_JOB = { fields: JOB_FIELDS.map((fieldPath) => ({ fieldPath })) };

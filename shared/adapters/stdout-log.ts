@@ -6,11 +6,15 @@ import type { Log } from '../core/ports.ts';
 
 export type LogFormat = 'json' | 'text';
 
+export const LOG_LEVELS = ['debug', 'info', 'warning', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 export function stdoutLog(
-  format: LogFormat,
+  { format, level }: { format: LogFormat; level: LogLevel },
   write: (line: string) => void = (line) => process.stdout.write(line),
 ): Log {
   return (severity, event, fields = {}) => {
+    if (LOG_LEVELS.indexOf(severity) < LOG_LEVELS.indexOf(level)) return;
     const known = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
     if (format === 'json') {
       const time = new Date().toISOString();

@@ -11,6 +11,8 @@ export type RequestErrorCode =
   | 'invalid_request'
   | 'job_not_found'
   | 'job_not_complete'
+  | 'job_id_taken'
+  | 'idempotency_conflict'
   | 'route_not_found'
   | 'method_not_allowed'
   | 'unsupported_media_type'

@@ -102,6 +102,8 @@ export type Job = {
   startedAt?: number | undefined;
   completedAt?: number | undefined;
   questionId?: string | undefined;
+  /** Of what was submitted: a repeat under the same id is recognised by it. */
+  fingerprint: string;
   /** The `X-Request-ID` of the submit. */
   requestId?: string | undefined;
   /** What is being done while the job is processing: `calling_llm`. */

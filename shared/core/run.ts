@@ -34,7 +34,7 @@ export async function runJob(options: RunOptions, key: JobKey): Promise<RunOutco
   const { log, clock } = options;
   const claim = await claimJob(options, key);
   if ('refused' in claim) {
-    log('info', 'claim-refused', { job_id: key.id, why: claim.refused });
+    log('debug', 'claim-refused', { job_id: key.id, why: claim.refused });
     return claim;
   }
   const { held, input } = claim;

@@ -2,6 +2,7 @@
  * What a surface may ask about jobs: submit, read, list. Surfaces never see the store or the queue.
  */
 import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
+import { derivedId, fingerprintOf, isJobId } from './ids.ts';
 import type { Job, JobKey, JobModel, Json } from './job.ts';
 import { RING_GRACE_MS } from './lifecycle.ts';
 import {
@@ -25,16 +26,27 @@ export type Submission = {
   input: Json;
   questionId?: string | undefined;
   requestId?: string | undefined;
+  /** An id that the client chose (`isClientJobId`), … */
+  jobId?: string | undefined;
+  /** … or a key from which the id is derived, together with tenant and user. */
+  idempotencyKey?: string | undefined;
+  /** `false`: the submitter runs the job itself, so nobody need be told. */
+  ring?: boolean;
 };
 
 export type ListFilter = Omit<JobQuery, 'tenant' | 'user'>;
 
+/** `replayed`: a job of this id was there already, made by an equal submission. */
+export type Submitted = { job: Job; replayed: boolean };
+
 export type JobService = {
   /**
-   * Accepts a job: one document, then its doorbell. Throws `invalid_request` (unknown model), `input_too_large`,
-   * `model_unavailable`, or `store_unavailable` naming the job id when it is not known whether the job was stored.
+   * Accepts a job: one document, then its doorbell. A repeat under the same id or key answers the first job, however it
+   * ended. Throws `invalid_request` (unknown model), `input_too_large`, `model_unavailable`, `idempotency_conflict`
+   * (same id or key, something else submitted), `job_id_taken` (another user's), or `store_unavailable` naming the job id
+   * when it is not known whether the job was stored.
    */
-  submit(principal: Principal, submission: Submission): Promise<Job>;
+  submit(principal: Principal, submission: Submission): Promise<Submitted>;
   /** One job of this principal. Throws `job_not_found`, also for an id that is malformed or somebody else's. */
   get(principal: Principal, id: string): Promise<Job>;
   /** A page of this principal's jobs, newest first. */
@@ -56,34 +68,38 @@ export type JobServiceOptions = {
 export const INPUT_BYTES_MOST = 256 * 1024;
 /** A submit waits this long for its doorbell to be published; after that the sweeper rings. */
 const PUBLISH_WAIT_MS = 2_000;
-const JOB_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 export function jobService(options: JobServiceOptions): JobService {
   const { store, queue, models, clock, newId, log } = options;
 
-  async function submit(principal: Principal, submission: Submission): Promise<Job> {
+  async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
     const model = usableModel(models, submission.model);
     assertInputFits(submission.input);
-    const job = pendingJob(principal, submission, model);
-    await createOnce(job, submission.input);
-    log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model });
-    await ringDoorbell(job);
-    return job;
+    const job = await pendingJob(principal, submission, model);
+    const submitted = await createOnce(job, submission.input);
+    const { replayed } = submitted;
+    log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
+    // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
+    if (submitted.job.state === 'pending' && submission.ring !== false) await ringDoorbell(job);
+    return submitted;
   }
 
-  function pendingJob(principal: Principal, submission: Submission, model: JobModel): Job {
-    const id = newId();
+  async function pendingJob(principal: Principal, submission: Submission, model: JobModel): Promise<Job> {
+    const { tenant, user } = principal;
+    const { jobType, input, questionId = null } = submission;
+    const id = await idOf(principal, submission);
     const createdAt = clock.nowMs();
     return {
-      tenant: principal.tenant,
+      tenant,
       id,
-      user: principal.user,
-      jobType: submission.jobType,
+      user,
+      jobType,
       model,
       state: 'pending',
       version: 1,
       createdAt,
       questionId: submission.questionId,
+      fingerprint: await fingerprintOf({ jobType, model: submission.model, input, questionId }),
       requestId: submission.requestId,
       attempts: [],
       attempt: 0,
@@ -97,12 +113,17 @@ export function jobService(options: JobServiceOptions): JobService {
     };
   }
 
-  /** Creates the document. A create of unknown fate, or one that meets our own document, is recognised by its token. */
-  async function createOnce(job: Job, input: Json): Promise<void> {
+  async function idOf({ tenant, user }: Principal, { jobId, idempotencyKey }: Submission): Promise<string> {
+    if (jobId !== undefined) return jobId;
+    return idempotencyKey === undefined ? newId() : derivedId('idempotency-key', tenant, user, idempotencyKey);
+  }
+
+  /** Creates the document, or finds the one that is there. A create of unknown fate is recognised by its token. */
+  async function createOnce(job: Job, input: Json): Promise<Submitted> {
     let cause: unknown;
     try {
       const answer = await store.create(job, input);
-      if ('created' in answer) return;
+      if ('created' in answer) return { job, replayed: false };
     } catch (error) {
       if (!isServiceError(error, 'store_unavailable')) throw error;
       cause = error;
@@ -111,12 +132,13 @@ export function jobService(options: JobServiceOptions): JobService {
       cause ??= error;
       return undefined;
     });
-    if (found?.job.token === job.token) return;
-    throw new ServiceError('store_unavailable', 'The job may not have been stored. Ask for its status, or try again.', {
-      cause,
-      retryAfterMs: 1_000,
-      fields: { job_id: job.id },
-    });
+    if (found?.job.token === job.token) return { job, replayed: false };
+    if (found) return { job: replayOf(job, found.job), replayed: true };
+    throw new ServiceError(
+      'store_unavailable',
+      'It is not known whether the job was stored. PUT the same body to its job_id: that makes no second job.',
+      { cause, retryAfterMs: 1_000, fields: { job_id: job.id } },
+    );
   }
 
   /** A doorbell that can't be published is not an error: the document is the truth, and the sweeper rings again. */
@@ -134,7 +156,7 @@ export function jobService(options: JobServiceOptions): JobService {
 
     async get(principal, id) {
       const key = { tenant: principal.tenant, id: id.toLowerCase() };
-      const job = JOB_ID.test(key.id) ? (await store.get(key))?.job : undefined;
+      const job = isJobId(key.id) ? (await store.get(key))?.job : undefined;
       if (!job || !maySee(principal, job)) throw new ServiceError('job_not_found', 'Job not found');
       return job;
     },
@@ -144,6 +166,17 @@ export function jobService(options: JobServiceOptions): JobService {
       return store.list({ ...filter, tenant: principal.tenant, user: seesAll ? undefined : principal.user });
     },
   };
+}
+
+function replayOf(submitted: Job, found: Job): Job {
+  if (found.user !== submitted.user) {
+    throw new ServiceError('job_id_taken', 'This job id is taken. Use another one.');
+  }
+  if (found.fingerprint === submitted.fingerprint) return found;
+  throw new ServiceError(
+    'idempotency_conflict',
+    'A different job was submitted under this id or Idempotency-Key. Use another one, or repeat the first body.',
+  );
 }
 
 function maySee(principal: Principal, job: Job): boolean {

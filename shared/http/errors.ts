@@ -12,6 +12,8 @@ const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   route_not_found: 404,
   method_not_allowed: 405,
   job_not_complete: 409,
+  job_id_taken: 409,
+  idempotency_conflict: 409,
   input_too_large: 413,
   unsupported_media_type: 415,
   model_unavailable: 503,

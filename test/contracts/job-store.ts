@@ -18,6 +18,7 @@ export function sampleJob(over: Partial<Job> = {}): Job {
     state: 'pending',
     version: 1,
     createdAt: 1_700_000_000_123,
+    fingerprint: 'f00d',
     attempts: [],
     attempt: 0,
     token: id(),

@@ -13,7 +13,7 @@ import { startLocalProcess } from '../support/local-process.ts';
 
 endToEndSuite('embedded', async (environment) => {
   const service = await startLocal(
-    readConfig({ ...environment, PORT: '0', DATABASE_URL: ':memory:', LOG_FORMAT: 'json' }),
+    readConfig({ ...environment, PORT: '0', DATABASE_URL: ':memory:', LOG_LEVEL: 'error' }),
   );
   return { baseUrl: service.baseUrl, stop: () => service.close() };
 });
@@ -49,7 +49,7 @@ test('a job in the middle of a slow call completes after kill -9 and a new start
 
 test('a second service on the same file does not start, and says why', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
-  const config = readConfig({ PORT: '0', DATABASE_URL: join(folder, 'jobs.db'), LOG_FORMAT: 'json' });
+  const config = readConfig({ PORT: '0', DATABASE_URL: join(folder, 'jobs.db'), LOG_LEVEL: 'error' });
   const service = await startLocal(config);
   try {
     const second = spawnSync(process.execPath, ['--import', 'tsx', 'infra/local.ts'], {

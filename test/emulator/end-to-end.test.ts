@@ -119,11 +119,12 @@ describeOnEmulators('emulators', () => {
         const unheard = googleRuntime(readConfig({ ...environment, JOBS_TOPIC: 'nobody-listens' }));
         try {
           for (const deliver of [push, pushStructured, pushBinary]) {
-            const { id } = await unheard.service.submit(LOCAL, {
+            const submitted = await unheard.service.submit(LOCAL, {
               jobType: 'general_llm_request',
               model: 'simulated',
               input: { prompt: 'Hello.' },
             });
+            const { id } = submitted.job;
             expect(await readStatus(target().baseUrl, id)).toMatchObject({ status: 'pending' });
             expect(await deliver(worker.url, id)).toBe(204);
             expect(await readStatus(target().baseUrl, id)).toMatchObject({ status: 'completed' });

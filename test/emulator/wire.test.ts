@@ -55,7 +55,7 @@ describeOnEmulators('the wire', () => {
     await withRuntime({}, async (runtime) => {
       firestore.calls.length = 0;
       pubsub.calls.length = 0;
-      const job = await runtime.service.submit(LOCAL, submission('count me'));
+      const { job } = await runtime.service.submit(LOCAL, submission('count me'));
       expect(await runtime.run(job)).toEqual({ finished: 'completed' });
 
       // `writes`, `documents` and `messages`: field 2 of each request.
@@ -79,7 +79,7 @@ describeOnEmulators('the wire', () => {
       firestore.calls.length = 0;
       firestore.loseAnswer((call) => named('Commit')(call) && ++commits === nth);
       const prompt = `lose the answer of the ${step}`;
-      const job = await runtime.service.submit(LOCAL, submission(prompt));
+      const { job } = await runtime.service.submit(LOCAL, submission(prompt));
       expect(await runtime.run(job)).toEqual({ finished: 'completed' });
 
       expect(firestore.lost() - lostBefore).toBe(1);
@@ -95,7 +95,7 @@ describeOnEmulators('the wire', () => {
       const lostBefore = pubsub.lost();
       pubsub.calls.length = 0;
       pubsub.loseAnswer(named('Publish'));
-      const job = await runtime.service.submit(LOCAL, submission('lose the publish'));
+      const { job } = await runtime.service.submit(LOCAL, submission('lose the publish'));
       expect(pubsub.lost() - lostBefore).toBe(1);
       expect(pubsub.calls.filter(named('Publish'))).toHaveLength(1);
       expect(await read(runtime, job)).toMatchObject({ state: 'pending' });
@@ -108,12 +108,13 @@ describeOnEmulators('the wire', () => {
     await withRuntime({ LEASE_MS: String(leaseMs) }, async (runtime) => {
       const spreadMs = 60;
       firestore.calls.length = 0;
-      const jobs = await Promise.all(
+      const submitted = await Promise.all(
         Array.from({ length: 50 }, (_, index) => {
           const seconds = (leaseMs / 3 - spreadMs / 2 + (index * spreadMs) / 50) / 1_000;
           return runtime.service.submit(LOCAL, submission(`race ${index} [simulate seconds=${seconds}]`, 'simulated'));
         }),
       );
+      const jobs = submitted.map(({ job }) => job);
       const outcomes = await Promise.all(jobs.map((job) => runtime.run(job)));
       expect(outcomes).toEqual(jobs.map(() => ({ finished: 'completed' })));
       const ended = await Promise.all(jobs.map((job) => read(runtime, job)));

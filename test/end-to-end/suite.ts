@@ -111,6 +111,47 @@ export function endToEndSuite(
       for (const prompt of prompts) expect(provider.callsAbout(`"${prompt}"`)).toBe(1);
     }, 120_000);
 
+    test('50 submits under one key at once make one job and one call; another body under it is refused', async () => {
+      const body = request('gpt-4o-mini', 'the same 50 times.');
+      const send = (given: unknown, key: string) =>
+        fetch(`${target.baseUrl}/api/llm/jobs/submit/`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
+          body: JSON.stringify(given),
+        });
+      const before = await listAll(target.baseUrl);
+      const responses = await Promise.all(Array.from({ length: 50 }, () => send(body, '"key-50"')));
+      const answers = (await Promise.all(responses.map((response) => response.json()))) as { job_id: string }[];
+      expect(new Set(responses.map((response) => response.status))).toEqual(new Set([202]));
+      expect(new Set(answers.map((answer) => answer.job_id)).size).toBe(1);
+      expect(responses.filter((response) => response.headers.get('idempotency-replayed') === 'true')).toHaveLength(49);
+      const id = answers[0]?.job_id ?? '';
+      await pollToEnd(target.baseUrl, id);
+      expect(provider.callsAbout('the same 50 times.')).toBe(1);
+
+      const conflict = await send(request('gpt-4o-mini', 'something else'), 'key-50');
+      expect(conflict.status).toBe(409);
+      expect(await conflict.json()).toMatchObject({ code: 'idempotency_conflict' });
+      expect(await listAll(target.baseUrl)).toEqual([id, ...before]);
+    });
+
+    test('a job is put under an id of its own, as often as wanted', async () => {
+      const id = crypto.randomUUID();
+      const put = (prompt: string) =>
+        fetch(`${target.baseUrl}/api/llm/jobs/${id}`, {
+          method: 'PUT',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(request('simulated', prompt)),
+        });
+      expect([(await put('mine')).status, (await put('mine')).status, (await put('other')).status]).toEqual([
+        202, 202, 409,
+      ]);
+      expect(await pollToEnd(target.baseUrl, id)).toMatchObject({ status: 'completed', attempts: [{ n: 1 }] });
+      const again = await put('mine');
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+      expect(await again.json()).toMatchObject({ job_id: id, status: 'completed' });
+    });
+
     more(
       () => target,
       () => provider,

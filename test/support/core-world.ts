@@ -51,8 +51,8 @@ export function coreWorld(generate: Generate = answer) {
     published,
     lines,
     calls: () => calls,
-    submit: (prompt = 'Hello.') =>
-      service.submit(ADA, { jobType: 'general_llm_request', model: 'simulated', input: { prompt } }),
+    submit: async (prompt = 'Hello.') =>
+      (await service.submit(ADA, { jobType: 'general_llm_request', model: 'simulated', input: { prompt } })).job,
     run: (key: JobKey) => runJob(options, key),
     read: ({ id }: Job) => service.get(ADA, id),
     close: () => database.close(),

@@ -20,7 +20,7 @@ export function emulatorConfig(environment: Record<string, string> = {}): Config
     GOOGLE_CLOUD_PROJECT: `demo-${crypto.randomUUID().slice(0, 8)}`,
     PUBSUB_EMULATOR_HOST: pubsub,
     FIRESTORE_EMULATOR_HOST: firestore,
-    LOG_FORMAT: 'json',
+    LOG_LEVEL: 'error',
     ...environment,
   });
 }

@@ -22,14 +22,14 @@ function serviceWith(publish: () => Promise<void>) {
 test('a publish that hangs is given up after two seconds, and the job is accepted', async () => {
   const service = serviceWith(() => new Promise(() => {}));
   const startedMs = world.clock.monotonicMs();
-  const job = await world.clock.until(service.submit(ADA, SUBMISSION));
+  const { job } = await world.clock.until(service.submit(ADA, SUBMISSION));
   expect(world.clock.monotonicMs() - startedMs).toBe(2_000);
   expect(await world.read(job)).toEqual(job);
 });
 
 test('a publish that fails is logged, and the job is accepted', async () => {
   const service = serviceWith(() => Promise.reject(new Error('no queue')));
-  const job = await service.submit(ADA, SUBMISSION);
+  const { job } = await service.submit(ADA, SUBMISSION);
   expect(await world.read(job)).toEqual(job);
   expect(world.lines.join()).toContain('doorbell-unpublished');
 });
@@ -72,6 +72,6 @@ test('an id in capitals is the same id, and a malformed one costs no read', asyn
 
 test('jobs are spread over the slices of the sweep', async () => {
   const service = serviceWith(async () => {});
-  const jobs = await Promise.all(Array.from({ length: 60 }, () => service.submit(ADA, SUBMISSION)));
-  expect(new Set(jobs.map((job) => job.wakeShard))).toEqual(new Set([0, 1, 2, 3]));
+  const submitted = await Promise.all(Array.from({ length: 60 }, () => service.submit(ADA, SUBMISSION)));
+  expect(new Set(submitted.map(({ job }) => job.wakeShard))).toEqual(new Set([0, 1, 2, 3]));
 });

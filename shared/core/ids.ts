@@ -1,0 +1,52 @@
+/** Job ids and fingerprints. Hashing is Web Crypto's, a global of every runtime we know. */
+import type { Json } from './job.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([1-8])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Can a job have this id? */
+export function isJobId(id: string): boolean {
+  return UUID.test(id);
+}
+
+/** May a client choose this id? Versions 4 and 7; derived ids are version 8, so that nobody can squat on them. */
+export function isClientJobId(id: string): boolean {
+  const version = UUID.exec(id)?.[1];
+  return version === '4' || version === '7';
+}
+
+/** The id that these words always give, a UUID of version 8. */
+export async function derivedId(...words: string[]): Promise<string> {
+  return uuidV8(await sha256(JSON.stringify(words)));
+}
+
+/** Equal for equal JSON values, whatever the order of their fields. 64 hexadecimal digits. */
+export async function fingerprintOf(value: Json): Promise<string> {
+  return toHex(await sha256(JSON.stringify(sorted(value))));
+}
+
+/**
+ * The first 16 bytes as a UUID of version 8.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
+ */
+export function uuidV8(bytes: Uint8Array): string {
+  const id = bytes.slice(0, 16);
+  id[6] = ((id[6] ?? 0) & 0x0f) | 0x80;
+  id[8] = ((id[8] ?? 0) & 0x3f) | 0x80;
+  return toHex(id).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+async function sha256(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}
