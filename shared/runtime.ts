@@ -5,13 +5,17 @@ import { stdoutLog } from './adapters/stdout-log.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { JobKey } from './core/job.ts';
+import type { Principal } from './core/new-job.ts';
 import type { Clock, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
 import { type RunOutcome, runJob } from './core/run.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { sweep } from './core/sweep.ts';
 import { type Authenticate, asLocalUser } from './http/auth.ts';
-import { encodePush, pushHandler } from './http/push.ts';
+import { toFieldErrors } from './http/field-errors.ts';
+import { intakeHandler } from './http/intake.ts';
+import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
+import { publishedSubmissionSchema, toSubmission } from './job-types/submission.ts';
 import { modelCatalog, type ProviderSettings, providerLoader } from './llm/catalog.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
@@ -23,6 +27,8 @@ export type Runtime = {
   authenticate: Authenticate;
   /** Runs one job, if it can be claimed. */
   run(key: JobKey): Promise<RunOutcome>;
+  /** Takes in what other services publish, in this principal's name. */
+  intakeFor(principal: Principal): PushHandler;
   /** Does what time does, once. */
   sweep(): Promise<{ rung: number }>;
   close(): Promise<void>;
@@ -75,9 +81,9 @@ export async function embeddedRuntime(config: Config): Promise<Runtime> {
     stopConsuming();
     database.close();
   });
-  const handle = pushHandler(runtime);
+  const handle = doorbellHandler(runtime);
   stopConsuming = queue.consume(
-    ({ doorbell, messageId, attempt }) => handle(encodePush(doorbell, messageId, attempt)),
+    ({ doorbell, messageId, attempt }) => handle(encodeDoorbell(doorbell, messageId, attempt)),
     config.workerConcurrency,
   );
   const sweepOften = () => {
@@ -104,15 +110,23 @@ function assemble(
   const providers: ProviderSettings = { ...config, clock };
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
+  const service = jobService({ store, queue, models, clock, newId, log, wakeShards: config.wakeShards });
+  const running = { store, providerFor, jobTypes: jobTypesByName, clock, newId, log, leaseMs: config.leaseMs };
+  const run = (key: JobKey) => runJob(running, key);
   return {
     config,
     log,
     models,
+    service,
     authenticate: asLocalUser,
-    service: jobService({ store, queue, models, clock, newId, log, wakeShards: config.wakeShards }),
-    run: (key) =>
-      runJob({ store, providerFor, jobTypes: jobTypesByName, clock, newId, log, leaseMs: config.leaseMs }, key),
+    run,
+    intakeFor: (principal) => intakeHandler({ service, parse: parsePublished, run, log }, principal),
     sweep: () => sweep({ store, queue, clock, log }),
     close,
   };
+}
+
+function parsePublished(content: unknown) {
+  const parsed = publishedSubmissionSchema.safeParse(content);
+  return parsed.success ? { submission: toSubmission(parsed.data) } : { wrong: toFieldErrors(parsed.error.issues) };
 }

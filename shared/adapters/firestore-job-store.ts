@@ -4,9 +4,10 @@
  */
 import type { v1 } from '@google-cloud/firestore';
 import { ServiceError } from '../core/errors.ts';
-import type { Job, JobKey } from '../core/job.ts';
-import type { JobQuery, JobStore, StoredJob, Written } from '../core/ports.ts';
-import { type Fields, fromFields, inputOf, type Timestamp, toFields, toMs, type Value } from './firestore-document.ts';
+import type { JobKey } from '../core/job.ts';
+import type { JobStore, StoredJob, Written } from '../core/ports.ts';
+import { type Fields, fromFields, inputOf, type Timestamp, toFields, toMs } from './firestore-document.ts';
+import { dueQuery, JOB_FIELDS, listQuery } from './firestore-queries.ts';
 
 export type FirestoreJobStoreOptions = {
   projectId: string;
@@ -29,37 +30,6 @@ const INVALID_ARGUMENT = 3;
 const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
 const FAILED_PRECONDITION = 9;
-
-/** Every field of a job; not the input, which may be large and is read by workers alone. */
-const JOB_FIELDS = Object.keys({
-  ...{
-    tenant: 1,
-    id: 1,
-    user: 1,
-    jobType: 1,
-    model: 1,
-    state: 1,
-    version: 1,
-    createdAt: 1,
-    startedAt: 1,
-    completedAt: 1,
-  },
-  ...{
-    questionId: 1,
-    fingerprint: 1,
-    requestId: 1,
-    stage: 1,
-    result: 1,
-    error: 1,
-    attempts: 1,
-    attempt: 1,
-    token: 1,
-    sequence: 1,
-  },
-  ...{ leaseExpiresAt: 1, wakeAt: 1, wakeShard: 1, rings: 1, schemaVersion: 1 },
-} satisfies Record<keyof Job, 1>);
-const SELECT_JOB = { fields: JOB_FIELDS.map((fieldPath) => ({ fieldPath })) };
-const FROM_JOBS = [{ collectionId: 'jobs' }];
 
 export function firestoreJobStore(options: FirestoreJobStoreOptions): JobStore & { close(): Promise<void> } {
   const database = `projects/${options.projectId}/databases/${options.databaseId}`;
@@ -149,51 +119,6 @@ export function firestoreJobStore(options: FirestoreJobStoreOptions): JobStore &
       await (await client)?.close();
     },
   };
-}
-
-function listQuery({ tenant, user, state, jobType, limit, offset }: JobQuery) {
-  const equal = (name: string, value: string | undefined) =>
-    value === undefined ? [] : [compare(name, 'EQUAL', { stringValue: value })];
-  return {
-    select: SELECT_JOB,
-    from: FROM_JOBS,
-    where: all([
-      ...equal('tenant', tenant),
-      ...equal('user', user),
-      ...equal('state', state),
-      ...equal('jobType', jobType),
-    ]),
-    orderBy: [descending('createdAt'), descending('__name__')],
-    limit: { value: limit },
-    offset,
-  };
-}
-
-function dueQuery(nowMs: number, limit: number, wakeShards: number) {
-  const shards = Array.from({ length: wakeShards }, (_, shard): Value => ({ integerValue: shard }));
-  const now = toFields({ nowAt: nowMs }).nowAt as Value;
-  return {
-    select: SELECT_JOB,
-    from: FROM_JOBS,
-    where: all([
-      compare('wakeShard', 'IN', { arrayValue: { values: shards } }),
-      compare('wakeAt', 'LESS_THAN_OR_EQUAL', now),
-    ]),
-    orderBy: [{ field: { fieldPath: 'wakeAt' }, direction: 'ASCENDING' }],
-    limit: { value: limit },
-  };
-}
-
-function compare(fieldPath: string, op: string, value: Value) {
-  return { fieldFilter: { field: { fieldPath }, op, value } };
-}
-
-function all(filters: unknown[]) {
-  return { compositeFilter: { op: 'AND', filters } };
-}
-
-function descending(fieldPath: string) {
-  return { field: { fieldPath }, direction: 'DESCENDING' };
 }
 
 function toStored({ document, readAtMs }: Found): StoredJob {

@@ -4,6 +4,7 @@
  * aside as a dead letter in the end. Messages that were under way when the process died are delivered again at once.
  */
 import type Database from 'libsql';
+import { ServiceError } from '../core/errors.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Clock, JobQueue, Log } from '../core/ports.ts';
 
@@ -35,6 +36,8 @@ export type SqliteJobQueueOptions = {
   /** After this many deliveries without an acknowledgement a message is dead. */
   deliveriesMost?: number;
 };
+
+const TROUBLE_PAUSE_MS = 1_000;
 
 type Row = { id: number; body: string; deliveries: number };
 
@@ -80,19 +83,30 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
     pump = () => {
       if (stopped) return;
       cancelTimer();
-      const free = concurrency - underWay;
-      if (free > 0) for (const row of takeVisible(free)) start(row);
-      const next = (selectNext.get() as { at: number | null }).at;
-      if (next !== null && underWay < concurrency)
+      try {
+        for (const row of takeVisible(concurrency - underWay)) start(row);
+        const next = (selectNext.get() as { at: number | null }).at;
+        if (next === null || underWay === concurrency) return;
         cancelTimer = clock.setTimer(pump, Math.max(1, next - clock.nowMs()));
+      } catch (error) {
+        troubled(error);
+        cancelTimer = clock.setTimer(pump, TROUBLE_PAUSE_MS);
+      }
     };
 
     function start(row: Row): void {
       underWay += 1;
-      void deliver(row).finally(() => {
-        underWay -= 1;
-        pump();
-      });
+      void deliver(row)
+        .catch(troubled)
+        .finally(() => {
+          underWay -= 1;
+          pump();
+        });
+    }
+
+    /** A full disk: what could not be written is delivered again after the acknowledgement deadline. */
+    function troubled(error: unknown): void {
+      log('error', 'queue-troubled', { error: String(error) });
     }
 
     pump();
@@ -103,6 +117,7 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
   }
 
   function takeVisible(limit: number): Row[] {
+    if (limit <= 0) return [];
     const nowMs = clock.nowMs();
     const takeRows = database.transaction(() => {
       const live: Row[] = [];
@@ -124,7 +139,11 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
   return {
     async publish(doorbell) {
       const nowMs = clock.nowMs();
-      insert.run(JSON.stringify({ tenant: doorbell.tenant, id: doorbell.id }), nowMs, nowMs);
+      try {
+        insert.run(JSON.stringify({ tenant: doorbell.tenant, id: doorbell.id }), nowMs, nowMs);
+      } catch (cause) {
+        throw new ServiceError('store_unavailable', 'The doorbell was not published.', { cause });
+      }
       // Not within the publisher's own turn: delivering is somebody else's work.
       clock.setTimer(() => pump(), 0);
     },

@@ -70,39 +70,34 @@ async function claimJob(
   key: JobKey,
 ): Promise<{ held: Held; input: Json } | { refused: Refusal | 'unknown-job' | 'contended' }> {
   const token = newId();
-  for (let tries = 0; tries < CLAIM_TRIES; tries++) {
+  let silence: unknown;
+  for (let tries = 0; ; tries++) {
     let atMonotonicMs = clock.monotonicMs();
     const found = await store.getWithInput(key);
     if (!found) return { refused: 'unknown-job' };
+    const { input } = found;
     // Our claim of a moment ago, whose answer we did not get.
     if (found.job.token === token) {
-      return {
-        held: { job: found.job, revision: found.revision, atMs: found.readAtMs, atMonotonicMs },
-        input: found.input,
-      };
+      return { held: { job: found.job, revision: found.revision, atMs: found.readAtMs, atMonotonicMs }, input };
     }
-    const decision = transition(found.job, {
-      type: 'claim',
-      nowMs: found.readAtMs,
-      leaseMs,
-      token,
-      stage: 'calling_llm',
-    });
+    const claim = { type: 'claim', nowMs: found.readAtMs, leaseMs, token, stage: 'calling_llm' } as const;
+    const decision = transition(found.job, claim);
     if (decision.refused) return { refused: decision.refused };
+    if (tries === CLAIM_TRIES) break;
     atMonotonicMs = clock.monotonicMs();
     // A claim of unknown fate is not an error yet: the next look tells whether it landed.
     const answer = await store.update(key, found.revision, decision.changes).catch((error: unknown) => {
-      if (isServiceError(error, 'store_unavailable')) return undefined;
-      throw error;
+      if (!isServiceError(error, 'store_unavailable')) throw error;
+      silence = error;
+      return undefined;
     });
     if (answer && 'written' in answer) {
       const { revision, atMs } = answer.written;
-      return {
-        held: { job: applyChanges(found.job, decision.changes), revision, atMs, atMonotonicMs },
-        input: found.input,
-      };
+      return { held: { job: applyChanges(found.job, decision.changes), revision, atMs, atMonotonicMs }, input };
     }
   }
+  // Not acknowledged while a claim of ours may still land.
+  if (silence) throw silence;
   return { refused: 'contended' };
 }
 

@@ -2,9 +2,18 @@
  * What a surface may ask about jobs: submit, read, list. Surfaces never see the store or the queue.
  */
 import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
-import { derivedId, fingerprintOf, isJobId } from './ids.ts';
+import { fingerprintOf, isJobId } from './ids.ts';
 import type { Job, JobKey, JobModel, Json } from './job.ts';
 import { RING_GRACE_MS } from './lifecycle.ts';
+import {
+  type JobMaker,
+  jobIdOf,
+  newJob,
+  type Principal,
+  type RejectedMessage,
+  rejectedJob,
+  type SubmissionIdentity,
+} from './new-job.ts';
 import {
   type Clock,
   type JobQuery,
@@ -15,21 +24,14 @@ import {
   sleep,
 } from './ports.ts';
 
-/** Who asks. `admin` in `scopes` sees the whole tenant; everyone else their own jobs. */
-export type Principal = { tenant: string; user: string; scopes: readonly string[] };
-
 /** A validated request for a job. */
-export type Submission = {
+export type Submission = SubmissionIdentity & {
   jobType: string;
   /** A model's UUID, name or provider's name. */
   model: string;
   input: Json;
   questionId?: string | undefined;
   requestId?: string | undefined;
-  /** An id that the client chose (`isClientJobId`), … */
-  jobId?: string | undefined;
-  /** … or a key from which the id is derived, together with tenant and user. */
-  idempotencyKey?: string | undefined;
   /** `false`: the submitter runs the job itself, so nobody need be told. */
   ring?: boolean;
 };
@@ -47,6 +49,11 @@ export type JobService = {
    * when it is not known whether the job was stored.
    */
   submit(principal: Principal, submission: Submission): Promise<Submitted>;
+  /**
+   * Keeps a published submission that could not be taken in as a failed job, so that its publisher can see why. Once: a
+   * job that is there already is left as it is, and answered.
+   */
+  recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job>;
   /** One job of this principal. Throws `job_not_found`, also for an id that is malformed or somebody else's. */
   get(principal: Principal, id: string): Promise<Job>;
   /** A page of this principal's jobs, newest first. */
@@ -66,11 +73,14 @@ export type JobServiceOptions = {
 
 /** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
 export const INPUT_BYTES_MOST = 256 * 1024;
+/** When to ask again for a model that cannot be used: setting a key takes a person. */
+const KEY_WAIT_MS = 60_000;
 /** A submit waits this long for its doorbell to be published; after that the sweeper rings. */
 const PUBLISH_WAIT_MS = 2_000;
 
 export function jobService(options: JobServiceOptions): JobService {
   const { store, queue, models, clock, newId, log } = options;
+  const maker: JobMaker = options;
 
   async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
     const model = usableModel(models, submission.model);
@@ -85,37 +95,22 @@ export function jobService(options: JobServiceOptions): JobService {
   }
 
   async function pendingJob(principal: Principal, submission: Submission, model: JobModel): Promise<Job> {
-    const { tenant, user } = principal;
     const { jobType, input, questionId = null } = submission;
-    const id = await idOf(principal, submission);
-    const createdAt = clock.nowMs();
+    const id = await jobIdOf(principal, submission, newId);
+    const job = newJob(maker, principal, { id, jobType, model });
     return {
-      tenant,
-      id,
-      user,
-      jobType,
-      model,
-      state: 'pending',
-      version: 1,
-      createdAt,
+      ...job,
       questionId: submission.questionId,
       fingerprint: await fingerprintOf({ jobType, model: submission.model, input, questionId }),
       requestId: submission.requestId,
-      attempts: [],
-      attempt: 0,
-      token: newId(),
-      sequence: 0,
-      leaseExpiresAt: null,
-      wakeAt: createdAt + RING_GRACE_MS,
-      wakeShard: Number.parseInt(id.slice(0, 4), 16) % options.wakeShards,
-      rings: 0,
-      schemaVersion: 1,
+      wakeAt: job.createdAt + RING_GRACE_MS,
     };
   }
 
-  async function idOf({ tenant, user }: Principal, { jobId, idempotencyKey }: Submission): Promise<string> {
-    if (jobId !== undefined) return jobId;
-    return idempotencyKey === undefined ? newId() : derivedId('idempotency-key', tenant, user, idempotencyKey);
+  async function recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job> {
+    const job = await rejectedJob(maker, principal, message, error);
+    const answer = await store.create(job, null);
+    return 'created' in answer ? job : ((await store.get(job))?.job ?? job);
   }
 
   /** Creates the document, or finds the one that is there. A create of unknown fate is recognised by its token. */
@@ -153,6 +148,7 @@ export function jobService(options: JobServiceOptions): JobService {
 
   return {
     submit,
+    recordRejected,
 
     async get(principal, id) {
       const key = { tenant: principal.tenant, id: id.toLowerCase() };
@@ -193,7 +189,8 @@ function usableModel(models: ModelCatalog, reference: string): JobModel {
     ]);
   }
   const availability = models.availability(model);
-  if (!availability.available) throw new ServiceError('model_unavailable', availability.reason);
+  if (!availability.available)
+    throw new ServiceError('model_unavailable', availability.reason, { retryAfterMs: KEY_WAIT_MS });
   return model;
 }
 

@@ -9,13 +9,12 @@ import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { type ErrorCode, invalidRequest, ServiceError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
-import type { Principal } from '../core/service.ts';
 import type { Authenticate } from './auth.ts';
 import { checkBody } from './body.ts';
+import type { HttpEnv } from './env.ts';
 import { renderError, toServiceError } from './errors.ts';
 import { toFieldErrors } from './field-errors.ts';
 
-export type HttpEnv = { Variables: { requestId: string; principal: Principal } };
 export type HttpApp = OpenAPIHono<HttpEnv>;
 
 export type HttpAppOptions = {
@@ -72,8 +71,8 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
   );
   app.use(async (context, next) => {
     context.header('Cache-Control', 'no-store');
-    if (!serves(context.req.method)) return refuseMethod(context, []);
-    return next();
+    // Not found here; `methodNotAllowed` makes it a 405 where the path has methods that are served.
+    return serves(context.req.method) ? next() : context.notFound();
   });
   app.use(checkBody);
   app.use('/api/*', async (context, next) => {
@@ -96,7 +95,7 @@ export function describeApp(app: HttpApp, info: { title: string; version: string
 
 function refuseMethod(context: Context<HttpEnv>, allowed: string[]): Response {
   context.header('Allow', allowed.join(', '));
-  const sentence = `${context.req.method} is not allowed here${allowed.length > 0 ? `; allowed: ${allowed.join(', ')}` : ''}.`;
+  const sentence = `${context.req.method} is not allowed here; allowed: ${allowed.join(', ')}.`;
   return renderError(context, new ServiceError('method_not_allowed', sentence));
 }
 

@@ -11,6 +11,12 @@ import type { JobKey } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
 import type { RunOutcome } from '../core/run.ts';
 
+/** Takes the body of one delivery. `true`: acknowledge it. `false`: the store gave no answer, deliver it again. */
+export type PushHandler = (body: unknown) => Promise<boolean>;
+
+/** A message: its id, and its data as JSON; `content` is `undefined` where the data is none. */
+export type PushedMessage = { messageId: string; content: unknown };
+
 const message = z.object({ data: z.string(), messageId: z.string().optional(), message_id: z.string().optional() });
 const envelope = z.union([
   z.object({ message }).transform((body) => body.message),
@@ -18,57 +24,63 @@ const envelope = z.union([
 ]);
 const doorbell = z.object({ tenant: z.string().min(1), job_id: z.string().min(1) });
 
-/** The doorbell in a delivered body, or why there is none. */
-export function decodePush(body: unknown): { doorbell: JobKey } | { unreadable: string } {
+/** The message in a delivered body, or `undefined` when the body is no delivery. */
+export function decodePush(body: unknown): PushedMessage | undefined {
   const found = envelope.safeParse(body);
-  if (!found.success) return { unreadable: 'no Pub/Sub message in the body' };
-  let content: unknown;
-  try {
-    content = JSON.parse(Buffer.from(found.data.data, 'base64').toString('utf8'));
-  } catch {
-    return { unreadable: 'the message is not JSON' };
-  }
-  const rung = doorbell.safeParse(content);
-  return rung.success
-    ? { doorbell: { tenant: rung.data.tenant, id: rung.data.job_id } }
-    : { unreadable: 'the message is not a doorbell' };
+  if (!found.success) return undefined;
+  const { data, messageId, message_id } = found.data;
+  return { messageId: messageId ?? message_id ?? '', content: parseJson(Buffer.from(data, 'base64').toString('utf8')) };
+}
+
+/** The doorbell in a delivered body, or `undefined` when there is none. */
+export function decodeDoorbell(body: unknown): JobKey | undefined {
+  const rung = doorbell.safeParse(decodePush(body)?.content);
+  return rung.success ? { tenant: rung.data.tenant, id: rung.data.job_id } : undefined;
 }
 
 /** A doorbell as a raw push body, as Pub/Sub would send it. */
-export function encodePush(key: JobKey, messageId: string, deliveryAttempt: number) {
+export function encodeDoorbell(key: JobKey, messageId: string, deliveryAttempt: number) {
   const data = Buffer.from(JSON.stringify({ tenant: key.tenant, job_id: key.id })).toString('base64');
   return { message: { data, messageId }, subscription: 'embedded', deliveryAttempt };
 }
 
-export type PushHandlerOptions = { run: (key: JobKey) => Promise<RunOutcome>; log: Log };
-
-/**
- * Takes one delivery. `true`: acknowledge it, whatever came of the job, for the store answered. `false`: the store gave
- * no answer, deliver again. What cannot be read never will be, so it is logged and acknowledged.
- */
-export function pushHandler({ run, log }: PushHandlerOptions): (body: unknown) => Promise<boolean> {
+/** Runs the job whose doorbell was rung. What cannot be read never will be, so it is logged and acknowledged. */
+export function doorbellHandler({ run, log }: { run: (key: JobKey) => Promise<RunOutcome>; log: Log }): PushHandler {
   return async (body) => {
-    const decoded = decodePush(body);
-    if ('unreadable' in decoded) {
-      log('error', 'message-unreadable', { why: decoded.unreadable });
-      return true;
-    }
-    try {
-      await run(decoded.doorbell);
-      return true;
-    } catch (error) {
-      const code = isServiceError(error) ? error.code : 'internal_error';
-      const stack = error instanceof Error && code === 'internal_error' ? error.stack : undefined;
-      log('error', 'delivery-failed', { job_id: decoded.doorbell.id, code, stack });
-      return false;
-    }
+    const key = decodeDoorbell(body);
+    if (key) return settled(() => run(key), log, { job_id: key.id });
+    log('error', 'message-unreadable', { why: 'it is not a doorbell' });
+    return true;
   };
 }
 
-/** The same as an HTTP answer: 204, or 503 so that the queue delivers again. Never 202, which the emulator refuses. */
-export function pushResponder(handle: (body: unknown) => Promise<boolean>): (request: Request) => Promise<Response> {
-  return async (request) => {
-    const body: unknown = await request.json().catch(() => undefined);
-    return new Response(null, { status: (await handle(body)) ? 204 : 503 });
-  };
+/** Does the work of a delivery: acknowledged whatever came of it, unless it broke before the store answered. */
+export async function settled(
+  work: () => Promise<unknown>,
+  log: Log,
+  fields: { job_id?: string; message_id?: string },
+): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    const code = isServiceError(error) ? error.code : 'internal_error';
+    const stack = error instanceof Error && code === 'internal_error' ? error.stack : undefined;
+    log('error', 'delivery-failed', { ...fields, code, stack });
+    return false;
+  }
+}
+
+/** The answer to a delivery: 204, or 503 so that the queue delivers again. Never 202, which the emulator refuses. */
+export async function respondToPush(request: Request, handle: PushHandler): Promise<Response> {
+  const body: unknown = await request.json().catch(() => undefined);
+  return new Response(null, { status: (await handle(body)) ? 204 : 503 });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -3,6 +3,7 @@
  * in the API's reference.
  */
 import { z } from 'zod';
+import { isClientJobId } from '../core/ids.ts';
 import type { Json } from '../core/job.ts';
 import type { Submission } from '../core/service.ts';
 import { fields } from './fields.ts';
@@ -14,30 +15,55 @@ export const modelId = z.string().min(1, { error: 'must not be empty' }).max(200
 export const questionId = z.string().max(200);
 
 const envelope = { model_id: modelId, question_id: questionId.optional() };
-const branches = JOB_TYPES.map((type) =>
-  fields({ job_type: z.literal(type.name), ...envelope, input_data: type.inputSchema }),
-);
 
-export const submissionSchema = z.discriminatedUnion(
-  'job_type',
-  branches as [(typeof branches)[number], ...typeof branches],
-  {
+function submissionUnion<Shape extends z.ZodRawShape>(more: Shape) {
+  const branches = JOB_TYPES.map((type) =>
+    fields({ job_type: z.literal(type.name), ...envelope, ...more, input_data: type.inputSchema }),
+  );
+  return z.discriminatedUnion('job_type', branches as [(typeof branches)[number], ...typeof branches], {
     error: (issue) =>
       issue.code === 'invalid_union' ? `must be one of: ${JOB_TYPES.map((type) => type.name).join(', ')}` : undefined,
-  },
-);
+  });
+}
+
+/** The body of a submit over HTTP. */
+export const submissionSchema = submissionUnion({});
+
+/** A message that a service publishes: the same, with what makes a repeat the same job. */
+export const publishedSubmissionSchema = submissionUnion({
+  job_id: z
+    .string()
+    .toLowerCase()
+    .refine(isClientJobId, { error: 'must be a UUID of version 4 or 7' })
+    .optional()
+    .describe('The id of the job, chosen by you: a UUID of version 4 or 7. Publishing it again makes no second job.'),
+  idempotency_key: z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .describe(
+      'Publishing another message with this key makes no second job. Without key and id, each message is a job.',
+    ),
+});
+
+const untyped = fields({ job_type: z.unknown(), ...envelope, input_data: z.record(z.string(), z.unknown()) });
 
 /** What is wrong with a body beside its job type. Without a known type, zod looks at nothing else. */
 export function envelopeIssues(body: unknown): z.core.$ZodIssue[] {
-  return z.looseObject(envelope).safeParse(body).error?.issues ?? [];
+  return untyped.safeParse(body).error?.issues ?? [];
 }
 
 /** A validated body as the core takes it. */
-export function toSubmission(body: z.infer<typeof submissionSchema>): Submission {
+export function toSubmission(
+  body: z.infer<typeof submissionSchema> & { job_id?: string | undefined; idempotency_key?: string | undefined },
+): Submission {
   return {
     jobType: body.job_type,
     model: body.model_id,
     input: body.input_data as Json,
     questionId: body.question_id,
+    jobId: body.job_id,
+    idempotencyKey: body.idempotency_key,
   };
 }

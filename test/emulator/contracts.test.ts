@@ -6,7 +6,7 @@ import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
 import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
-import { decodePush } from '../../shared/http/push.ts';
+import { decodeDoorbell } from '../../shared/http/push.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
@@ -33,8 +33,8 @@ describeOnEmulators('contracts', () => {
     const [dead] = await client.createSubscription(`${topic}-dead-letters`, 'dead');
     const buried: JobKey[] = [];
     dead.on('message', (message) => {
-      const decoded = decodePush({ message: { data: message.data.toString('base64') } });
-      if ('doorbell' in decoded) buried.push(decoded.doorbell);
+      const doorbell = decodeDoorbell({ message: { data: message.data.toString('base64') } });
+      if (doorbell) buried.push(doorbell);
       message.ack();
     });
 
@@ -43,8 +43,8 @@ describeOnEmulators('contracts', () => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', async () => {
-        const decoded = decodePush(JSON.parse(Buffer.concat(chunks).toString()));
-        const acknowledged = 'doorbell' in decoded && (await take(decoded.doorbell).catch(() => false));
+        const doorbell = decodeDoorbell(JSON.parse(Buffer.concat(chunks).toString()));
+        const acknowledged = doorbell !== undefined && (await take(doorbell).catch(() => false));
         response.writeHead(acknowledged ? 204 : 503).end();
       });
     });

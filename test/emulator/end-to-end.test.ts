@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { type EmulatorStack, startEmulatorStack } from '../../infra/emulators.ts';
 import { startFunction } from '../../infra/function-process.ts';
 import { readConfig } from '../../shared/config.ts';
-import { encodePush } from '../../shared/http/push.ts';
+import { encodeDoorbell } from '../../shared/http/push.ts';
 import { googleRuntime } from '../../shared/runtime.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
@@ -146,7 +146,7 @@ describeOnEmulators('emulators', () => {
   }
 });
 
-const bodyOf = (id: string) => encodePush({ tenant: 'default', id }, '1', 1);
+const bodyOf = (id: string) => encodeDoorbell({ tenant: 'default', id }, '1', 1);
 
 async function post(url: string, body: unknown, headers: Record<string, string>): Promise<number> {
   const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });

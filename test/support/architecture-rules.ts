@@ -142,7 +142,7 @@ export const arrows: Rule = ({ files }) => {
     ...(layerOf(file.path) ? [] : [`${file.path} is in no folder that the design names`]),
     ...filesOf(file)
       .filter((to) => wrong(file, to))
-      .map((to) => `${file.path} must not import ${to.path}${to.typeOnly ? '' : ' at run time'}`),
+      .map((to) => `${file.path} must not import ${to.path}${to.typeOnly ? ', not even as a type' : ''}`),
   ]);
 };
 

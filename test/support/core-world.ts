@@ -2,9 +2,10 @@
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
+import type { Principal } from '../../shared/core/new-job.ts';
 import type { LlmPart, LlmProvider, LlmRequest } from '../../shared/core/ports.ts';
 import { type RunOptions, runJob } from '../../shared/core/run.ts';
-import { jobService, type Principal } from '../../shared/core/service.ts';
+import { jobService } from '../../shared/core/service.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
 import { faultyStore } from './faulty-store.ts';

@@ -1,7 +1,7 @@
 /** The tolerant decoder: one message in every envelope that Pub/Sub, Eventarc and the framework make. */
 import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
-import { decodePush, encodePush, pushHandler, pushResponder } from '../../shared/http/push.ts';
+import { decodeDoorbell, doorbellHandler, encodeDoorbell, respondToPush } from '../../shared/http/push.ts';
 
 const KEY = { tenant: 'default', id: 'b1' };
 const data = (content: unknown) =>
@@ -29,9 +29,9 @@ describe('a doorbell is found in', () => {
         data: { message: { '@type': 'type.googleapis.com/PubsubMessage', data: DATA, attributes: {} } },
       },
     ],
-    ['our own encoding', encodePush(KEY, '1', 1)],
+    ['our own encoding', encodeDoorbell(KEY, '1', 1)],
   ])('%s', (_, body) => {
-    expect(decodePush(body)).toEqual({ doorbell: KEY });
+    expect(decodeDoorbell(body)).toEqual(KEY);
   });
 });
 
@@ -46,7 +46,7 @@ const UNREADABLE: [string, unknown][] = [
 
 test.each(UNREADABLE)('%s is acknowledged, logged, and runs nothing', async (_, body) => {
   const events: string[] = [];
-  const handle = pushHandler({
+  const handle = doorbellHandler({
     run: () => Promise.reject(new Error('must not run')),
     log: (severity, event) => events.push(`${severity} ${event}`),
   });
@@ -59,12 +59,13 @@ test.each([
   ['a job that somebody else holds', async () => ({ refused: 'leased' }) as const, 204],
   ['a store that gave no answer', () => Promise.reject(new ServiceError('store_unavailable', '')), 503],
 ])('%s is answered %s', async (_, run, status) => {
-  const respond = pushResponder(pushHandler({ run, log: () => {} }));
-  const request = new Request('http://worker/', { method: 'POST', body: JSON.stringify(encodePush(KEY, '1', 1)) });
-  expect((await respond(request)).status).toBe(status);
+  const handle = doorbellHandler({ run, log: () => {} });
+  const request = new Request('http://worker/', { method: 'POST', body: JSON.stringify(encodeDoorbell(KEY, '1', 1)) });
+  expect((await respondToPush(request, handle)).status).toBe(status);
 });
 
 test('a body that is not JSON is acknowledged, for it never will be', async () => {
-  const respond = pushResponder(pushHandler({ run: () => Promise.reject(new Error('must not run')), log: () => {} }));
-  expect((await respond(new Request('http://worker/', { method: 'POST', body: '{' }))).status).toBe(204);
+  const handle = doorbellHandler({ run: () => Promise.reject(new Error('must not run')), log: () => {} });
+  const request = new Request('http://worker/', { method: 'POST', body: '{' });
+  expect((await respondToPush(request, handle)).status).toBe(204);
 });

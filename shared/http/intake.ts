@@ -1,0 +1,66 @@
+/**
+ * Submissions that other services publish straight to a topic of their own. The message is a whole submission; tenant
+ * and user come from the subscription's configuration, never from the message. It goes through the same validation as a
+ * request and is then run in the same delivery. One that cannot be taken in becomes a failed job that can be seen, once.
+ */
+import { type FieldError, invalidRequest, isServiceError, type ServiceError } from '../core/errors.ts';
+import type { JobKey, Json } from '../core/job.ts';
+import type { Principal } from '../core/new-job.ts';
+import type { Log } from '../core/ports.ts';
+import type { RunOutcome } from '../core/run.ts';
+import type { JobService, Submission } from '../core/service.ts';
+import { findUnstorable } from './field-errors.ts';
+import { decodePush, type PushedMessage, type PushHandler, settled } from './push.ts';
+
+export type IntakeOptions = {
+  service: JobService;
+  /** Reads a published submission, or says what is wrong with it. */
+  parse: (content: unknown) => { submission: Submission } | { wrong: FieldError[] };
+  run: (key: JobKey) => Promise<RunOutcome>;
+  log: Log;
+};
+
+/** Refusals of a well-formed submission whose id is a job already: there is nothing to record. */
+const HELD = ['idempotency_conflict', 'job_id_taken'];
+
+/** Takes in what one subscription delivers, in the name of its principal. */
+export function intakeHandler({ service, parse, run, log }: IntakeOptions, principal: Principal): PushHandler {
+  async function takeIn(pushed: PushedMessage): Promise<void> {
+    const read = readSubmission(pushed.content);
+    if ('wrong' in read) return reject(pushed, invalidRequest(read.wrong));
+    const submission = withMessageId(read.submission, pushed);
+    try {
+      const { job } = await service.submit(principal, { ...submission, ring: false });
+      await run(job);
+    } catch (error) {
+      if (!isServiceError(error) || error.code === 'store_unavailable') throw error;
+      if (HELD.includes(error.code))
+        log('warning', 'submission-refused', { message_id: pushed.messageId, code: error.code });
+      else await reject(pushed, error);
+    }
+  }
+
+  function readSubmission(content: unknown): ReturnType<IntakeOptions['parse']> {
+    if (content === undefined) return { wrong: [{ path: '', message: 'the message is not JSON' }] };
+    const unstorable = findUnstorable(content as Json);
+    return unstorable ? { wrong: [unstorable] } : parse(content);
+  }
+
+  async function reject(pushed: PushedMessage, error: ServiceError): Promise<void> {
+    const job = await service.recordRejected(principal, pushed, error);
+    log('warning', 'submission-rejected', { message_id: pushed.messageId, job_id: job.id, code: error.code });
+  }
+
+  return async (body) => {
+    const pushed = decodePush(body);
+    if (pushed) return settled(() => takeIn(pushed), log, { message_id: pushed.messageId });
+    log('error', 'message-unreadable', { why: 'no Pub/Sub message in the body' });
+    return true;
+  };
+}
+
+/** Without an id or key of its own, a submission is known by its message: a repeat of the delivery is no second job. */
+function withMessageId(submission: Submission, { messageId }: PushedMessage): Submission {
+  if (submission.jobId !== undefined || submission.idempotencyKey !== undefined) return submission;
+  return { ...submission, messageId };
+}

@@ -1,0 +1,79 @@
+/** Claims that the store does not answer, or that others win: who gets the job, and who is told to come again. */
+import { afterEach, expect, test } from 'vitest';
+import { type CoreWorld, coreWorld, LEASE_MS } from '../support/core-world.ts';
+
+let world: CoreWorld;
+afterEach(() => world.close());
+
+test.each([0, 1, 2, 3])('a claim that was applied unanswered after %i that were not is recognised', async (before) => {
+  world = coreWorld();
+  const job = await world.submit();
+  if (before > 0) world.store.fail('update', 'before', { times: before });
+  world.store.fail('update', 'after');
+  expect(await world.clock.until(world.run(job))).toEqual({ finished: 'completed' });
+  expect(world.store.fired()).toBe(before + 1);
+  expect(world.calls()).toBe(1);
+  expect(await world.read(job)).toMatchObject({ attempt: 1, attempts: [{ n: 1, calls: 1, outcome: 'completed' }] });
+});
+
+test('a claim that the store never answers asks for another delivery', async () => {
+  world = coreWorld();
+  const job = await world.submit();
+  world.store.fail('update', 'before', { times: 100 });
+  await expect(world.clock.until(world.run(job))).rejects.toMatchObject({ code: 'store_unavailable' });
+  expect(world.store.fired()).toBeGreaterThan(0);
+  expect(world.calls()).toBe(0);
+});
+
+test('a claim whose last try was applied unanswered is run, or delivered again, but not forgotten', async () => {
+  world = coreWorld();
+  const job = await world.submit();
+  world.store.fail('update', 'before', { times: 4 });
+  world.store.fail('update', 'after');
+  const outcome = await world.clock.until(world.run(job)).catch((error: { code?: string }) => error.code);
+  expect(world.store.fired()).toBe(5);
+  // Either it is run under the lease it has, or the queue is asked to come again; never acknowledged and forgotten.
+  expect([{ finished: 'completed' }, 'store_unavailable']).toContainEqual(outcome);
+});
+
+test('a claim that loses every race gives up without a call, and leaves the job as the others wrote it', async () => {
+  world = coreWorld();
+  const job = await world.submit();
+  let races = 0;
+  const rival = async () => {
+    races += 1;
+    const found = await world.store.get(job);
+    await world.store.update(job, found?.revision ?? '', { rings: races });
+    world.store.before('update', rival);
+  };
+  world.store.before('update', rival);
+  expect(await world.run(job)).toEqual({ refused: 'contended' });
+  expect(races).toBe(5);
+  expect(world.calls()).toBe(0);
+  expect(await world.read(job)).toEqual({ ...job, rings: 5 });
+});
+
+test('a dead holder is followed by the next delivery after its lease, with its attempt recorded as lost', async () => {
+  world = coreWorld();
+  const job = await world.submit();
+  const found = await world.store.get(job);
+  const startedAt = world.clock.nowMs();
+  await world.store.update(job, found?.revision ?? '', {
+    state: 'processing',
+    attempt: 1,
+    token: 'of the dead',
+    attempts: [{ n: 1, startedAt, provider: 'simulated', model: 'simulated', calls: 1 }],
+    leaseExpiresAt: startedAt + LEASE_MS,
+  });
+  expect(await world.run(job)).toEqual({ refused: 'leased' });
+  expect(world.calls()).toBe(0);
+  await world.clock.advance(LEASE_MS);
+  expect(await world.run(job)).toEqual({ finished: 'completed' });
+  expect(await world.read(job)).toMatchObject({
+    attempt: 2,
+    attempts: [
+      { n: 1, outcome: 'lost', errorCode: 'lease_lost', calls: 1 },
+      { n: 2, outcome: 'completed', calls: 1 },
+    ],
+  });
+});
