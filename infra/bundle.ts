@@ -1,6 +1,7 @@
 /**
  * `npm run build`: one CommonJS file per function, in `.build/<function>/index.js`. functions-framework stays outside
- * (it is what loads the bundle), and so does libsql, a native module that only `npm start` uses.
+ * (it is what loads the bundle), and so do libsql, a native module that only `npm start` uses, and swagger-ui-dist, whose
+ * files are served as they are.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,7 +32,7 @@ export async function bundleAll(): Promise<void> {
     target: 'node20',
     format: 'cjs',
     sourcemap: true,
-    external: ['@google-cloud/functions-framework', 'libsql'],
+    external: ['@google-cloud/functions-framework', 'libsql', 'swagger-ui-dist/*'],
     logLevel: 'warning',
   });
 }

@@ -56,6 +56,11 @@ export function freePort(): Promise<number> {
   });
 }
 
+/** Does nobody listen on this port? */
+export async function isFree(port: number): Promise<boolean> {
+  return !(await canConnect(port));
+}
+
 /** Resolves when something listens on the port; rejects when the process dies first or the time is over. */
 export async function untilListening(port: number, child: ChildProcess, patienceMs: number): Promise<void> {
   const until = Date.now() + patienceMs;

@@ -9,6 +9,7 @@ import { Hono } from 'hono';
 import { proxy } from 'hono/proxy';
 import { type Config, ConfigError, readConfig } from '../shared/config.ts';
 import { bundleAll } from './bundle.ts';
+import { freePort, isFree } from './child-processes.ts';
 import { EmulatorsMissing, findEmulators, startEmulator } from './emulator-processes.ts';
 import { type FunctionProcess, startFunction } from './function-process.ts';
 import { nextSteps } from './next-steps.ts';
@@ -27,7 +28,10 @@ export type EmulatorStackOptions = {
 export type EmulatorStack = {
   baseUrl: string;
   functions: Record<'submit' | 'status' | 'worker' | 'sweeper', FunctionProcess>;
+  /** Doorbells to the worker. */
   driver: PushDriver;
+  /** What other services publish, to the worker. */
+  intake: PushDriver;
   stop(): Promise<void>;
 };
 
@@ -48,14 +52,19 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     start('worker'),
     start('sweeper'),
   ]);
-  const driver = await startPushDriver({
-    projectId: config.projectId,
-    emulatorHost: pubsubHost,
-    topic: config.jobsTopic,
-    pushUrl: worker.url,
-    concurrency: config.workerConcurrency,
-    onProblem: onLine,
-  });
+  const push = (topic: string, pushUrl: string) =>
+    startPushDriver({
+      projectId: config.projectId,
+      emulatorHost: pubsubHost,
+      topic,
+      pushUrl,
+      concurrency: config.workerConcurrency,
+      onProblem: onLine,
+    });
+  const [driver, intake] = await Promise.all([
+    push(config.jobsTopic, worker.url),
+    push(config.submissionsTopic, `${worker.url}/submissions`),
+  ]);
 
   // Cloud Scheduler's part.
   const sweeping = setInterval(
@@ -82,10 +91,11 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     baseUrl: `http://${config.host}:${port}`,
     functions: { submit, status, worker, sweeper },
     driver,
+    intake,
     async stop() {
       clearInterval(sweeping);
       server.close();
-      await driver.stop();
+      await Promise.all([driver.stop(), intake.stop()]);
       await Promise.all([submit, status, worker, sweeper].map((started) => started.stop()));
     },
   };
@@ -104,13 +114,20 @@ async function main(): Promise<void> {
 
   console.log('Starting the emulators and bundling the functions…');
   const [pubsub, firestore] = await Promise.all([
-    startEmulator(commands, 'pubsub'),
-    startEmulator(commands, 'firestore'),
+    startEmulator(commands, 'pubsub', await preferredPort(config.pubsubEmulatorHost, 8085)),
+    startEmulator(commands, 'firestore', await preferredPort(config.firestoreEmulatorHost, 8086)),
     bundleAll(),
   ]);
   const onLine = (line: string) => console.log(line);
   stack = await startEmulatorStack({ config, pubsubHost: pubsub.host, firestoreHost: firestore.host, onLine });
-  console.log(nextSteps(stack.baseUrl, 'jobs are kept in memory'));
+  const hosts = `PUBSUB_EMULATOR_HOST=${pubsub.host} FIRESTORE_EMULATOR_HOST=${firestore.host}`;
+  console.log(nextSteps(stack.baseUrl, `jobs are kept in memory; ${hosts}`));
+}
+
+/** The port that a setting names, or the usual one if nobody has it, or any. */
+async function preferredPort(host: string | undefined, usual: number): Promise<number> {
+  if (host) return Number(host.split(':').at(-1));
+  return (await isFree(usual)) ? usual : freePort();
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -132,6 +132,11 @@ export const SETTINGS = {
   firestoreEmulatorHost: optional('FIRESTORE_EMULATOR_HOST', "`host:port` of Google's Firestore emulator."),
   pubsubEmulatorHost: optional('PUBSUB_EMULATOR_HOST', "`host:port` of Google's Pub/Sub emulator."),
   jobsTopic: text('JOBS_TOPIC', 'The Pub/Sub topic of the doorbells.', 'llm-jobs'),
+  submissionsTopic: text(
+    'SUBMISSIONS_TOPIC',
+    'The Pub/Sub topic to which other services publish jobs.',
+    'llm-jobs-submissions',
+  ),
   wakeShards: {
     variable: 'WAKE_SHARDS',
     meaning: "Into how many slices the sweeper's index is cut, 1 to 30. The same for all functions.",

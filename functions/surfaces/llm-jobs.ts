@@ -1,5 +1,5 @@
 /** The Jobs API, `/api/llm`: the canonical contract (seed 000), where every feature shows. */
-import { createRoute, type z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
@@ -9,7 +9,12 @@ import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
-import { envelopeIssues, submissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
+import {
+  envelopeIssues,
+  publishedSubmissionSchema,
+  submissionSchema,
+  toSubmission,
+} from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import * as schemas from './llm-jobs-schemas.ts';
 import { processingTime, renderJob, renderModel, renderUrls, toTime } from './llm-jobs-view.ts';
@@ -83,12 +88,24 @@ const listRoute = createRoute({
   responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400] },
 });
 
+const messageSchemaRoute = createRoute({
+  method: 'get',
+  path: '/api/llm/schemas/published-submission.json',
+  summary: 'JSON Schema of the message that publishes a job straight to Pub/Sub',
+  responses: { 200: answer(z.looseObject({}), 'The schema, draft 2020-12.') },
+});
+
 const modelsRoute = createRoute({
   method: 'get',
   path: '/api/llm/models',
   summary: 'The models that jobs can run on',
   responses: { 200: answer(schemas.modelList, 'All models, and whether each can be used now.') },
 });
+
+const PUBLISHED_SCHEMA = {
+  ...(z.toJSONSchema(publishedSubmissionSchema, { io: 'input' }) as { [name: string]: Json }),
+  title: 'Published submission',
+};
 
 export const llmJobsSurface: Surface = (app, context) => {
   mountWrites(app, context);
@@ -155,6 +172,8 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
     const jobs = await service.list(context.get('principal'), { state: status, jobType: job_type, limit, offset });
     return context.json({ success: true as const, jobs: jobs.map(renderJob), limit, offset }, 200);
   });
+
+  app.openapi(messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));
 
   app.openapi(modelsRoute, (context) => {
     const rows = models.list().map(({ reference, runs: { id, name, provider, model } }) => {

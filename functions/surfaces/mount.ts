@@ -1,5 +1,7 @@
 /** The public application: every surface, mounted on the common one. Adding a surface is its file and its line here. */
+
 import { describeApp, type HttpApp, httpApp } from '../../shared/http/app.ts';
+import { mountDocs } from '../../shared/http/docs.ts';
 import type { Runtime } from '../../shared/runtime.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
 import type { Surface } from './surface.ts';
@@ -19,6 +21,7 @@ export function publicApp(runtime: Runtime, methods: readonly string[]): HttpApp
     version: '0.1.0',
     description: 'Durable LLM jobs: submit a job, poll it to its result.',
   });
+  mountDocs(app);
   return app;
 }
 

@@ -124,7 +124,7 @@ export type JobType = {
   /** Turns input that was validated at submit into a provider's request. Pure. */
   toRequest(input: Json, model: JobModel): LlmRequest;
   /** Turns the finished text into what is stored as the job's result. Pure. */
-  toResult(text: string): Json;
+  toResult(text: string, input: Json): Json;
   /** An attempt is aborted after this long; below the 600 s after which Pub/Sub delivers again. */
   attemptTimeoutMs: number;
   /**

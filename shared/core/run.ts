@@ -119,7 +119,7 @@ async function attempt(
     const request = jobType.toRequest(input, job.model);
     const parts = untilAborted(provider.generate(request, { signal }), signal);
     const text = await collect(parts, facts, timers.restartIdle);
-    return { state: 'completed', result: jobType.toResult(text), ...facts };
+    return { state: 'completed', result: jobType.toResult(text, input), ...facts };
   } catch (error) {
     if (lost.aborted) return undefined;
     const cause = signal.aborted ? signal.reason : error;

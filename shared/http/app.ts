@@ -50,7 +50,7 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
     return response;
   });
   app.notFound((context) => {
-    const sentence = `There is no ${context.req.method} ${context.req.path}. The API is described at /openapi.json.`;
+    const sentence = `There is no ${context.req.method} ${context.req.path}. The API is described at /docs and /openapi.json.`;
     return renderError(context, new ServiceError('route_not_found', sentence));
   });
 

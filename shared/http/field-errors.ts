@@ -17,17 +17,18 @@ const LEVELS_MOST = 50;
 
 /** What in a JSON value could not be stored or sent on: text that is not well-formed Unicode, or endless nesting. */
 export function findUnstorable(value: Json, path: PropertyKey[] = []): FieldError | undefined {
-  if (typeof value === 'string') {
-    return value.isWellFormed()
-      ? undefined
-      : { path: pathOf(path), message: 'holds a lone surrogate; it must be valid Unicode' };
+  if (typeof value === 'string' && !value.isWellFormed()) {
+    return { path: pathOf(path), message: 'holds a lone surrogate; it must be valid Unicode' };
   }
   if (value === null || typeof value !== 'object') return undefined;
   if (path.length >= LEVELS_MOST) {
     return { path: pathOf(path.slice(0, 3)), message: `is nested more than ${LEVELS_MOST} levels deep` };
   }
   for (const [key, item] of Object.entries(value)) {
-    const found = findUnstorable(key, path) ?? findUnstorable(item, [...path, key]);
+    if (!key.isWellFormed()) {
+      return { path: pathOf(path), message: "has a field's name with a lone surrogate; it must be valid Unicode" };
+    }
+    const found = findUnstorable(item, [...path, key]);
     if (found) return found;
   }
   return undefined;

@@ -1,4 +1,5 @@
 /** The end-to-end suite on the emulators, each function its own process, and what only separate processes can show. */
+import { PubSub } from '@google-cloud/pubsub';
 import { expect, test } from 'vitest';
 import { type EmulatorStack, startEmulatorStack } from '../../infra/emulators.ts';
 import { startFunction } from '../../infra/function-process.ts';
@@ -98,6 +99,36 @@ describeOnEmulators('emulators', () => {
         }
       });
 
+      test('a submission published straight to Pub/Sub, twice, malformed, of an unknown type', async () => {
+        const id = crypto.randomUUID();
+        const bad = crypto.randomUUID();
+        const acknowledged = stack.intake.counts().acknowledged;
+        const client = new PubSub({ projectId: PROJECT(), apiEndpoint: emulators().pubsub, emulatorMode: true });
+        const topic = client.topic('llm-jobs-submissions');
+        const submission = { ...request('gpt-4o-mini', 'published twice.'), job_id: id };
+        await topic.publishMessage({ json: submission });
+        await topic.publishMessage({ json: submission });
+        await topic.publishMessage({ data: Buffer.from('{"job_type":') });
+        await topic.publishMessage({ json: { ...submission, job_id: bad, job_type: 'magic' } });
+        await expect.poll(() => stack.intake.counts().acknowledged, { timeout: 20_000 }).toBe(acknowledged + 4);
+        await client.close();
+
+        expect(await pollToEnd(target().baseUrl, id)).toMatchObject({
+          status: 'completed',
+          attempts: [{ n: 1, calls: 1 }],
+        });
+        expect(provider().callsAbout('published twice.')).toBe(1);
+        expect(await readStatus(target().baseUrl, bad)).toMatchObject({
+          status: 'failed',
+          job_type: 'magic',
+          error_code: 'invalid_request',
+          error_message: expect.stringContaining('job_type: must be one of'),
+        });
+        const listed = await fetch(`${target().baseUrl}/api/llm/jobs/?status=failed&limit=100`);
+        const { jobs } = (await listed.json()) as { jobs: { error_message: string }[] };
+        expect(jobs.filter((job) => job.error_message === 'the message is not JSON')).toHaveLength(1);
+      });
+
       test('the default door serves reads and writes from one function', async () => {
         const api = await startFunction({ name: 'api', environment, onLine: () => {} });
         try {
@@ -136,6 +167,8 @@ describeOnEmulators('emulators', () => {
       });
     },
   );
+
+  const PROJECT = () => environment.GOOGLE_CLOUD_PROJECT ?? '';
 
   async function documentOf(id: string): Promise<unknown> {
     const path = `projects/${environment.GOOGLE_CLOUD_PROJECT}/databases/(default)/documents/jobs/default~${id}`;

@@ -158,6 +158,7 @@ describe('a list', () => {
     expect(new Set(paged.map((view) => view.job_id))).toEqual(new Set(made));
     expect(paged).toHaveLength(7);
     for (const view of paged) expect(view).toEqual(views.get(view.job_id));
+    expect(paged).toEqual((await own.get(LIST)).body.jobs);
     const times = paged.map((view) => view.created_at);
     expect(times).toEqual([...times].sort().reverse());
     expect((await own.get(LIST)).body).toMatchObject({ limit: 20, offset: 0 });

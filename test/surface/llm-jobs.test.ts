@@ -1,11 +1,14 @@
 /** The Jobs API as seed 000 shows it, plus the fields of ours: whole bodies, compared. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { general, openApp, pause, resultOf, SUBMIT, statusOf, type TestApp, TRAINER } from '../support/app.ts';
+import * as app from '../support/app.ts';
+import { general, openApp, resultOf, SUBMIT, statusOf, type TestApp } from '../support/app.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 const SIMULATED = { id: '6e1b493d-10ca-4796-8088-6e8ec9e4f974', name: 'Simulated', provider: 'simulated' };
 const GPT_4 = { id: '1a97ccb9-2e49-44b1-869c-e82054a05243', name: 'GPT-4', provider: 'openai' };
+const GPT_4O_MINI = { id: '26ed3a75-6c57-455c-bb19-197013987914', name: 'GPT-4o mini', provider: 'openai' };
+const NO_KEY = 'GPT-4o mini cannot be used yet: set OPENAI_API_KEY where the service runs.';
 const USAGE = { input_tokens: expect.any(Number), output_tokens: expect.any(Number), total_tokens: expect.any(Number) };
 const SEED_SUBMIT = {
   job_type: 'trainer_question_analysis',
@@ -76,29 +79,18 @@ function completedView(id: string, question_id: string, asked: string) {
 }
 
 describe("seed 000's examples", () => {
-  test('a submission is answered 202 with the job, where to poll it, and nothing to cache', async () => {
-    const { status, headers, body } = await api.post(SUBMIT, SEED_SUBMIT);
+  test.each([
+    ['a submission', SUBMIT, SEED_SUBMIT, SEED_SUBMIT.input_data.full_input],
+    ['a trainer analysis', app.TRAINER, SEED_TRAINER, SEED_TRAINER.full_input],
+  ])('%s is answered 202 with where to poll it, and completes', async (_, path, sent, asked) => {
+    const { status, headers, body } = await api.post(path, sent);
     expect(status).toBe(202);
     expect(body).toEqual(submittedView(body.job_id, SIMULATED));
     expect(headers.get('Location')).toBe(statusOf(body.job_id));
     expect(headers.get('Cache-Control')).toBe('no-store');
     expect(headers.get('Content-Type')).toContain('application/json');
-  });
-
-  test('a trainer analysis is answered like a submission', async () => {
-    const { status, headers, body } = await api.post(TRAINER, SEED_TRAINER);
-    expect(status).toBe(202);
-    expect(body).toEqual(submittedView(body.job_id, SIMULATED));
-    expect(headers.get('Location')).toBe(statusOf(body.job_id));
-    expect(await api.poll(body.job_id)).toEqual(
-      completedView(body.job_id, SEED_TRAINER.question_id, SEED_TRAINER.full_input),
-    );
-  });
-
-  test('a completed job has times, its result and its usage', async () => {
-    const { body } = await api.post(SUBMIT, SEED_SUBMIT);
     const view = await api.poll(body.job_id);
-    expect(view).toEqual(completedView(body.job_id, SEED_SUBMIT.question_id, SEED_SUBMIT.input_data.full_input));
+    expect(view).toEqual(completedView(body.job_id, sent.question_id, asked));
     expect(view.created_at <= view.started_at && view.started_at <= view.completed_at).toBe(true);
     expect(Math.abs(Date.parse(view.created_at) - Date.now())).toBeLessThan(30_000);
   });
@@ -130,9 +122,9 @@ describe('a job that waits for a worker', () => {
   beforeAll(async () => {
     busy = await openApp(BUSY);
     running = await busy.submit('[simulate seconds=30]');
-    while ((await busy.get(statusOf(running))).body.status === 'pending') await pause(5);
+    while ((await busy.get(statusOf(running))).body.status === 'pending') await app.pause(5);
     waiting = (await busy.post(SUBMIT, { ...SEED_SUBMIT, model_id: GPT_4.id })).body.job_id;
-    await pause(30);
+    await app.pause(30);
   });
   afterAll(() => busy.close());
 
@@ -176,6 +168,11 @@ describe('a job that waits for a worker', () => {
     });
   });
 
+  test.each(['GPT-4', 'gPt-4', GPT_4.id, GPT_4.id.toUpperCase()])('can name its model as %s', async (name) => {
+    const { status, body } = await busy.post(SUBMIT, general({ prompt: 'Hello.' }, name));
+    expect([status, body.model]).toEqual([202, GPT_4]);
+  });
+
   test.each([
     ['pending', () => waiting],
     ['processing', () => running],
@@ -211,23 +208,14 @@ test('a failed job is a successful answer with the error and no result', async (
 });
 
 describe('an input is', () => {
+  const said = ['system: Be brief.', 'user: First.', 'assistant: Second.', 'user: Ask five 🦆.'];
+  const TURNS = said.map((line) => ({ role: line.split(': ')[0], content: line.split(': ')[1] }));
   test.each([
     ['a prompt', { prompt: 'Ask one.' }, 'Ask one.'],
     ['a full_input', { full_input: 'Ask two.' }, 'Ask two.'],
     ['a full_input under a system message', { full_input: 'Ask three.', system_message: 'Be brief.' }, 'Ask three.'],
     ['a conversation', { messages: [{ role: 'user', content: 'Ask four.' }] }, 'Ask four.'],
-    [
-      'a conversation of several turns',
-      {
-        messages: [
-          { role: 'system', content: 'Be brief.' },
-          { role: 'user', content: 'First.' },
-          { role: 'assistant', content: 'Second.' },
-          { role: 'user', content: 'Ask five 🦆.' },
-        ],
-      },
-      'Ask five 🦆.',
-    ],
+    ['a conversation of several turns', { messages: TURNS }, 'Ask five 🦆.'],
   ])('%s', async (_, input, asked) => {
     const { status, body } = await api.post(SUBMIT, general(input));
     expect(status).toBe(202);
@@ -235,4 +223,24 @@ describe('an input is', () => {
     expect(view).toMatchObject({ status: 'completed', job_type: 'general_llm_request' });
     expect(view.result_data.result).toContain(`"${asked}"`);
   });
+});
+
+test('the models are listed under ids that never change', async () => {
+  const { status, body } = await api.get(app.MODELS);
+  expect([status, body]).toEqual([200, { success: true, models: expect.any(Array) }]);
+  const needsKey = { available: false, unavailable_reason: NO_KEY };
+  expect(body.models).toContainEqual({ ...SIMULATED, model: 'simulated', available: true });
+  expect(body.models).toContainEqual({ ...GPT_4O_MINI, model: 'gpt-4o-mini', ...needsKey });
+  expect(body.models).toContainEqual(expect.objectContaining({ ...GPT_4, model: 'gpt-4', available: false }));
+});
+
+test('a model whose key is missing is 503 and names the variable to set', async () => {
+  const { status, headers, body } = await api.post(SUBMIT, general({ prompt: 'Hello.' }, 'gpt-4o-mini'));
+  const request_id = headers.get('X-Request-ID');
+  expect([status, body]).toEqual([503, { success: false, error: NO_KEY, code: 'model_unavailable', request_id }]);
+});
+
+test('the service says that it is well', async () => {
+  const { status, headers, body } = await api.get('/health');
+  expect([status, headers.get('Cache-Control'), body]).toEqual([200, 'no-store', { status: 'ok' }]);
 });

@@ -1,0 +1,104 @@
+/**
+ * `npm run demo -- "a prompt"`: one job from submit to result, drawn as it goes, on a service of its own that keeps
+ * nothing. With a provider's key set it uses that provider. Leaves nothing running and nothing behind.
+ */
+import { existsSync } from 'node:fs';
+import { readConfig } from '../shared/config.ts';
+import { startLocal } from './local.ts';
+
+type View = {
+  status: string;
+  is_complete: boolean;
+  progress: number;
+  message: string;
+  created_at: string;
+  result_data?: { result: string };
+  error_message?: string;
+  usage?: { input_tokens: number; output_tokens: number; total_tokens: number };
+  model: { name: string };
+};
+
+const BAR_WIDTH = 30;
+const POLL_MS = 100;
+
+/** The cheapest model of a provider whose key is set. */
+function modelOf({
+  openaiApiKey,
+  geminiApiKey,
+}: {
+  openaiApiKey?: string | undefined;
+  geminiApiKey?: string | undefined;
+}): string {
+  if (openaiApiKey) return 'gpt-4o-mini';
+  return geminiApiKey ? 'gemini-2.5-flash' : 'simulated';
+}
+
+async function call<T>(url: string, options?: RequestInit): Promise<T> {
+  const response = await fetch(url, options);
+  const answer = (await response.json()) as T & { error?: string };
+  if (!response.ok) throw new Error(answer.error ?? `HTTP ${response.status}`);
+  return answer;
+}
+
+/** Submits and polls one job, drawing its progress; answers whether it completed. */
+async function runDemo(baseUrl: string, model: string, prompt: string): Promise<boolean> {
+  const startedMs = performance.now();
+  const seconds = () => `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`;
+  const body = { job_type: 'general_llm_request', model_id: model, input_data: { prompt } };
+  const { job_id } = await call<{ job_id: string }>(`${baseUrl}/api/llm/jobs/submit/`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  console.log(`Job ${job_id}`);
+  for (;;) {
+    const view = await call<View>(`${baseUrl}/api/llm/jobs/${job_id}/status/`);
+    draw(`${bar(view.progress)} ${view.progress} %  ${view.message}  ${seconds()}`);
+    if (!view.is_complete) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      continue;
+    }
+    draw(undefined);
+    report(view, seconds());
+    return view.status === 'completed';
+  }
+}
+
+function report({ status, result_data, error_message, usage, model }: View, time: string): void {
+  console.log(`\n${result_data?.result ?? error_message}\n`);
+  const tokens = usage ? `${usage.input_tokens} tokens in, ${usage.output_tokens} out` : 'no usage reported';
+  console.log(`${status} by ${model.name} in ${time}; ${tokens}`);
+}
+
+function bar(progress: number): string {
+  const full = Math.round((progress / 100) * BAR_WIDTH);
+  return `[${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}]`;
+}
+
+let drawn = '';
+/** Redraws the one line; into a file or a pipe each change is a line of its own. */
+function draw(line: string | undefined): void {
+  if (process.stdout.isTTY) process.stdout.write(line === undefined ? '\n' : `\r\u001b[K${line}`);
+  else if (line !== undefined && line.split('  ')[1] !== drawn) {
+    drawn = line.split('  ')[1] ?? '';
+    console.log(line);
+  }
+}
+
+async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const prompt = process.argv.slice(2).join(' ') || 'Say hello to whoever runs this demo.';
+  const config = { ...readConfig(), port: 0, databaseUrl: ':memory:', logLevel: 'error' as const };
+  const service = await startLocal(config);
+  try {
+    const completed = await runDemo(service.baseUrl, modelOf(config), prompt);
+    process.exitCode = completed ? 0 : 1;
+  } finally {
+    await service.close();
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

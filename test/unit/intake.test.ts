@@ -1,0 +1,126 @@
+/** Published submissions: taken in once, run in the same delivery, and never lost without a trace. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { toFieldErrors } from '../../shared/http/field-errors.ts';
+import { intakeHandler } from '../../shared/http/intake.ts';
+import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
+import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
+
+let world: CoreWorld;
+afterEach(() => world.close());
+
+const GOOD = { job_type: 'general_llm_request', model_id: 'simulated', input_data: { prompt: 'Hello.' } };
+const ID = '0197b1a2-7c3d-7e4f-8a5b-6c7d8e9f0a1b';
+
+function open() {
+  world = coreWorld();
+  const parse = (content: unknown) => {
+    const parsed = publishedSubmissionSchema.safeParse(content);
+    return parsed.success ? { submission: toSubmission(parsed.data) } : { wrong: toFieldErrors(parsed.error.issues) };
+  };
+  const handle = intakeHandler({ ...world, parse }, ADA);
+  return (content: unknown, messageId = 'm-1') => {
+    const text = typeof content === 'string' ? content : JSON.stringify(content);
+    return handle({ message: { data: Buffer.from(text).toString('base64'), messageId }, subscription: 's' });
+  };
+}
+
+const jobs = () => world.service.list(ADA, { limit: 100, offset: 0 });
+
+test("a submission is run in its own delivery, without a doorbell, for the subscription's principal", async () => {
+  const publish = open();
+  expect(await publish({ ...GOOD, question_id: 'q' })).toBe(true);
+  expect(await jobs()).toMatchObject([
+    { state: 'completed', tenant: 'default', user: 'ada', questionId: 'q', attempt: 1 },
+  ]);
+  expect(world.published).toEqual([]);
+});
+
+describe('a repeat makes no second job and no second call', () => {
+  test.each<[string, object, string[]]>([
+    ['by job_id', { job_id: ID }, ['m-1', 'm-2']],
+    ['by idempotency_key', { idempotency_key: 'k' }, ['m-1', 'm-2']],
+    ['by message', {}, ['m-1', 'm-1']],
+  ])('%s', async (_, named, messages) => {
+    const publish = open();
+    for (const messageId of messages) expect(await publish({ ...GOOD, ...named }, messageId)).toBe(true);
+    expect(await jobs()).toHaveLength(1);
+    expect(world.calls()).toBe(1);
+  });
+
+  test('but another message without a name is another job', async () => {
+    const publish = open();
+    await publish(GOOD, 'm-1');
+    await publish(GOOD, 'm-2');
+    expect(await jobs()).toHaveLength(2);
+  });
+
+  test('and it is the same job over HTTP', async () => {
+    const publish = open();
+    await publish({ ...GOOD, idempotency_key: 'k' });
+    const again = await world.service.submit(ADA, {
+      ...{ jobType: 'general_llm_request', model: 'simulated', input: { prompt: 'Hello.' } },
+      idempotencyKey: 'k',
+    });
+    expect(again).toMatchObject({ replayed: true, job: { state: 'completed' } });
+  });
+});
+
+describe('what cannot be taken in is a failed job, once, and acknowledged', () => {
+  test.each<[string, unknown, string, string]>([
+    ['not JSON', '{"job_type":', 'invalid_request', 'the message is not JSON'],
+    ['not a submission', [1], 'invalid_request', 'must be an object'],
+    ['an unknown job type', { ...GOOD, job_type: 'magic' }, 'invalid_request', 'job_type: must be one of'],
+    [
+      'a wrong field',
+      { ...GOOD, input_data: { prompt: '' } },
+      'invalid_request',
+      'input_data.prompt: must not be empty',
+    ],
+    ['an unknown field', { ...GOOD, tenant: 'other' }, 'invalid_request', 'tenant: is not a known field'],
+    ['a lone surrogate', '{"job_type":"\\ud800"}', 'invalid_request', 'lone surrogate'],
+    ['a wrong id', { ...GOOD, job_id: 'x' }, 'invalid_request', 'job_id: must be a UUID of version 4 or 7'],
+    ['an unknown model', { ...GOOD, model_id: 'nope' }, 'invalid_request', 'model_id: no such model'],
+    ['a model without a key', { ...GOOD, model_id: 'gpt-4' }, 'model_unavailable', 'OPENAI_API_KEY'],
+    ['too much input', { ...GOOD, input_data: { prompt: 'x'.repeat(300_000) } }, 'input_too_large', 'bytes'],
+  ])('%s', async (_, content, code, sentence) => {
+    const publish = open();
+    for (let times = 0; times < 3; times++) expect(await publish(content)).toBe(true);
+    expect(await jobs()).toMatchObject([
+      { state: 'failed', error: { code, message: expect.stringContaining(sentence) }, attempts: [], wakeAt: null },
+    ]);
+    expect(world.calls()).toBe(0);
+  });
+
+  test('it keeps the id, the type and the model that it named, so that its publisher finds it', async () => {
+    const publish = open();
+    await publish({ ...GOOD, job_id: ID, model_id: 'nope' });
+    expect(await world.service.get(ADA, ID)).toMatchObject({ jobType: 'general_llm_request', model: { name: 'nope' } });
+  });
+
+  test('a wrong repeat leaves the job that it names as it is', async () => {
+    const publish = open();
+    await publish({ ...GOOD, job_id: ID });
+    const before = await world.service.get(ADA, ID);
+    expect(await publish({ ...GOOD, job_id: ID, model_id: 'nope' }, 'm-2')).toBe(true);
+    expect(await publish({ ...GOOD, job_id: ID, input_data: { prompt: 'Bye.' } }, 'm-3')).toBe(true);
+    expect(await world.service.get(ADA, ID)).toEqual(before);
+    expect(await jobs()).toHaveLength(1);
+    expect(world.lines.join()).toContain('idempotency_conflict');
+  });
+});
+
+test('a store that gives no answer asks for another delivery, which then makes the one job', async () => {
+  const publish = open();
+  world.store.fail('create', 'before');
+  expect(await publish(GOOD)).toBe(false);
+  expect(world.store.fired()).toBe(1);
+  expect(await publish(GOOD)).toBe(true);
+  expect(await jobs()).toHaveLength(1);
+});
+
+test('a body that is no delivery is acknowledged and logged', async () => {
+  world = coreWorld();
+  const handle = intakeHandler({ ...world, parse: () => ({ wrong: [] }) }, ADA);
+  expect(await handle({ hello: 1 })).toBe(true);
+  expect(world.lines.join()).toContain('message-unreadable');
+});
