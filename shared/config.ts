@@ -168,7 +168,7 @@ export class ConfigError extends Error {}
 export function readConfig(environment: Environment = process.env): Config {
   const wrong: string[] = [];
   const entries = Object.entries(SETTINGS).map(([name, setting]) => {
-    const raw = environment[setting.variable];
+    const raw = environment[setting.variable]?.trim();
     try {
       return [name, setting.read(raw === '' ? undefined : raw, environment)];
     } catch (error) {

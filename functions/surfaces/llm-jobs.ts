@@ -37,6 +37,7 @@ const submitResponses = {
 };
 
 const submitRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'post',
   path: '/api/llm/jobs/submit',
   summary: 'Submit a job of any type',
@@ -45,6 +46,7 @@ const submitRoute = createRoute({
 });
 
 const putRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'put',
   path: '/api/llm/jobs/{job_id}',
   summary: 'Submit a job under an id of your own, as often as you like',
@@ -53,6 +55,7 @@ const putRoute = createRoute({
 });
 
 const trainerRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'post',
   path: '/api/llm/trainer-analysis',
   summary: "Submit the analysis of a trainer's question",
@@ -61,6 +64,7 @@ const trainerRoute = createRoute({
 });
 
 const statusRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'get',
   path: '/api/llm/jobs/{job_id}/status',
   summary: 'Poll a job',
@@ -69,6 +73,7 @@ const statusRoute = createRoute({
 });
 
 const resultRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'get',
   path: '/api/llm/jobs/{job_id}/result',
   summary: 'The result of a completed job',
@@ -81,6 +86,7 @@ const resultRoute = createRoute({
 });
 
 const listRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'get',
   path: '/api/llm/jobs',
   summary: 'Your jobs, newest first',
@@ -89,6 +95,7 @@ const listRoute = createRoute({
 });
 
 const messageSchemaRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'get',
   path: '/api/llm/schemas/published-submission.json',
   summary: 'JSON Schema of the message that publishes a job straight to Pub/Sub',
@@ -96,6 +103,7 @@ const messageSchemaRoute = createRoute({
 });
 
 const modelsRoute = createRoute({
+  tags: ['Jobs API'],
   method: 'get',
   path: '/api/llm/models',
   summary: 'The models that jobs can run on',

@@ -28,6 +28,8 @@ export type HttpAppOptions = {
 
 /** What an operator must hear of; everything else is the caller's to mend. */
 const FAULTS: readonly ErrorCode[] = ['internal_error', 'store_unavailable'];
+/** Every deployment answers it, whatever else it serves. */
+const HEALTH = '/health';
 const EXPOSED = ['Location', 'ETag', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed', 'X-Request-ID'];
 const ALLOWED = [
   ...['Authorization', 'Content-Type', 'X-CSRFToken', 'X-Request-ID', 'Idempotency-Key', 'Prefer', 'If-None-Match'],
@@ -72,7 +74,7 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
   app.use(async (context, next) => {
     context.header('Cache-Control', 'no-store');
     // Not found here; `methodNotAllowed` makes it a 405 where the path has methods that are served.
-    return serves(context.req.method) ? next() : context.notFound();
+    return serves(context.req.method) || context.req.path === HEALTH ? next() : context.notFound();
   });
   app.use(checkBody);
   app.use('/api/*', async (context, next) => {
@@ -80,7 +82,7 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
     await next();
   });
 
-  app.get('/health', (context) => context.json({ status: 'ok' }));
+  app.get(HEALTH, (context) => context.json({ status: 'ok' }));
   return app;
 
   function serves(method: string): boolean {

@@ -24,7 +24,7 @@ export const checkBody: MiddlewareHandler = async (context, next) => {
     throw new ServiceError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json.');
   }
   return limitBody(context, async () => {
-    const wrong = findUnstorable(await context.req.json<Json>().catch(refuseMalformed));
+    const wrong = findUnstorable(parseBody(await context.req.arrayBuffer()));
     if (wrong) throw invalidRequest([wrong]);
     await next();
   });
@@ -35,6 +35,12 @@ function hasBody(request: Request): boolean {
   return request.headers.has('transfer-encoding') || Number(request.headers.get('content-length') ?? 0) > 0;
 }
 
-function refuseMalformed(cause: unknown): never {
-  throw new ServiceError('invalid_request', 'The body is not valid JSON.', { cause });
+/** Bytes that are no UTF-8 are refused, not replaced: the model would be asked something else. */
+function parseBody(bytes: ArrayBuffer): Json {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+  } catch (cause) {
+    const what = cause instanceof SyntaxError ? 'JSON' : 'UTF-8';
+    throw new ServiceError('invalid_request', `The body is not valid ${what}.`, { cause });
+  }
 }

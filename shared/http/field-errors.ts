@@ -3,42 +3,55 @@ import type { z } from 'zod';
 import type { FieldError } from '../core/errors.ts';
 import type { Json } from '../core/job.ts';
 
-/** One field error per issue; an unknown field is named by its own path. */
+/** A body may be wrong in more places than anybody wants to read. */
+const DETAILS_MOST = 20;
+
+/** One field error per issue, the first ones; an unknown field is named by its own path. */
 export function toFieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
-  return issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: issue.message }));
-    }
-    return [{ path: pathOf(issue.path), message: sentenceOf(issue) }];
+  const errors = issues.slice(0, DETAILS_MOST).flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [{ path: pathOf(issue.path), message: sentenceOf(issue) }];
+    const keys = issue.keys.slice(0, DETAILS_MOST);
+    return keys.map((key) => ({ path: pathOf([...issue.path, key]), message: issue.message }));
   });
+  return errors.slice(0, DETAILS_MOST);
 }
 
 const LEVELS_MOST = 50;
+/** The largest input has about as many lines of a notebook; validating millions of values takes the stack and the answer. */
+const VALUES_MOST = 30_000;
 
-/** What in a JSON value could not be stored or sent on: text that is not well-formed Unicode, or endless nesting. */
-export function findUnstorable(value: Json, path: PropertyKey[] = []): FieldError | undefined {
-  if (typeof value === 'string' && !value.isWellFormed()) {
-    return { path: pathOf(path), message: 'holds a lone surrogate; it must be valid Unicode' };
-  }
-  if (value === null || typeof value !== 'object') return undefined;
-  if (path.length >= LEVELS_MOST) {
-    return { path: pathOf(path.slice(0, 3)), message: `is nested more than ${LEVELS_MOST} levels deep` };
-  }
-  for (const [key, item] of Object.entries(value)) {
-    if (!key.isWellFormed()) {
-      return { path: pathOf(path), message: "has a field's name with a lone surrogate; it must be valid Unicode" };
+/** What in a JSON value could not be stored or sent on: text that is not well-formed Unicode, or nesting or parts without end. */
+export function findUnstorable(root: Json): FieldError | undefined {
+  let values = 0;
+  return find(root, []);
+
+  function find(value: Json, path: PropertyKey[]): FieldError | undefined {
+    if (++values > VALUES_MOST) return { path: '', message: `the body holds more than ${VALUES_MOST} values` };
+    if (typeof value === 'string' && !value.isWellFormed()) {
+      return { path: pathOf(path), message: 'holds a lone surrogate; it must be valid Unicode' };
     }
-    const found = findUnstorable(item, [...path, key]);
-    if (found) return found;
+    if (value === null || typeof value !== 'object') return undefined;
+    if (path.length >= LEVELS_MOST) {
+      return { path: pathOf(path.slice(0, 3)), message: `is nested more than ${LEVELS_MOST} levels deep` };
+    }
+    for (const [key, item] of Object.entries(value)) {
+      if (!key.isWellFormed()) {
+        return { path: pathOf(path), message: "has a field's name with a lone surrogate; it must be valid Unicode" };
+      }
+      const found = find(item, [...path, key]);
+      if (found) return found;
+    }
+    return undefined;
   }
-  return undefined;
 }
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') {
-    const expected = `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`;
+    const type = issue.expected === 'record' ? 'object' : issue.expected;
+    const expected = `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
     return issue.message.endsWith('received undefined') ? `is required, ${expected}` : `must be ${expected}`;
   }
+  if (issue.code === 'too_big' && issue.origin === 'string') return `must have at most ${issue.maximum} characters`;
   if (issue.code === 'invalid_value') return `must be one of: ${issue.values.join(', ')}`;
   return issue.message;
 }

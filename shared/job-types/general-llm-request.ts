@@ -14,7 +14,7 @@ const inputSchema = fields({
     context.addIssue({ code: 'custom', path: [path], message: sentence });
   if (given.length === 0) fail('full_input', 'is required: give exactly one of prompt, messages, full_input');
   for (const field of given.slice(1)) fail(field, `must not be given beside ${given[0]}`);
-  if (input.messages?.every((turn) => turn.role === 'system')) {
+  if (input.messages?.length && input.messages.every((turn) => turn.role === 'system')) {
     fail('messages', 'must hold at least one message whose role is user or assistant');
   }
   if (input.system_message !== undefined && !given.includes('full_input')) {

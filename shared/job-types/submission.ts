@@ -47,7 +47,11 @@ export const publishedSubmissionSchema = submissionUnion({
     ),
 });
 
-const untyped = fields({ job_type: z.unknown().optional(), ...envelope, input_data: z.record(z.string(), z.unknown()) });
+const untyped = fields({
+  job_type: z.unknown().optional(),
+  ...envelope,
+  input_data: z.record(z.string(), z.unknown()),
+});
 
 /** What is wrong with a body beside its job type. Without a known type, zod looks at nothing else. */
 export function envelopeIssues(body: unknown): z.core.$ZodIssue[] {

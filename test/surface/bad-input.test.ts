@@ -145,6 +145,12 @@ describe('a submission is refused that has', () => {
   });
 });
 
+test('a submission of 170,000 wrong messages is refused in an answer no larger than itself', async () => {
+  const wrong = general({ messages: Array.from({ length: 170_000 }, () => ({})) });
+  const body = await expectRefusal(await api.post(SUBMIT, wrong), 400, 'invalid_request');
+  expect(JSON.stringify(body).length).toBeLessThan(BODY_BYTES_MOST);
+});
+
 test.each<[string, unknown, Wrong]>([
   ['no full_input', { model_id: 'simulated' }, { full_input: 'is required' }],
   ['a blank one', { model_id: 'simulated', full_input: ' ' }, { full_input: 'must not be empty' }],
@@ -183,6 +189,7 @@ describe('a body is refused that is', () => {
     ['empty', '', JSON_TYPE, 400, 'invalid_request', NOT_JSON],
     ['an array', '[]', JSON_TYPE, 400, 'invalid_request', 'object'],
     ['malformed', '{"job_type":', JSON_TYPE, 400, 'invalid_request', NOT_JSON],
+    ['no UTF-8', new Uint8Array([0x22, 0xff, 0xc0, 0x22]), JSON_TYPE, 400, 'invalid_request', 'not valid UTF-8'],
     ['plain text', 'Hello.', { 'Content-Type': 'text/plain' }, 415, 'unsupported_media_type', 'application/json'],
     ['of no type', bytes(general(PROMPT)), {}, 415, 'unsupported_media_type', 'application/json'],
     ['of a too large input', big(INPUT_BYTES_MOST), JSON_TYPE, 413, 'input_too_large', `${INPUT_BYTES_MOST}`],

@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
 import { decodeDoorbell, doorbellHandler, encodeDoorbell, respondToPush } from '../../shared/http/push.ts';
 
-const KEY = { tenant: 'default', id: 'b1' };
+const ID = 'c7dbf19c-2bf5-4238-a1e8-6f9cb3edfb1a';
+const KEY = { tenant: 'default', id: ID };
 const data = (content: unknown) =>
   Buffer.from(typeof content === 'string' ? content : JSON.stringify(content)).toString('base64');
-const DATA = data({ tenant: 'default', job_id: 'b1' });
+const DATA = data({ tenant: 'default', job_id: ID });
 
 describe('a doorbell is found in', () => {
   test.each([
@@ -41,7 +42,8 @@ const UNREADABLE: [string, unknown][] = [
   ['a message without data', { message: { messageId: '1' } }],
   ['data that is not JSON', { message: { data: data('{') } }],
   ['JSON that is no doorbell', { message: { data: data({ job: 1 }) } }],
-  ['a doorbell with a wrong type', { message: { data: data({ tenant: 1, job_id: 'b1' }) } }],
+  ['a doorbell with an id that no job can have', { message: { data: data({ tenant: 'default', job_id: 'a/b' }) } }],
+  ['a doorbell with a wrong type', { message: { data: data({ tenant: 1, job_id: ID }) } }],
 ];
 
 test.each(UNREADABLE)('%s is acknowledged, logged, and runs nothing', async (_, body) => {
