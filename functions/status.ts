@@ -1,9 +1,9 @@
 /** HTTP function `status`: everything that reads (GET). */
 import { readConfig } from '../shared/config.ts';
-import { keepBodiesRaw, nodeFunction } from '../shared/http/functions-framework.ts';
+import { handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 import { publicApp, READS } from './surfaces/mount.ts';
 
-keepBodiesRaw();
+handleRequestsWhole();
 
 export const status = nodeFunction(publicApp(googleRuntime(readConfig()), READS).fetch);

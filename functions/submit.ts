@@ -1,9 +1,9 @@
 /** HTTP function `submit`: everything that writes (POST, PUT, DELETE). */
 import { readConfig } from '../shared/config.ts';
-import { keepBodiesRaw, nodeFunction } from '../shared/http/functions-framework.ts';
+import { handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 import { publicApp, WRITES } from './surfaces/mount.ts';
 
-keepBodiesRaw();
+handleRequestsWhole();
 
 export const submit = nodeFunction(publicApp(googleRuntime(readConfig()), WRITES).fetch);

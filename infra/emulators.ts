@@ -3,15 +3,15 @@
  * process, behind one local port. Everything lives in memory and ends with the command.
  */
 import { existsSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { proxy } from 'hono/proxy';
-import { type Config, ConfigError, readConfig } from '../shared/config.ts';
+import { type Config, readConfig } from '../shared/config.ts';
 import { bundleAll } from './bundle.ts';
 import { freePort, isFree } from './child-processes.ts';
-import { EmulatorsMissing, findEmulators, startEmulator } from './emulator-processes.ts';
+import { findEmulators, startEmulator } from './emulator-processes.ts';
+import { explain } from './explain.ts';
 import { type FunctionProcess, startFunction } from './function-process.ts';
+import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
 import { type PushDriver, startPushDriver } from './push-driver.ts';
 
@@ -72,33 +72,37 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     config.sweepMs,
   );
 
-  const door = new Hono();
-  door.all('*', (context) => {
-    const { pathname, search } = new URL(context.req.url);
-    const target = ['GET', 'HEAD'].includes(context.req.method) ? status : submit;
-    return proxy(`${target.url}${pathname}${search}`, context.req);
-  });
-  door.onError((_, context) =>
-    context.json({ success: false, error: 'The function is not running.', code: 'unavailable' }, 503, {
-      'Retry-After': '1',
-    }),
-  );
-  const server = serve({ fetch: door.fetch, port: config.port, hostname: config.host, overrideGlobalObjects: false });
-  await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
-  const { port } = server.address() as AddressInfo;
+  const { baseUrl, close } = await listen(frontDoor(submit.url, status.url, onLine).fetch, config);
 
   return {
-    baseUrl: `http://${config.host}:${port}`,
+    baseUrl,
     functions: { submit, status, worker, sweeper },
     driver,
     intake,
     async stop() {
       clearInterval(sweeping);
-      server.close();
+      void close();
       await Promise.all([driver.stop(), intake.stop()]);
       await Promise.all([submit, status, worker, sweeper].map((started) => started.stop()));
     },
   };
+}
+
+/** What a load balancer does: one URL, reads to one function, writes to the other. */
+function frontDoor(submitUrl: string, statusUrl: string, onLine: (line: string) => void): Hono {
+  const door = new Hono();
+  door.all('*', ({ req }) => {
+    const { pathname, search } = new URL(req.url);
+    const target = ['GET', 'HEAD'].includes(req.method) ? statusUrl : submitUrl;
+    // `fetch` cannot send an `Expect`, which curl adds to large bodies.
+    return proxy(`${target}${pathname}${search}`, { ...req, headers: { ...req.header(), expect: undefined } });
+  });
+  door.onError((error, context) => {
+    onLine(`front door: ${context.req.method} ${context.req.path}: ${String(error.cause ?? error)}`);
+    const body = { success: false, error: 'The function did not answer.', code: 'unavailable' };
+    return context.json(body, 503, { 'Retry-After': '1' });
+  });
+  return door;
 }
 
 async function main(): Promise<void> {
@@ -109,8 +113,13 @@ async function main(): Promise<void> {
   const commands = findEmulators();
   let stack: EmulatorStack | undefined;
   // What is left when this process exits is killed with it; the stack is asked first, so that it can say goodbye.
-  const stop = () => void (stack?.stop() ?? Promise.resolve()).finally(() => process.exit(0));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  let stopping = false;
+  const stop = () => {
+    if (stopping) process.exit(130);
+    stopping = true;
+    void (stack?.stop() ?? Promise.resolve()).finally(() => process.exit(0));
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
 
   console.log('Starting the emulators and bundling the functions…');
   const [pubsub, firestore] = await Promise.all([
@@ -132,8 +141,7 @@ async function preferredPort(host: string | undefined, usual: number): Promise<n
 
 if (process.argv[1] === import.meta.filename) {
   main().catch((error: unknown) => {
-    const known = error instanceof ConfigError || error instanceof EmulatorsMissing;
-    console.error(known ? error.message : error);
+    console.error(explain(error));
     process.exit(1);
   });
 }

@@ -6,6 +6,11 @@ import { freePort, startGroup, stopGroup, untilListening } from './child-process
 
 const frameworkMain = createRequire(import.meta.url).resolve('@google-cloud/functions-framework');
 
+/** A function that dies again and again is started less and less often. */
+const RESTART_LEAST_MS = 100;
+const RESTART_MOST_MS = 5_000;
+const LIVED_WELL_MS = 10_000;
+
 /** What functions-framework prints at every start. */
 const FRAMEWORK_GREETING = /^(Serving function\.\.\.|Function: |Signature type: |URL: )/;
 
@@ -28,6 +33,7 @@ export type FunctionProcessOptions = {
 export async function startFunction(options: FunctionProcessOptions): Promise<FunctionProcess> {
   const port = await freePort();
   let stopped = false;
+  let pauseMs = RESTART_LEAST_MS;
   let child = launch();
   await untilListening(port, child, 20_000).catch(async (error: unknown) => {
     stopped = true;
@@ -43,6 +49,7 @@ export async function startFunction(options: FunctionProcessOptions): Promise<Fu
       `--port=${port}`,
       `--signature-type=${signatureType}`,
     ];
+    const startedMs = performance.now();
     const started = startGroup(
       process.execPath,
       ['--enable-source-maps', frameworkMain.replace(/index\.js$/, 'main.js'), ...args],
@@ -63,9 +70,11 @@ export async function startFunction(options: FunctionProcessOptions): Promise<Fu
     started.once('exit', (code, signal) => {
       if (stopped) return;
       options.onLine(`${name} died (${code ?? signal}); starting it again`);
+      const livedMs = performance.now() - startedMs;
+      pauseMs = livedMs > LIVED_WELL_MS ? RESTART_LEAST_MS : Math.min(2 * pauseMs, RESTART_MOST_MS);
       setTimeout(() => {
         if (!stopped) child = launch();
-      }, 100);
+      }, pauseMs);
     });
     return started;
   }

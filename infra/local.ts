@@ -2,11 +2,11 @@
  * `npm start`: the whole service in one process on one SQLite file. No cloud, no Java, no key.
  */
 import { existsSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
 import { publicApp, READS, WRITES } from '../functions/surfaces/mount.ts';
-import { type Config, ConfigError, readConfig } from '../shared/config.ts';
+import { type Config, readConfig } from '../shared/config.ts';
 import { embeddedRuntime } from '../shared/runtime.ts';
+import { explain } from './explain.ts';
+import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
 
 /** A running service; `close` lets answers under way go out and leaves jobs under way to the next start. */
@@ -15,21 +15,21 @@ export type LocalService = { baseUrl: string; close(): Promise<void> };
 /** Starts the embedded service and resolves when it listens. */
 export async function startLocal(config: Config): Promise<LocalService> {
   const runtime = await embeddedRuntime(config);
-  const app = publicApp(runtime, [...READS, ...WRITES]);
-  const server = serve({ fetch: app.fetch, port: config.port, hostname: config.host, overrideGlobalObjects: false });
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve);
-    server.once('error', reject);
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    baseUrl: `http://${config.host}:${port}`,
-    async close() {
-      if ('closeIdleConnections' in server) server.closeIdleConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await runtime.close();
-    },
-  };
+  try {
+    const { baseUrl, close } = await listen(publicApp(runtime, [...READS, ...WRITES]).fetch, config);
+    // Only now: a start that fails must not have paid for calls.
+    runtime.start();
+    return {
+      baseUrl,
+      async close() {
+        await close();
+        await runtime.close();
+      },
+    };
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
 }
 
 async function main(): Promise<void> {
@@ -52,12 +52,4 @@ if (process.argv[1] === import.meta.filename) {
     console.error(explain(error));
     process.exit(1);
   });
-}
-
-function explain(error: unknown): unknown {
-  if (error instanceof ConfigError) return error.message;
-  if (!(error instanceof Error)) return error;
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') return `${error.message}. Set PORT to another port.`;
-  return error.message.includes('DATABASE_URL') ? error.message : error;
 }

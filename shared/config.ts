@@ -65,7 +65,16 @@ function choice<const T extends string>(
 export const SETTINGS = {
   port: whole('PORT', 'The port of the local service.', 8080, 0, 65_535),
   host: text('HOST', 'The address that the local service listens on.', '127.0.0.1'),
-  databaseUrl: text('DATABASE_URL', 'The SQLite file of `npm start`; `:memory:` keeps nothing.', 'jobs.db'),
+  databaseUrl: {
+    variable: 'DATABASE_URL',
+    meaning: 'The SQLite file of `npm start`; `:memory:` keeps nothing.',
+    shownDefault: 'jobs.db',
+    read: (raw = 'jobs.db') => {
+      const path = raw.replace(/^file:/, '');
+      if (!/^\w+:\/\//.test(path)) return path;
+      throw new Error('must be a file: jobs are kept in SQLite');
+    },
+  } satisfies Setting<string>,
   authMode: choice(
     'AUTH_MODE',
     'Who may call. `none`: everybody is one local user. On Google Cloud it must be set.',

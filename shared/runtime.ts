@@ -2,7 +2,7 @@
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
-import { systemClock } from './adapters/system-clock.ts';
+import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { JobKey } from './core/job.ts';
 import type { Principal } from './core/new-job.ts';
@@ -34,45 +34,49 @@ export type Runtime = {
   close(): Promise<void>;
 };
 
+/** A call of a store or a queue without an answer after this long is of unknown fate. */
+const CALL_MS = 5_000;
+
 /** On Firestore and Pub/Sub, Google's own or the emulators. Connects on first use. */
 export function googleRuntime(config: Config): Runtime {
   const { projectId, leaseMs } = config;
-  const deadlineMs = Math.min(5_000, leaseMs / 3);
   const store = firestoreJobStore({
     projectId,
     databaseId: config.firestoreDatabase,
     emulatorHost: config.firestoreEmulatorHost,
-    deadlineMs,
+    // A heartbeat's write must be known before the next one is due.
+    deadlineMs: Math.min(CALL_MS, leaseMs / 3),
     wakeShards: config.wakeShards,
   });
   const queue = pubsubJobQueue({
     projectId,
     topic: config.jobsTopic,
     emulatorHost: config.pubsubEmulatorHost,
-    deadlineMs,
+    deadlineMs: CALL_MS,
   });
   return assemble(config, systemClock(), logOf(config), store, queue, async () => {
     await Promise.all([store.close(), queue.close()]);
   });
 }
 
+/** `start` makes it the worker and the sweeper, too: nothing is called, or paid for, before. */
+export type EmbeddedRuntime = Runtime & { start(): void };
+
 /**
- * On one SQLite file, with the worker and the sweeper in this process. Takes over every lease in the file: nobody else
- * can hold one. Throws a sentence for people when another process has the file open.
+ * On one SQLite file. Its start takes over every lease in the file: nobody else can hold one. Throws a sentence for
+ * people when another process has the file open.
  */
-export async function embeddedRuntime(config: Config): Promise<Runtime> {
+export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> {
   const [{ openDatabase }, { sqliteJobStore }, { sqliteJobQueue }] = await Promise.all([
     import('./adapters/sqlite-database.ts'),
     import('./adapters/sqlite-job-store.ts'),
     import('./adapters/sqlite-job-queue.ts'),
   ]);
-  const clock = systemClock();
+  const clock = steadyClock();
   const log = logOf(config);
-  const database = openDatabase(config.databaseUrl.replace(/^file:/, ''));
+  const database = openDatabase(config.databaseUrl);
   const store = sqliteJobStore(database, clock);
   const queue = sqliteJobQueue(database, { clock, log });
-  const takenOver = store.endAllLeases();
-  if (takenOver > 0) log('info', 'leases-taken-over', { jobs: takenOver });
 
   let stopConsuming = () => {};
   let cancelSweep = () => {};
@@ -82,18 +86,24 @@ export async function embeddedRuntime(config: Config): Promise<Runtime> {
     database.close();
   });
   const handle = doorbellHandler(runtime);
-  stopConsuming = queue.consume(
-    ({ doorbell, messageId, attempt }) => handle(encodeDoorbell(doorbell, messageId, attempt)),
-    config.workerConcurrency,
-  );
   const sweepOften = () => {
     cancelSweep = clock.setTimer(() => {
       const swept = runtime.sweep().catch((error: unknown) => log('error', 'sweep-failed', { error: String(error) }));
       void swept.then(sweepOften);
     }, config.sweepMs);
   };
-  sweepOften();
-  return runtime;
+  return {
+    ...runtime,
+    start() {
+      const takenOver = store.endAllLeases();
+      if (takenOver > 0) log('info', 'leases-taken-over', { jobs: takenOver });
+      stopConsuming = queue.consume(
+        ({ doorbell, messageId, attempt }) => handle(encodeDoorbell(doorbell, messageId, attempt)),
+        config.workerConcurrency,
+      );
+      sweepOften();
+    },
+  };
 }
 
 const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });

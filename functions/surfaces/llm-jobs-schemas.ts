@@ -112,6 +112,8 @@ export const errorBody = z
     code: z.string(),
     request_id: z.string(),
     details: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    status: status.optional(),
+    job_id: jobId.optional(),
   })
   .openapi('Error');
 
@@ -127,7 +129,8 @@ const wholeNumber = (least: number, most: number) =>
     .string()
     .regex(/^\d+$/, { error: `must be a whole number from ${least} to ${most}` })
     .transform(Number)
-    .refine((value) => value >= least && value <= most, { error: `must be a whole number from ${least} to ${most}` });
+    .refine((value) => value >= least && value <= most, { error: `must be a whole number from ${least} to ${most}` })
+    .openapi({ type: 'integer', minimum: least, maximum: most });
 
 export const listParameters = fields({
   status: status.optional(),

@@ -26,14 +26,20 @@ const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), required: t
 const errors = {
   400: answer(schemas.errorBody, 'A field is wrong; `details` names it and says what would be right.'),
   404: answer(schemas.errorBody, 'There is no such job, or it is not yours.'),
-  503: answer(schemas.errorBody, 'The model or the store cannot be used now.'),
+  413: answer(schemas.errorBody, 'The input or the body is too large.'),
+  415: answer(schemas.errorBody, 'The body is not JSON.'),
+  500: answer(schemas.errorBody, 'Something broke on our side.'),
+  503: answer(schemas.errorBody, 'The model or the store cannot be used now; `Retry-After` says when to try again.'),
 };
+const always = { 500: errors[500], 503: errors[503] };
 
 const submitResponses = {
   202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
   400: errors[400],
   409: answer(schemas.errorBody, 'Something else was submitted under this id or key.'),
-  503: errors[503],
+  413: errors[413],
+  415: errors[415],
+  ...always,
 };
 
 const submitRoute = createRoute({
@@ -69,7 +75,7 @@ const statusRoute = createRoute({
   path: '/api/llm/jobs/{job_id}/status',
   summary: 'Poll a job',
   request: { params: schemas.jobParameters },
-  responses: { 200: answer(schemas.jobView, 'The job as it is now.'), 404: errors[404] },
+  responses: { 200: answer(schemas.jobView, 'The job as it is now.'), 404: errors[404], ...always },
 });
 
 const resultRoute = createRoute({
@@ -82,6 +88,7 @@ const resultRoute = createRoute({
     200: answer(schemas.resultView, 'The result.'),
     404: errors[404],
     409: answer(schemas.errorBody, 'The job is not completed; `status` says where it is.'),
+    ...always,
   },
 });
 
@@ -91,7 +98,7 @@ const listRoute = createRoute({
   path: '/api/llm/jobs',
   summary: 'Your jobs, newest first',
   request: { query: schemas.listParameters },
-  responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400] },
+  responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400], ...always },
 });
 
 const messageSchemaRoute = createRoute({
@@ -231,8 +238,8 @@ function renderResult(job: Job) {
 }
 
 function notComplete(job: Job): ServiceError {
-  const reason = job.error ? `: ${job.error.message}` : '';
-  return new ServiceError('job_not_complete', `The job is ${job.state}; it has no result${reason || ' yet'}.`, {
+  const reason = job.error ? `: ${job.error.message}` : ' yet.';
+  return new ServiceError('job_not_complete', `The job is ${job.state}; it has no result${reason}`, {
     fields: { status: job.state },
   });
 }

@@ -1,21 +1,23 @@
 /** The public application: every surface, mounted on the common one. Adding a surface is its file and its line here. */
-
-import { describeApp, type HttpApp, httpApp } from '../../shared/http/app.ts';
+import { describeApp, type HttpApp, type HttpAppOptions, httpApp } from '../../shared/http/app.ts';
 import { mountDocs } from '../../shared/http/docs.ts';
-import type { Runtime } from '../../shared/runtime.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
-import type { Surface } from './surface.ts';
+import type { Surface, SurfaceContext } from './surface.ts';
 
 const SURFACES: readonly Surface[] = [llmJobsSurface];
 
 export const READS = ['GET'] as const;
 export const WRITES = ['POST', 'PUT', 'DELETE'] as const;
 
+/** What a runtime gives to its public side. */
+export type PublicAppOptions = SurfaceContext &
+  Pick<HttpAppOptions, 'authenticate' | 'log'> & { config: { corsOrigins: readonly string[]; authMode: string } };
+
 /** The application with all routes, of which this deployment serves the given methods. */
-export function publicApp(runtime: Runtime, methods: readonly string[]): HttpApp {
-  const { authenticate, log, config } = runtime;
+export function publicApp(options: PublicAppOptions, methods: readonly string[]): HttpApp {
+  const { service, models, authenticate, log, config } = options;
   const app = httpApp({ authenticate, log, methods, allowOrigin: allowedOrigins(config) });
-  for (const mount of SURFACES) mount(app, runtime);
+  for (const mount of SURFACES) mount(app, { service, models });
   describeApp(app, {
     title: 'llm-jobs',
     version: '0.1.0',
@@ -25,7 +27,7 @@ export function publicApp(runtime: Runtime, methods: readonly string[]): HttpApp
   return app;
 }
 
-function allowedOrigins({ corsOrigins, authMode }: Runtime['config']): (origin: string) => boolean {
+function allowedOrigins({ corsOrigins, authMode }: PublicAppOptions['config']): (origin: string) => boolean {
   const localhost = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
   return (origin) =>
     corsOrigins.includes(origin) || (authMode === 'none' && corsOrigins.length === 0 && localhost.test(origin));

@@ -38,13 +38,18 @@ export function firestoreJobStore(options: FirestoreJobStoreOptions): JobStore &
   const callOptions = {
     timeout: options.deadlineMs,
     retry: { retryCodes: [] },
+    // Streaming calls (every read) have retries of their own, with back-off: a hanging read took ten deadlines.
+    retryRequestOptions: { retries: 0, noResponseRetries: 0 },
     // The emulator's word for an administrator, whom no security rule stops.
     ...(options.emulatorHost ? { otherArgs: { headers: { Authorization: 'Bearer owner' } } } : {}),
   };
 
   let client: Promise<FirestoreClient> | undefined;
   const connect = () => {
-    client ??= openClient(options);
+    client ??= openClient(options).catch((error: unknown) => {
+      client = undefined;
+      throw error;
+    });
     return client;
   };
 
@@ -167,7 +172,7 @@ function grpcCode(error: unknown): number {
 }
 
 async function openClient({ projectId, emulatorHost }: FirestoreJobStoreOptions): Promise<FirestoreClient> {
-  const firestore = await import('@google-cloud/firestore');
+  const { default: firestore } = await import('@google-cloud/firestore');
   if (!emulatorHost) return new firestore.v1.FirestoreClient({ projectId });
   // The low-level client does not read FIRESTORE_EMULATOR_HOST; the emulator speaks gRPC without TLS.
   const { grpc } = await import('google-gax');

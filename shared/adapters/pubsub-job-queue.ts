@@ -18,14 +18,17 @@ export type PubsubJobQueueOptions = {
 export function pubsubJobQueue(options: PubsubJobQueueOptions): JobQueue & { close(): Promise<void> } {
   let opened: Promise<{ client: PubSub; topic: Topic }> | undefined;
   const connect = () => {
-    opened ??= openTopic(options);
+    opened ??= openTopic(options).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
     return opened;
   };
 
   return {
     async publish({ tenant, id }) {
-      const { topic } = await connect();
       try {
+        const { topic } = await connect();
         await topic.publishMessage({ json: { tenant, job_id: id } });
       } catch (cause) {
         throw new ServiceError('store_unavailable', 'The doorbell may not have been published.', { cause });

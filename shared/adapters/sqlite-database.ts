@@ -26,7 +26,7 @@ const SCHEMA = `
 
 /** Opens or creates the database. Throws with a sentence for people when another process has it open. */
 export function openDatabase(path: string): Database.Database {
-  const database = new Database(path);
+  const database = open(path);
   try {
     // Kept until the process ends, however it ends. FULL: an answered write survives a power cut, too.
     database.pragma('locking_mode = EXCLUSIVE');
@@ -39,6 +39,21 @@ export function openDatabase(path: string): Database.Database {
     if (error instanceof Error && /locked|busy/i.test(error.message)) {
       throw new Error(`${path} is in use by another process. Stop that one, or set DATABASE_URL to another file.`);
     }
-    throw error;
+    throw cannotOpen(path, error);
   }
+}
+
+function open(path: string): Database.Database {
+  try {
+    return new Database(path);
+  } catch (error) {
+    throw cannotOpen(path, error);
+  }
+}
+
+function cannotOpen(path: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Error(`${path} cannot be opened (${reason}). Set DATABASE_URL to a file in a folder that exists.`, {
+    cause,
+  });
 }

@@ -37,6 +37,8 @@ export type SqliteJobQueueOptions = {
   deliveriesMost?: number;
 };
 
+/** Timers of many days fire at once. */
+const LOOK_AGAIN_MS = 60_000;
 const TROUBLE_PAUSE_MS = 1_000;
 
 type Row = { id: number; body: string; deliveries: number };
@@ -87,7 +89,7 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
         for (const row of takeVisible(concurrency - underWay)) start(row);
         const next = (selectNext.get() as { at: number | null }).at;
         if (next === null || underWay === concurrency) return;
-        cancelTimer = clock.setTimer(pump, Math.max(1, next - clock.nowMs()));
+        cancelTimer = clock.setTimer(pump, Math.min(Math.max(1, next - clock.nowMs()), LOOK_AGAIN_MS));
       } catch (error) {
         troubled(error);
         cancelTimer = clock.setTimer(pump, TROUBLE_PAUSE_MS);

@@ -7,8 +7,11 @@ import type { Job } from './job.ts';
 import { applyChanges, type FinishOutcome, type JobEvent, type Refusal, transition } from './lifecycle.ts';
 import { type Clock, type JobStore, type Log, type Revision, sleep } from './ports.ts';
 
-/** A claimed job, and when (by the store's clock and by our monotonic one) that was so. */
-export type Held = { job: Job; revision: Revision; atMs: number; atMonotonicMs: number };
+/**
+ * A claimed job, and when that was so by the store's clock: at some instant between our asking and its answering, both
+ * by our monotonic clock.
+ */
+export type Held = { job: Job; revision: Revision; atMs: number; askedMs: number; answeredMs: number };
 
 export type Holder = {
   /** Aborted, with `lease_lost`, as soon as this holder may no longer work on the job. */
@@ -23,8 +26,8 @@ export type HolderOptions = { store: JobStore; clock: Clock; log: Log; leaseMs: 
 
 /** A write that meets a newer document is decided again on it, this often at most. */
 const REBASES_MOST = 5;
-/** For this many leases' time a finish is tried again while the store gives no answer: the answer is paid for. */
-const FINISH_PATIENCE_LEASES = 2;
+/** A finish is tried again for this long while the store gives no answer: the answer is paid for. */
+const FINISH_PATIENCE_MS = 60_000;
 const RETRY_PAUSE_MS = 200;
 
 export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: Held): Holder {
@@ -38,8 +41,10 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   let stopFence = () => {};
   let released = false;
 
-  /** The store's time now, as well as it can be known; never earlier than it really is. */
-  const storeNowMs = () => held.atMs + Math.ceil(clock.monotonicMs() - held.atMonotonicMs);
+  /** The store's time now as it is stored and shown: not later than it really is. */
+  const storeNowMs = () => held.atMs + Math.floor(clock.monotonicMs() - held.answeredMs);
+  /** How long the lease surely holds: counted from the latest that the store's time can be. */
+  const surelyLeftMs = () => (held.job.leaseExpiresAt ?? 0) - held.atMs - (clock.monotonicMs() - held.askedMs);
 
   function enqueue<T>(write: () => Promise<T>): Promise<T> {
     const turn = queue.then(write);
@@ -53,21 +58,24 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
       const decision = transition(held.job, toEvent(storeNowMs()));
       if (decision.refused) return decision.refused;
       const changes = { ...decision.changes, sequence };
-      const atMonotonicMs = clock.monotonicMs();
+      const askedMs = clock.monotonicMs();
       const answer = await store.update({ tenant, id }, held.revision, changes).catch((error: unknown) => {
         if (isServiceError(error, 'store_unavailable')) return undefined;
         throw error;
       });
       if (answer && 'written' in answer) {
         const { revision, atMs } = answer.written;
-        held = { job: applyChanges(held.job, changes), revision, atMs, atMonotonicMs };
+        held = { job: applyChanges(held.job, changes), revision, atMs, askedMs, answeredMs: clock.monotonicMs() };
         return 'written';
       }
       // Refused, or of unknown fate: the document tells. Commits of ours that were answered "unavailable" do land.
-      const readMonotonicMs = clock.monotonicMs();
+      const lookedMs = clock.monotonicMs();
       const found = await store.get({ tenant, id });
       if (!found || found.job.token !== token) return 'lease-lost';
-      held = { job: found.job, revision: found.revision, atMs: found.readAtMs, atMonotonicMs: readMonotonicMs };
+      held = {
+        ...{ job: found.job, revision: found.revision, atMs: found.readAtMs },
+        ...{ askedMs: lookedMs, answeredMs: clock.monotonicMs() },
+      };
       if (found.job.sequence === sequence) return 'written';
     }
     throw new ServiceError('store_unavailable', 'The store refused a write too often.');
@@ -86,8 +94,8 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     if (released) return;
     stopHeartbeat = clock.setTimer(() => void enqueue(beat), leaseMs / 3);
     // A holder that cannot renew stops its own work before anybody may take over.
-    const leftMs = (held.job.leaseExpiresAt ?? 0) - storeNowMs();
-    stopFence = clock.setTimer(() => lose('not renewed in time'), Math.max(0, leftMs - leaseMs / 10));
+    const leftMs = Math.max(0, surelyLeftMs() - leaseMs / 10);
+    stopFence = clock.setTimer(() => lose('not renewed in time'), leftMs);
   }
 
   async function beat(): Promise<void> {
@@ -112,7 +120,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   async function finish(outcome: FinishOutcome): Promise<'written' | 'lost'> {
     release();
     let sequence: number | undefined;
-    const giveUpAtMs = clock.monotonicMs() + FINISH_PATIENCE_LEASES * leaseMs;
+    const giveUpAtMs = clock.monotonicMs() + FINISH_PATIENCE_MS;
     for (;;) {
       try {
         const answer = await enqueue(() => {

@@ -8,6 +8,11 @@ export function isJobId(id: string): boolean {
   return UUID.test(id);
 }
 
+/** Can a tenant have this name? It is a part of document names, before a `~`. */
+export function isTenant(name: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);
+}
+
 /** May a client choose this id? Versions 4 and 7; derived ids are version 8, so that nobody can squat on them. */
 export function isClientJobId(id: string): boolean {
   const version = UUID.exec(id)?.[1];

@@ -4,9 +4,9 @@
  */
 import { isServiceError, ServiceError } from './errors.ts';
 import { type Held, holder } from './holder.ts';
-import type { JobKey, Json } from './job.ts';
+import type { JobKey, Json, Usage } from './job.ts';
 import { applyChanges, type CallFacts, type FinishOutcome, type Refusal, transition } from './lifecycle.ts';
-import type { Clock, JobStore, JobType, LlmPart, Log, ProviderFor } from './ports.ts';
+import type { Clock, FinishReason, JobStore, JobType, LlmPart, Log, ProviderFor } from './ports.ts';
 
 export type RunOptions = {
   store: JobStore;
@@ -72,19 +72,20 @@ async function claimJob(
   const token = newId();
   let silence: unknown;
   for (let tries = 0; ; tries++) {
-    let atMonotonicMs = clock.monotonicMs();
+    let askedMs = clock.monotonicMs();
     const found = await store.getWithInput(key);
     if (!found) return { refused: 'unknown-job' };
     const { input } = found;
     // Our claim of a moment ago, whose answer we did not get.
     if (found.job.token === token) {
-      return { held: { job: found.job, revision: found.revision, atMs: found.readAtMs, atMonotonicMs }, input };
+      const { job, revision, readAtMs: atMs } = found;
+      return { held: { job, revision, atMs, askedMs, answeredMs: clock.monotonicMs() }, input };
     }
     const claim = { type: 'claim', nowMs: found.readAtMs, leaseMs, token, stage: 'calling_llm' } as const;
     const decision = transition(found.job, claim);
     if (decision.refused) return { refused: decision.refused };
     if (tries === CLAIM_TRIES) break;
-    atMonotonicMs = clock.monotonicMs();
+    askedMs = clock.monotonicMs();
     // A claim of unknown fate is not an error yet: the next look tells whether it landed.
     const answer = await store.update(key, found.revision, decision.changes).catch((error: unknown) => {
       if (!isServiceError(error, 'store_unavailable')) throw error;
@@ -93,7 +94,8 @@ async function claimJob(
     });
     if (answer && 'written' in answer) {
       const { revision, atMs } = answer.written;
-      return { held: { job: applyChanges(found.job, decision.changes), revision, atMs, atMonotonicMs }, input };
+      const job = applyChanges(found.job, decision.changes);
+      return { held: { job, revision, atMs, askedMs, answeredMs: clock.monotonicMs() }, input };
     }
   }
   // Not acknowledged while a claim of ours may still land.
@@ -157,7 +159,10 @@ function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: JobTyp
   };
 }
 
-/** Reads the whole answer, noting what is known of the call as it comes, so that a failed one keeps its usage. */
+/**
+ * Reads the answer up to its `finish` part, noting what is known of the call as it comes, so that a failed one keeps its
+ * usage. What comes after the end is not waited for: servers exist that leave the connection open.
+ */
 async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, onPart: () => void): Promise<string> {
   const texts: string[] = [];
   let bytes = 0;
@@ -170,22 +175,43 @@ async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, onPart: 
       case 'activity':
         break;
       case 'text-delta':
-        bytes += new TextEncoder().encode(JSON.stringify(part.text)).length;
-        if (bytes > RESULT_BYTES_MOST) {
-          throw new ServiceError('response_too_large', `The answer is larger than ${RESULT_BYTES_MOST} bytes.`);
-        }
+        bytes += jsonBytes(part.text) - QUOTES;
+        if (bytes > RESULT_BYTES_MOST) throw tooLarge();
         texts.push(part.text);
         break;
       case 'usage':
-        facts.usage = part.usage;
+        if (isCount(part.usage)) facts.usage = part.usage;
         break;
       case 'finish':
         facts.finishReason = part.reason;
-        break;
+        return finished(texts.join('').toWellFormed(), part.reason);
     }
   }
-  if (facts.finishReason === undefined) throw new ServiceError('network', 'The answer was cut before its end.');
-  return texts.join('').toWellFormed();
+  throw new ServiceError('network', 'The answer was cut before its end.');
+}
+
+/** An answer that is one: neither withheld nor empty. One that ended at the output limit is, and says so. */
+function finished(text: string, reason: FinishReason): string {
+  if (reason === 'content_filter') {
+    throw new ServiceError('content_policy', "The answer was withheld by the provider's content policy.");
+  }
+  if (text === '') throw new ServiceError('provider_error', 'The model answered with nothing.');
+  return text;
+}
+
+const QUOTES = 2;
+
+function jsonBytes(value: Json): number {
+  return new TextEncoder().encode(JSON.stringify(value)).length;
+}
+
+function tooLarge(): ServiceError {
+  return new ServiceError('response_too_large', `The answer is larger than ${RESULT_BYTES_MOST} bytes.`);
+}
+
+/** Servers exist that report text, fractions or nothing as usage; a wrong figure is worse than none. */
+function isCount({ inputTokens, outputTokens, totalTokens }: Usage): boolean {
+  return [inputTokens, outputTokens, totalTokens].every((tokens) => Number.isInteger(tokens) && tokens >= 0);
 }
 
 /** Ends with the signal's reason even when the source does not listen to the signal. */

@@ -68,7 +68,7 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
   app.use(
     methodNotAllowed({
       app,
-      onMethodNotAllowed: (context, allowed) => refuseMethod(context as never, allowed.filter(serves)),
+      onMethodNotAllowed: (context, allowed) => refuseMethod(context as never, allowed),
     }),
   );
   app.use(async (context, next) => {

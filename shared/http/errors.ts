@@ -27,8 +27,9 @@ export function statusOf(code: ErrorCode): ErrorStatus {
 /** Any thrown thing as a `ServiceError`; what is not ours becomes a bare `internal_error` with its cause kept for the log. */
 export function toServiceError(error: unknown): ServiceError {
   if (error instanceof ServiceError) return error;
-  if (error instanceof HTTPException && error.status === 400) {
-    return new ServiceError('invalid_request', 'The body is not valid JSON.', { cause: error });
+  if (error instanceof HTTPException && error.status < 500) {
+    const what = error.status === 400 ? 'The body is not valid JSON.' : 'The request is malformed.';
+    return new ServiceError('invalid_request', what, { cause: error });
   }
   return new ServiceError('internal_error', 'Something broke on our side.', { cause: error });
 }

@@ -11,12 +11,24 @@ export function nodeFunction(handle: (request: Request) => Response | Promise<Re
 }
 
 /**
- * Keeps the framework's body parsers away from JSON: they would answer a malformed body themselves, as an HTML page
- * with a stack trace. Shown another type, they keep the raw bytes; our handler reads the true type from the raw headers.
+ * Keeps the framework away from what requests hold: its parsers would read a body of up to 1 GB before us, and answer a
+ * malformed body or path themselves, as an HTML page with a stack trace. Without a content type they leave a body alone;
+ * our handler finds the true headers among the raw ones.
  */
-export function keepBodiesRaw(): void {
+export function handleRequestsWhole(): void {
   subscribe('http.server.request.start', (message) => {
     const { request } = message as { request: IncomingMessage };
-    if (request.headers['content-type']) request.headers['content-type'] = 'application/octet-stream';
+    delete request.headers['content-type'];
+    delete request.headers['content-encoding'];
+    if (!isDecodable(request.url ?? '')) request.url = request.url?.replaceAll('%', '%25');
   });
+}
+
+function isDecodable(url: string): boolean {
+  try {
+    decodeURIComponent(url);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { isServiceError } from '../core/errors.ts';
-import { isJobId } from '../core/ids.ts';
+import { isJobId, isTenant } from '../core/ids.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
 import type { RunOutcome } from '../core/run.ts';
@@ -23,7 +23,7 @@ const envelope = z.union([
   z.object({ message }).transform((body) => body.message),
   z.object({ data: z.object({ message }) }).transform((body) => body.data.message),
 ]);
-const doorbell = z.object({ tenant: z.string().min(1), job_id: z.string().refine(isJobId) });
+const doorbell = z.object({ tenant: z.string().refine(isTenant), job_id: z.string().refine(isJobId) });
 
 /** The message in a delivered body, or `undefined` when the body is no delivery. */
 export function decodePush(body: unknown): PushedMessage | undefined {

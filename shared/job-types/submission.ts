@@ -12,7 +12,7 @@ import { JOB_TYPES } from './registry.ts';
 /** A model's UUID, the provider's name for it, or its name as shown to people. */
 export const modelId = z.string().min(1, { error: 'must not be empty' }).max(200);
 /** The caller's own id of the question that the job belongs to. */
-export const questionId = z.string().max(200);
+export const questionId = z.string().min(1, { error: 'must not be empty' }).max(200);
 
 const envelope = { model_id: modelId, question_id: questionId.optional() };
 

@@ -21,7 +21,8 @@ export function endToEndSuite(
 
     beforeAll(async () => {
       provider = await startProvider();
-      target = await start({ OPENAI_API_KEY: 'sk-test', OPENAI_BASE_URL: provider.baseUrl, SIMULATED_MS: '300' });
+      target = await start({ ...provider.environment, SIMULATED_MS: '300' });
+      await warmUp(target.baseUrl);
     }, 60_000);
     afterAll(async () => {
       await target?.stop();
@@ -88,6 +89,21 @@ export function endToEndSuite(
       expect(provider.callsAbout('7f3a')).toBe(1);
     });
 
+    test.each(['llama3.2', 'gemini-2.5-flash', 'gemini-1.5-flash'])('%s answers, too', async (model) => {
+      const id = await submit(target.baseUrl, request(model, `hello ${model}`));
+      const view = await pollToEnd(target.baseUrl, id);
+      expect(view).toMatchObject({ status: 'completed', result_data: { result: ANSWER }, usage: USAGE });
+      expect(provider.callsAbout(`hello ${model}`)).toBe(1);
+    });
+
+    test('a retired name is shown as it was asked for, and runs as its successor', async () => {
+      const id = await submit(target.baseUrl, request('gemini-1.5-flash', 'old name'));
+      expect(await pollToEnd(target.baseUrl, id)).toMatchObject({
+        model: { name: 'Gemini 1.5 Flash', provider: 'gemini' },
+        attempts: [{ model: 'gemini-2.5-flash' }],
+      });
+    });
+
     test('a provider that refuses our key fails the job with its class and never shows the key', async () => {
       const view = await pollToEnd(target.baseUrl, await submit(target.baseUrl, request('gpt-4', 'refuse me')));
       expect(view).toMatchObject({ status: 'failed', success: true, is_complete: true, error_code: 'auth' });
@@ -152,6 +168,56 @@ export function endToEndSuite(
       expect(await again.json()).toMatchObject({ job_id: id, status: 'completed' });
     });
 
+    describe('what a socket can bring', () => {
+      const good = JSON.stringify(request('simulated', 'over the socket'));
+      const post = (body: RequestInit['body'], headers: Record<string, string> = {}) =>
+        fetch(`${target.baseUrl}/api/llm/jobs/submit/`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json', ...headers },
+          body: body ?? null,
+          duplex: 'half',
+        } as RequestInit);
+
+      test('a body in chunks is read like any other', async () => {
+        const chunks = new ReadableStream({
+          start(controller) {
+            for (const part of [good.slice(0, 9), good.slice(9)]) controller.enqueue(new TextEncoder().encode(part));
+            controller.close();
+          },
+        });
+        expect((await post(chunks)).status).toBe(202);
+      });
+
+      test.each([
+        ['malformed JSON', '{"job_type":', {}, 400, 'invalid_request'],
+        ['a large body', 'x'.repeat(3_000_000), {}, 413, 'input_too_large'],
+        [
+          'another charset',
+          good,
+          { 'Content-Type': 'application/json; charset=utf-16' },
+          415,
+          'unsupported_media_type',
+        ],
+      ])('%s gets our error, not a page', async (_, body, headers, status, code) => {
+        const response = await post(body, headers as Record<string, string>);
+        expect(response.status).toBe(status);
+        expect(await response.json()).toMatchObject({ success: false, code });
+      });
+
+      test.each(['%FF', '%', '%2e%2e%2f'])('the path %s gets our 404, not a page', async (id) => {
+        const response = await fetch(`${target.baseUrl}/api/llm/jobs/${id}/status/`);
+        expect(response.status).toBe(404);
+        expect(await response.json()).toMatchObject({ success: false, error: expect.any(String) });
+      });
+
+      test('a method that is not allowed names those that are', async () => {
+        const wrong = await fetch(`${target.baseUrl}/api/llm/jobs/submit/`);
+        expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, expect.stringContaining('POST')]);
+        const deleted = await fetch(`${target.baseUrl}/api/llm/models/`, { method: 'DELETE' });
+        expect([deleted.status, deleted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+      });
+    });
+
     more(
       () => target,
       () => provider,
@@ -167,6 +233,13 @@ export function endToEndSuite(
       expect(await readStatus(target.baseUrl, view.job_id)).toEqual(view);
     });
   });
+}
+
+/** The first calls of processes that just started load and connect clients; what comes after is what is tested. */
+async function warmUp(baseUrl: string): Promise<void> {
+  const job = () => submit(baseUrl, request('simulated', 'warm up'));
+  const id = await job().catch(job).catch(job);
+  await pollToEnd(baseUrl, id, 50_000);
 }
 
 /** Every job id of the list, page by page. */

@@ -208,7 +208,25 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
 
   test('an error within the stream', () => fails(streamed(opening, delta('Hi'), protocol.streamError), 'overloaded'));
 
-  test('a refusal, or a blocked prompt', () => fails(streamed(opening, protocol.refusal), 'content_policy'));
+  test('a refusal, or a blocked prompt, keeps the usage that it cost', async () => {
+    const job = await fails(streamed(opening, protocol.refusal, ending), 'content_policy');
+    expect(job.attempts[0]?.usage).toEqual(USAGE);
+  });
+
+  test('an answer that the filter withheld keeps the usage that it cost', async () => {
+    const job = await fails(streamed(opening, delta('part'), protocol.filteredEnding), 'content_policy');
+    expect(job.attempts[0]?.usage).toEqual(USAGE);
+  });
+
+  test('an empty answer', () => fails(streamed(opening, ending), 'provider_error'));
+
+  test('an answer whose connection stays open after its end is complete', async () => {
+    const open: Script = async ({ stream, write }) => {
+      stream();
+      await write(opening + delta(TEXT) + ending);
+    };
+    await completes(open, TEXT);
+  });
 });
 
 describe('only there', () => {
@@ -237,14 +255,6 @@ describe('only there', () => {
     );
     return failsAs(responses, streamed(responses.opening, frame), 'provider_error');
   });
-
-  test.each([responses, chat])('a filtered answer is kept and says so: $name', async (protocol) => {
-    const job = await run(protocol, streamed(protocol.opening, protocol.delta('part'), protocol.filteredEnding));
-    expect(job).toMatchObject({ state: 'completed', attempts: [{ finishReason: 'content_filter' }] });
-  });
-
-  test('a Gemini answer that was withheld', () =>
-    failsAs(gemini, streamed(gemini.opening, gemini.delta('part'), gemini.filteredEnding), 'content_policy'));
 
   test('a bad key at Gemini is a 400 with a reason', () =>
     failsAs(

@@ -42,6 +42,7 @@ export function general(input_data: unknown, model_id: unknown = 'simulated') {
 export async function openApp(environment: Record<string, string> = {}): Promise<TestApp> {
   const runtime = await embeddedRuntime(readConfig({ ...QUICK, ...environment }));
   const app = publicApp(runtime, [...READS, ...WRITES]);
+  runtime.start();
 
   async function send(method: string, path: string, { body, headers = {} }: Call = {}): Promise<Reply> {
     const length = body === undefined ? 0 : Buffer.byteLength(body);

@@ -6,12 +6,16 @@ import { LLMock } from '@copilotkit/aimock';
 
 export const ANSWER = 'The analysis shows… 分析は 👩‍🔬 fertig.';
 export const USAGE = { input_tokens: 21, output_tokens: 9, total_tokens: 30 };
+const CHAT_USAGE = { prompt_tokens: 21, completion_tokens: 9, total_tokens: 30 };
+const GEMINI_USAGE = { promptTokenCount: 21, candidatesTokenCount: 9, totalTokenCount: 30 };
 /** Between two parts of the slow model's answer. */
 const PART_PAUSE_MS = 300;
 
 export type Provider = {
   /** As `OPENAI_BASE_URL` takes it. */
   baseUrl: string;
+  /** The settings of all providers that it plays. */
+  environment: Record<string, string>;
   /** How many requests came whose body holds this text. */
   callsAbout(text: string): number;
   /** Ends it; from then on connections are refused. */
@@ -21,6 +25,8 @@ export type Provider = {
 export async function startProvider(): Promise<Provider> {
   const mock = new LLMock({ host: '127.0.0.1', port: 0, logLevel: 'silent' });
   mock.on({ model: 'gpt-4o-mini' }, { content: ANSWER, usage: USAGE });
+  mock.on({ model: 'llama3.2' }, { content: ANSWER, usage: CHAT_USAGE });
+  mock.on({ model: 'gemini-2.5-flash' }, { content: ANSWER, usage: GEMINI_USAGE });
   mock.on({ model: 'gpt-4o' }, { content: ANSWER, usage: USAGE }, { latency: PART_PAUSE_MS });
   mock.on(
     { model: 'gpt-4' },
@@ -30,6 +36,14 @@ export async function startProvider(): Promise<Provider> {
   let stopped = false;
   return {
     baseUrl: `${url}/v1`,
+    environment: {
+      OPENAI_API_KEY: 'sk-test',
+      OPENAI_BASE_URL: `${url}/v1`,
+      OPENAI_COMPATIBLE_BASE_URL: `${url}/v1`,
+      OPENAI_COMPATIBLE_MODELS: 'llama3.2',
+      GEMINI_API_KEY: 'AIza-test',
+      GEMINI_BASE_URL: url,
+    },
     callsAbout: (text) => mock.getRequests().filter((entry) => JSON.stringify(entry.body).includes(text)).length,
     async stop() {
       if (!stopped) await mock.stop();

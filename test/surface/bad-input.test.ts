@@ -1,5 +1,6 @@
 /** Bad input on the embedded service: each refusal names what is wrong, and nothing is stored, published or logged. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { BODY_BYTES_MOST } from '../../shared/http/body.ts';
 import { JOB_TYPES } from '../../shared/job-types/registry.ts';
 import * as app from '../support/app.ts';
 import { general, LIST, pause, type Reply, SUBMIT } from '../support/app.ts';
@@ -7,7 +8,6 @@ import { general, LIST, pause, type Reply, SUBMIT } from '../support/app.ts';
 /** Long enough for a doorbell that was published to be delivered, and for its delivery to be logged. */
 const DELIVERY_MS = 10;
 const INPUT_BYTES_MOST = 262_144;
-const BODY_BYTES_MOST = 524_288;
 const NOBODYS = '00000000-0000-4000-8000-000000000000';
 const PROMPT = { prompt: 'Hello.' };
 const USER = { role: 'user', content: 'Hello.' };

@@ -156,7 +156,7 @@ describe('an answer', () => {
     [
       'whose provider broke',
       async function* () {
-        yield FINISH;
+        yield { type: 'text-delta', text: 'Hi' } as LlmPart;
         throw new TypeError('the prompt was: secret');
       },
       'internal_error',

@@ -84,6 +84,8 @@ async function* partsOf(stream: AsyncIterable<Chunk>): AsyncIterable<LlmPart> {
       .join('');
     yield text === '' ? { type: 'activity' } : { type: 'text-delta', text };
     if (reason && reason !== 'FINISH_REASON_UNSPECIFIED') ended = reason;
+    // The last chunk has both; the answer is whole, even if the stream stays open.
+    if (ended !== undefined && chunk.usageMetadata) break;
   }
   if (usage) yield { type: 'usage', usage };
   if (ended !== undefined) yield { type: 'finish', reason: toFinishReason(ended) };

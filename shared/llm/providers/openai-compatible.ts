@@ -12,36 +12,38 @@ export function openaiCompatibleProvider(options: OpenaiClientOptions): LlmProvi
   return {
     async *generate(request, { signal }) {
       let reason: FinishReason | undefined;
+      let refused = false;
+      let reported = false;
       const parts = openaiCall<ChatCompletionChunk, ChatCompletion>({
         client,
         signal,
         send: (api: OpenAI, abort) => api.chat.completions.create(toChatBody(request), { signal: abort }).asResponse(),
-        *partsOfEvent(chunk) {
-          const choice = chunk.choices?.[0];
-          if (choice?.delta?.refusal) throw refused();
-          if (choice?.delta?.content) yield { type: 'text-delta', text: choice.delta.content };
-          else yield { type: 'activity' };
-          if (choice?.finish_reason) reason = toFinishReason(choice.finish_reason);
-          if (chunk.usage) yield { type: 'usage', usage: toUsage(chunk.usage) };
-        },
-        *partsOfWhole(completion) {
-          const choice = completion.choices?.[0];
-          if (choice?.message?.refusal) throw refused();
-          if (choice?.message?.content) yield { type: 'text-delta', text: choice.message.content };
-          if (choice?.finish_reason) reason = toFinishReason(choice.finish_reason);
-          if (completion.usage) yield { type: 'usage', usage: toUsage(completion.usage) };
-        },
+        partsOfEvent: ({ choices, usage }) => partsOf(choices?.[0]?.delta, choices?.[0]?.finish_reason, usage),
+        partsOfWhole: ({ choices, usage }) => partsOf(choices?.[0]?.message, choices?.[0]?.finish_reason, usage),
       });
-      yield* parts;
-      // Usage comes after the finish reason, so the end of the stream is the end of the answer: with a reason, or cut.
-      if (reason !== undefined) yield { type: 'finish', reason } satisfies LlmPart;
+      for await (const part of parts) {
+        yield part;
+        // Usage comes after the finish reason; with both the answer is whole, even if the stream stays open.
+        if (reported && reason !== undefined) break;
+      }
+      if (refused) throw new ServiceError('content_policy', 'The model refused to answer.');
+      // A server that reports no usage ends its stream instead: with a reason, or the answer was cut.
+      if (reason !== undefined) yield { type: 'finish', reason };
+
+      function* partsOf(said: Said | undefined, ended: string | null | undefined, usage: WireUsage): Iterable<LlmPart> {
+        refused ||= Boolean(said?.refusal);
+        yield said?.content ? { type: 'text-delta', text: said.content } : { type: 'activity' };
+        if (ended) reason = toFinishReason(ended);
+        if (!usage) return;
+        reported = true;
+        yield { type: 'usage', usage: toUsage(usage) };
+      }
     },
   };
 }
 
-function refused(): ServiceError {
-  return new ServiceError('content_policy', 'The model refused to answer.');
-}
+type Said = { content?: string | null; refusal?: string | null };
+type WireUsage = ChatCompletion['usage'] | null;
 
 function toFinishReason(reason: string): FinishReason {
   if (reason === 'length') return 'length';

@@ -18,51 +18,56 @@ import { failureOf } from './openai-errors.ts';
 export function openaiProvider(options: OpenaiClientOptions): LlmProvider {
   const client = openaiClient(options);
   return {
-    generate: (request, { signal }) =>
-      openaiCall<ResponseStreamEvent, WholeResponse>({
+    generate(request, { signal }) {
+      // Said before the end, thrown at the end: a refusal is paid for, and its usage comes last.
+      const said = { refusal: false };
+      return openaiCall<ResponseStreamEvent, WholeResponse>({
         client,
         signal,
         send: (api: OpenAI, abort) => api.responses.create(toResponsesBody(request), { signal: abort }).asResponse(),
-        partsOfEvent,
-        partsOfWhole,
-      }),
+        partsOfEvent: (event) => partsOfEvent(event, said),
+        partsOfWhole: (response) => partsOfWhole(response, said),
+      });
+    },
   };
 }
 
-function* partsOfEvent(event: ResponseStreamEvent): Iterable<LlmPart> {
+type Said = { refusal: boolean };
+
+function* partsOfEvent(event: ResponseStreamEvent, said: Said): Iterable<LlmPart> {
   switch (event.type) {
     case 'response.output_text.delta':
       yield { type: 'text-delta', text: event.delta };
       return;
-    case 'response.refusal.done':
-      throw new ServiceError('content_policy', 'The model refused to answer.');
     case 'error':
       throw failureOf(event.code, event.message);
     case 'response.failed':
     case 'response.completed':
     case 'response.incomplete':
-      yield* endOf(event.response);
+      yield* endOf(event.response, said);
       return;
     default:
+      said.refusal ||= event.type === 'response.refusal.done';
       yield { type: 'activity' };
   }
 }
 
 /** A compatible server may answer a streaming request with one JSON document. */
-function* partsOfWhole(response: WholeResponse): Iterable<LlmPart> {
+function* partsOfWhole(response: WholeResponse, said: Said): Iterable<LlmPart> {
   for (const item of response.output ?? []) {
     if (item.type !== 'message') continue;
     for (const content of item.content) {
-      if (content.type === 'refusal') throw new ServiceError('content_policy', 'The model refused to answer.');
-      yield { type: 'text-delta', text: content.text };
+      if (content.type === 'output_text') yield { type: 'text-delta', text: content.text };
+      else said.refusal = true;
     }
   }
-  yield* endOf(response);
+  yield* endOf(response, said);
 }
 
 /** Usage first, so that a failure keeps it. The status inside decides: servers exist that say "completed" of a failure. */
-function* endOf(response: WholeResponse): Iterable<LlmPart> {
+function* endOf(response: WholeResponse, said: Said): Iterable<LlmPart> {
   if (response.usage) yield { type: 'usage', usage: toUsage(response.usage) };
+  if (said.refusal) throw new ServiceError('content_policy', 'The model refused to answer.');
   switch (response.status) {
     case 'completed':
     case undefined:

@@ -11,6 +11,9 @@ const FAILURES = [
   ...(['content_policy', 'context_overflow', 'provider_error'] as const),
 ] satisfies ErrorCode[];
 
+/** An attempt is over by then. */
+const SECONDS_MOST = 540;
+
 type Script = { durationMs: number; fail?: (typeof FAILURES)[number]; failAfter: number };
 
 export function simulatedProvider(settings: { clock: Clock; simulatedMs: number }): LlmProvider {
@@ -56,7 +59,7 @@ function parseScript(question: string, durationMs: number): Script {
   const seconds = Number(options.get('seconds') ?? Number.NaN);
   const fail = FAILURES.find((code) => code === options.get('fail'));
   return {
-    durationMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : durationMs,
+    durationMs: seconds >= 0 ? Math.min(seconds, SECONDS_MOST) * 1_000 : durationMs,
     failAfter: Number(options.get('after') ?? 0) || 0,
     ...(fail ? { fail } : {}),
   };

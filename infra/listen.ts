@@ -1,0 +1,29 @@
+/** A local HTTP server for a `fetch` handler. */
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+
+export type Listening = {
+  /** As it can be pasted into a command. */
+  baseUrl: string;
+  /** Takes no more requests and lets answers under way go out. */
+  close(): Promise<void>;
+};
+
+/** Resolves when it listens; rejects when it cannot. */
+export async function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  { host, port }: { host: string; port: number },
+): Promise<Listening> {
+  const server = serve({ fetch, port, hostname: host, overrideGlobalObjects: false });
+  await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
+  const bound = (server.address() as AddressInfo).port;
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const shown = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return {
+    baseUrl: `http://${shown}:${bound}`,
+    async close() {
+      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

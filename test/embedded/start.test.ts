@@ -1,0 +1,78 @@
+/** Starts that go wrong: a sentence for the person, nothing taken over, nothing paid for. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort, stopGroup } from '../../infra/child-processes.ts';
+import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
+import { startLocalProcess } from '../support/local-process.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function start(environment: Record<string, string>) {
+  return spawnSync(process.execPath, ['--import', 'tsx', 'infra/local.ts'], {
+    env: { ...process.env, PORT: '0', DATABASE_URL: ':memory:', ...environment },
+    encoding: 'utf8',
+    timeout: 15_000,
+  });
+}
+
+test.each<[string, () => Record<string, string>, string]>([
+  ['a file in a folder that is not there', () => ({ DATABASE_URL: join(folder, 'none', 'x.db') }), 'cannot be opened'],
+  ['a folder for a file', () => ({ DATABASE_URL: folder }), 'cannot be opened'],
+  ['a file that is no database', () => ({ DATABASE_URL: notes() }), 'cannot be opened'],
+  ['another database', () => ({ DATABASE_URL: 'postgres://localhost/jobs' }), 'DATABASE_URL must be a file'],
+  ["an address that is not this machine's", () => ({ HOST: '192.0.2.1' }), 'Set HOST'],
+  ['wrong settings', () => ({ PORT: 'x', LEASE_MS: 'y' }), 'LEASE_MS must be'],
+])('%s', (_, environment, sentence) => {
+  const { status, stderr } = start(environment());
+  expect(status).toBe(1);
+  expect(stderr).toContain(sentence);
+  expect(stderr).not.toMatch(/^\s+at /m);
+});
+
+function notes(): string {
+  const file = join(folder, 'notes.txt');
+  writeFileSync(file, 'This is not a database. '.repeat(100));
+  return file;
+}
+
+test('a start on a port that is taken says so, and leaves the interrupted job to the next one', async () => {
+  const environment = {
+    PORT: String(await freePort()),
+    DATABASE_URL: join(folder, 'jobs.db'),
+    SIMULATED_MS: '1500',
+  };
+  const first = await startLocalProcess(environment);
+  const id = await submit(first.baseUrl, request('simulated', 'Interrupt me.'));
+  await pollUntil(first.baseUrl, id, (view) => view.status === 'processing');
+  const died = new Promise((resolve) => first.child.once('exit', resolve));
+  first.child.kill('SIGKILL');
+  await died;
+
+  const squatter = createServer();
+  await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
+  const taken = String((squatter.address() as AddressInfo).port);
+  const failed = start({ ...environment, PORT: taken });
+  squatter.close();
+  expect(failed.stderr).toContain('Set PORT to another port');
+  expect(failed.stdout).not.toContain('attempt-started');
+
+  const next = await startLocalProcess(environment);
+  try {
+    await pollToEnd(next.baseUrl, id);
+    expect((await readStatus(next.baseUrl, id)).attempts).toMatchObject([
+      { outcome: 'lost' },
+      { outcome: 'completed' },
+    ]);
+  } finally {
+    await stopGroup(next.child);
+  }
+}, 40_000);
