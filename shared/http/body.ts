@@ -8,6 +8,8 @@ import { findUnstorable } from './field-errors.ts';
 /** Any input that may be accepted: JSON may write one byte with an escape of six; and room for the fields around it. */
 export const BODY_BYTES_MOST = 6 * INPUT_BYTES_MOST + 64 * 1024;
 
+const DISCARDED_BYTES_MOST = 16 * 1024 * 1024;
+
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i;
 
 /** Refuses a body that is not JSON (415), too large (413), malformed or not storable (400). No body is no error here. */
@@ -37,17 +39,22 @@ function hasBody(request: Request): boolean {
   return request.headers.has('transfer-encoding') || Number(request.headers.get('content-length') ?? 0) > 0;
 }
 
+/**
+ * The body's bytes. One that is too large is read to its end, within bounds, and thrown away: a client that is still
+ * sending would not see the answer.
+ */
 async function readBody(request: Request): Promise<Uint8Array> {
-  const tooLarge = () => new ServiceError('input_too_large', `The body is larger than ${BODY_BYTES_MOST} bytes.`);
-  if (Number(request.headers.get('content-length') ?? 0) > BODY_BYTES_MOST) throw tooLarge();
   const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > BODY_BYTES_MOST) throw tooLarge();
-    chunks.push(chunk);
+  let bytes = Number(request.headers.get('content-length') ?? 0) > DISCARDED_BYTES_MOST ? Infinity : 0;
+  if (bytes === 0) {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > DISCARDED_BYTES_MOST) break;
+      if (bytes <= BODY_BYTES_MOST) chunks.push(chunk);
+    }
   }
-  return Buffer.concat(chunks);
+  if (bytes <= BODY_BYTES_MOST) return Buffer.concat(chunks);
+  throw new ServiceError('input_too_large', `The body is larger than ${BODY_BYTES_MOST} bytes.`);
 }
 
 /** Bytes that are no UTF-8 are refused, not replaced: the model would be asked something else. */
