@@ -35,7 +35,7 @@ export function mountDocs(app: HttpApp): void {
     return context.html(PAGE);
   });
   app.get('/docs/:file', async (context) => {
-    const file = FILES[context.req.param('file')];
+    const file = FILES.get(context.req.param('file'));
     if (!file) throw new ServiceError('route_not_found', 'There is no such file under /docs.');
     context.header('Cache-Control', 'public, max-age=3600');
     return context.body(await file.read(), 200, { 'Content-Type': file.type });
@@ -44,8 +44,8 @@ export function mountDocs(app: HttpApp): void {
 
 const fromPackage = (name: string) => () => readFile(join(swaggerUiFolder(), name), 'utf8');
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
-const FILES: Record<string, { type: string; read: () => Promise<string> }> = {
-  'swagger-ui.css': { type: 'text/css; charset=utf-8', read: fromPackage('swagger-ui.css') },
-  'swagger-ui-bundle.js': { type: JAVASCRIPT, read: fromPackage('swagger-ui-bundle.js') },
-  'start.js': { type: JAVASCRIPT, read: async () => START },
-};
+const FILES = new Map([
+  ['swagger-ui.css', { type: 'text/css; charset=utf-8', read: fromPackage('swagger-ui.css') }],
+  ['swagger-ui-bundle.js', { type: JAVASCRIPT, read: fromPackage('swagger-ui-bundle.js') }],
+  ['start.js', { type: JAVASCRIPT, read: async () => START }],
+]);

@@ -91,6 +91,21 @@ describeOnEmulators('the wire', () => {
     });
   });
 
+  test('a submit whose create was not answered is repeated under the id that it named, without a double', async () => {
+    await withRuntime({}, async (runtime) => {
+      const lostBefore = firestore.lost();
+      firestore.loseAnswer(named('Commit'));
+      firestore.loseAnswer(named('BatchGetDocuments'));
+      const error = await runtime.service.submit(LOCAL, submission('put me')).catch((thrown: unknown) => thrown);
+      expect(firestore.lost() - lostBefore).toBe(2);
+      expect(error).toMatchObject({ code: 'store_unavailable', fields: { job_id: expect.any(String) } });
+      const jobId = (error as { fields: { job_id: string } }).fields.job_id;
+      const again = await runtime.service.submit(LOCAL, { ...submission('put me'), jobId });
+      expect(again).toMatchObject({ replayed: true, job: { id: jobId, state: 'pending' } });
+      expect(await runtime.service.list(LOCAL, { limit: 10, offset: 0 })).toHaveLength(1);
+    });
+  });
+
   test('a publish that was applied but answered UNAVAILABLE leaves an accepted job', async () => {
     await withRuntime({}, async (runtime) => {
       const lostBefore = pubsub.lost();
