@@ -1,5 +1,5 @@
 /** The Jobs API, `/api/llm`: the canonical contract (seed 000), where every feature shows. */
-import { createRoute, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
@@ -9,113 +9,11 @@ import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
-import {
-  envelopeIssues,
-  publishedSubmissionSchema,
-  submissionSchema,
-  toSubmission,
-} from '../../shared/job-types/submission.ts';
+import { envelopeIssues, publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
-import * as schemas from './llm-jobs-schemas.ts';
+import * as routes from './llm-jobs-routes.ts';
 import { processingTime, renderJob, renderModel, renderUrls, toTime } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
-
-const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
-const answer = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
-const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), required: true });
-const errors = {
-  400: answer(schemas.errorBody, 'A field is wrong; `details` names it and says what would be right.'),
-  404: answer(schemas.errorBody, 'There is no such job, or it is not yours.'),
-  413: answer(schemas.errorBody, 'The input or the body is too large.'),
-  415: answer(schemas.errorBody, 'The body is not JSON.'),
-  500: answer(schemas.errorBody, 'Something broke on our side.'),
-  503: answer(schemas.errorBody, 'The model or the store cannot be used now; `Retry-After` says when to try again.'),
-};
-const always = { 500: errors[500], 503: errors[503] };
-
-const submitResponses = {
-  202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
-  400: errors[400],
-  409: answer(schemas.errorBody, 'Something else was submitted under this id or key.'),
-  413: errors[413],
-  415: errors[415],
-  ...always,
-};
-
-const submitRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'post',
-  path: '/api/llm/jobs/submit',
-  summary: 'Submit a job of any type',
-  request: { headers: schemas.submitHeaders, body: body(submissionSchema) },
-  responses: submitResponses,
-});
-
-const putRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'put',
-  path: '/api/llm/jobs/{job_id}',
-  summary: 'Submit a job under an id of your own, as often as you like',
-  request: { params: schemas.jobParameters, body: body(submissionSchema) },
-  responses: submitResponses,
-});
-
-const trainerRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'post',
-  path: '/api/llm/trainer-analysis',
-  summary: "Submit the analysis of a trainer's question",
-  request: { headers: schemas.submitHeaders, body: body(schemas.trainerAnalysisBody) },
-  responses: submitResponses,
-});
-
-const statusRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'get',
-  path: '/api/llm/jobs/{job_id}/status',
-  summary: 'Poll a job',
-  request: { params: schemas.jobParameters },
-  responses: { 200: answer(schemas.jobView, 'The job as it is now.'), 404: errors[404], ...always },
-});
-
-const resultRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'get',
-  path: '/api/llm/jobs/{job_id}/result',
-  summary: 'The result of a completed job',
-  request: { params: schemas.jobParameters },
-  responses: {
-    200: answer(schemas.resultView, 'The result.'),
-    404: errors[404],
-    409: answer(schemas.errorBody, 'The job is not completed; `status` says where it is.'),
-    ...always,
-  },
-});
-
-const listRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'get',
-  path: '/api/llm/jobs',
-  summary: 'Your jobs, newest first',
-  request: { query: schemas.listParameters },
-  responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400], ...always },
-});
-
-const messageSchemaRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'get',
-  path: '/api/llm/schemas/published-submission.json',
-  summary: 'JSON Schema of the message that publishes a job straight to Pub/Sub',
-  responses: { 200: answer(z.looseObject({}), 'The schema, draft 2020-12.') },
-});
-
-const modelsRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'get',
-  path: '/api/llm/models',
-  summary: 'The models that jobs can run on',
-  responses: { 200: answer(schemas.modelList, 'All models, and whether each can be used now.') },
-});
 
 const PUBLISHED_SCHEMA = {
   ...(z.toJSONSchema(publishedSubmissionSchema, { io: 'input' }) as { [name: string]: Json }),
@@ -137,12 +35,12 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
   }
 
   app.openapi(
-    submitRoute,
+    routes.submitRoute,
     (context) => submit(context, { ...toSubmission(context.req.valid('json')), idempotencyKey: keyOf(context) }),
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
 
-  app.openapi(trainerRoute, (context) => {
+  app.openapi(routes.trainerRoute, (context) => {
     const { model_id, question_id, ...input } = context.req.valid('json');
     return submit(context, {
       jobType: trainerQuestionAnalysis.name,
@@ -154,7 +52,7 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
   });
 
   app.openapi(
-    putRoute,
+    routes.putRoute,
     (context) => {
       const jobId = context.req.valid('param').job_id.toLowerCase();
       if (!isClientJobId(jobId)) {
@@ -171,26 +69,26 @@ function keyOf(context: Context<HttpEnv>): string | undefined {
 }
 
 function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
-  app.openapi(statusRoute, async (context) => {
+  app.openapi(routes.statusRoute, async (context) => {
     const job = await service.get(context.get('principal'), context.req.valid('param').job_id);
     return context.json(renderJob(job), 200);
   });
 
-  app.openapi(resultRoute, async (context) => {
+  app.openapi(routes.resultRoute, async (context) => {
     const job = await service.get(context.get('principal'), context.req.valid('param').job_id);
     if (job.state !== 'completed') throw notComplete(job);
     return context.json(renderResult(job), 200);
   });
 
-  app.openapi(listRoute, async (context) => {
+  app.openapi(routes.listRoute, async (context) => {
     const { status, job_type, limit, offset } = context.req.valid('query');
     const jobs = await service.list(context.get('principal'), { state: status, jobType: job_type, limit, offset });
     return context.json({ success: true as const, jobs: jobs.map(renderJob), limit, offset }, 200);
   });
 
-  app.openapi(messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));
+  app.openapi(routes.messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));
 
-  app.openapi(modelsRoute, (context) => {
+  app.openapi(routes.modelsRoute, (context) => {
     const rows = models.list().map(({ reference, runs: { id, name, provider, model } }) => {
       const availability = models.availability({ id, name, provider, model });
       return {

@@ -18,3 +18,17 @@ export type ModelSpec = {
 export function toJobModel({ id, name, provider, model, runsAs }: ModelSpec): JobModel {
   return { id, name, provider, model: runsAs ?? model };
 }
+
+/** The specs of one provider from rows of id, name for people, vendor's name, and successor of a retired model. */
+export function specsOf(
+  provider: string,
+  rows: readonly (readonly [id: string, name: string, model: string, runsAs?: string])[],
+): ModelSpec[] {
+  return rows.map(([id, name, model, runsAs]) => ({
+    id,
+    name,
+    provider,
+    model,
+    ...(runsAs === undefined ? {} : { runsAs }),
+  }));
+}

@@ -1,0 +1,101 @@
+/** The routes of `/api/llm`: what each takes and answers, as `/openapi.json` describes it. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { submissionSchema } from '../../shared/job-types/submission.ts';
+import * as schemas from './llm-jobs-schemas.ts';
+
+const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
+const answer = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
+const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), required: true });
+const errors = {
+  400: answer(schemas.errorBody, 'A field is wrong; `details` names it and says what would be right.'),
+  404: answer(schemas.errorBody, 'There is no such job, or it is not yours.'),
+  413: answer(schemas.errorBody, 'The input or the body is too large.'),
+  415: answer(schemas.errorBody, 'The body is not JSON.'),
+  500: answer(schemas.errorBody, 'Something broke on our side.'),
+  503: answer(schemas.errorBody, 'The model or the store cannot be used now; `Retry-After` says when to try again.'),
+};
+const always = { 500: errors[500], 503: errors[503] };
+
+const submitResponses = {
+  202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
+  400: errors[400],
+  409: answer(schemas.errorBody, 'Something else was submitted under this id or key.'),
+  413: errors[413],
+  415: errors[415],
+  ...always,
+};
+
+export const submitRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'post',
+  path: '/api/llm/jobs/submit',
+  summary: 'Submit a job of any type',
+  request: { headers: schemas.submitHeaders, body: body(submissionSchema) },
+  responses: submitResponses,
+});
+
+export const putRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'put',
+  path: '/api/llm/jobs/{job_id}',
+  summary: 'Submit a job under an id of your own, as often as you like',
+  request: { params: schemas.jobParameters, body: body(submissionSchema) },
+  responses: submitResponses,
+});
+
+export const trainerRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'post',
+  path: '/api/llm/trainer-analysis',
+  summary: "Submit the analysis of a trainer's question",
+  request: { headers: schemas.submitHeaders, body: body(schemas.trainerAnalysisBody) },
+  responses: submitResponses,
+});
+
+export const statusRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/jobs/{job_id}/status',
+  summary: 'Poll a job',
+  request: { params: schemas.jobParameters },
+  responses: { 200: answer(schemas.jobView, 'The job as it is now.'), 404: errors[404], ...always },
+});
+
+export const resultRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/jobs/{job_id}/result',
+  summary: 'The result of a completed job',
+  request: { params: schemas.jobParameters },
+  responses: {
+    200: answer(schemas.resultView, 'The result.'),
+    404: errors[404],
+    409: answer(schemas.errorBody, 'The job is not completed; `status` says where it is.'),
+    ...always,
+  },
+});
+
+export const listRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/jobs',
+  summary: 'Your jobs, newest first',
+  request: { query: schemas.listParameters },
+  responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400], ...always },
+});
+
+export const messageSchemaRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/schemas/published-submission.json',
+  summary: 'JSON Schema of the message that publishes a job straight to Pub/Sub',
+  responses: { 200: answer(z.looseObject({}), 'The schema, draft 2020-12.') },
+});
+
+export const modelsRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/models',
+  summary: 'The models that jobs can run on',
+  responses: { 200: answer(schemas.modelList, 'All models, and whether each can be used now.') },
+});
