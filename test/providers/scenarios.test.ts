@@ -17,7 +17,7 @@ import { PROTOCOLS, type Protocol, USAGE } from './protocols.ts';
 
 /** Every byte boundary of it is a cut: emoji with joiners, CJK, combining marks, right to left. */
 const TEXT = 'Hi 👩‍🔬, 分析 é ﷽ end';
-const IDLE_MS = 400;
+const IDLE_MS = 1_000;
 
 let server: ScriptedProvider;
 const unhandled: unknown[] = [];
