@@ -8,16 +8,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readConfig } from '../shared/config.ts';
 import { nodeFunction } from '../shared/http/functions-framework.ts';
+import { subscriptionPrincipal } from '../shared/http/intake.ts';
 import { doorbellHandler, respondToPush } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
 const runtime = googleRuntime(readConfig());
 const ring = doorbellHandler(runtime);
 const respond = nodeFunction((request) => {
-  const { pathname, searchParams } = new URL(request.url);
-  if (pathname !== '/submissions') return respondToPush(request, ring);
-  const { tenant, user } = { tenant: 'default', user: 'local', ...Object.fromEntries(searchParams) };
-  return respondToPush(request, runtime.intakeFor({ tenant, user, scopes: ['jobs:write'] }));
+  const url = new URL(request.url);
+  if (!/^\/submissions\/?$/.test(url.pathname)) return respondToPush(request, ring);
+  const principal = subscriptionPrincipal(url);
+  // The subscription is configured wrong: its messages must wait, not vanish.
+  return principal ? respondToPush(request, runtime.intakeFor(principal)) : new Response(null, { status: 400 });
 });
 
 /** No declared parameters: the framework hands a callback to event functions that declare two. */

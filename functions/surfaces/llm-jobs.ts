@@ -58,6 +58,9 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
       if (!isClientJobId(jobId)) {
         throw invalidRequest([{ path: 'job_id', message: 'must be a UUID of version 4 or 7' }]);
       }
+      if (keyOf(context) !== undefined) {
+        throw invalidRequest([{ path: 'Idempotency-Key', message: 'goes with POST; a PUT is known by its job_id' }]);
+      }
       return submit(context, { ...toSubmission(context.req.valid('json')), jobId });
     },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),

@@ -94,7 +94,7 @@ async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, onPart: 
         texts.push(part.text);
         break;
       case 'usage':
-        if (isCount(part.usage)) facts.usage = part.usage;
+        facts.usage = countable(part.usage) ?? facts.usage;
         break;
       case 'finish':
         facts.finishReason = part.reason;
@@ -124,8 +124,20 @@ function tooLarge(): ServiceError {
 }
 
 /** Servers exist that report text, fractions or nothing as usage; a wrong figure is worse than none. */
-function isCount({ inputTokens, outputTokens, totalTokens }: Usage): boolean {
-  return [inputTokens, outputTokens, totalTokens].every((tokens) => Number.isInteger(tokens) && tokens >= 0);
+function countable(usage: Usage): Usage | undefined {
+  const { inputTokens, outputTokens, totalTokens, cachedInputTokens, reasoningTokens } = usage;
+  if (!isCount(inputTokens) || !isCount(outputTokens)) return undefined;
+  return {
+    inputTokens,
+    outputTokens,
+    totalTokens: isCount(totalTokens) ? totalTokens : inputTokens + outputTokens,
+    cachedInputTokens: isCount(cachedInputTokens) ? cachedInputTokens : undefined,
+    reasoningTokens: isCount(reasoningTokens) ? reasoningTokens : undefined,
+  };
+}
+
+function isCount(tokens: number | undefined): boolean {
+  return Number.isSafeInteger(tokens) && (tokens ?? -1) >= 0;
 }
 
 /** Ends with the signal's reason even when the source does not listen to the signal. */

@@ -19,6 +19,18 @@ export function isClientJobId(id: string): boolean {
   return version === '4' || version === '7';
 }
 
+/**
+ * An idempotency key as it counts, the same over HTTP and in messages: trimmed, and without the quotes that the header's
+ * draft asks for. `undefined` when it is none: 1 to 255 visible ASCII characters.
+ */
+export function normalizedKey(given: string): string | undefined {
+  const key = /^"(.*)"$/.exec(given.trim())?.[1] ?? given.trim();
+  return /^[\x20-\x7e]{1,255}$/.test(key) ? key : undefined;
+}
+
+/** What a wrong key is told. */
+export const KEY_RULE = 'must be 1 to 255 visible ASCII characters';
+
 /** The id that these words always give, a UUID of version 8. */
 export async function derivedId(...words: string[]): Promise<string> {
   return uuidV8(await sha256(JSON.stringify(words)));

@@ -27,6 +27,9 @@ export type JobMaker = {
   wakeShards: number;
 };
 
+/** A sentence names wrong fields by names that the message chose. */
+const SENTENCE_MOST = 2_000;
+
 /** A pending job that nobody has to look at yet. */
 export function newJob(
   { clock, newId, wakeShards }: JobMaker,
@@ -69,10 +72,12 @@ export async function rejectedJob(
   { messageId, content }: RejectedMessage,
   { code, message }: ServiceError,
 ): Promise<Job> {
-  const { jobId, idempotencyKey, jobType, model } = namesIn(content);
-  const id = await jobIdOf(principal, { jobId, idempotencyKey, messageId }, maker.newId);
+  const { jobId, jobType, model } = namesIn(content);
+  // Not under its key: the mended submission may be published with the same one.
+  const id = await jobIdOf(principal, { jobId, messageId }, maker.newId);
   const job = newJob(maker, principal, { id, jobType, model: unknownModel(model) });
-  return { ...job, state: 'failed', completedAt: job.createdAt, error: { code, message } };
+  const sentence = message.length <= SENTENCE_MOST ? message : `${message.slice(0, SENTENCE_MOST).toWellFormed()}…`;
+  return { ...job, state: 'failed', completedAt: job.createdAt, error: { code, message: sentence } };
 }
 
 /** What a message that is no submission says of itself, as far as it can be used. */
@@ -83,7 +88,6 @@ function namesIn(content: unknown) {
   const jobId = words(fields.job_id)?.toLowerCase();
   return {
     jobId: jobId !== undefined && isClientJobId(jobId) ? jobId : undefined,
-    idempotencyKey: words(fields.idempotency_key),
     jobType: words(fields.job_type) ?? 'unknown',
     model: words(fields.model_id) ?? 'unknown',
   };

@@ -56,6 +56,10 @@ function sentenceOf(issue: z.core.$ZodIssue): string {
   return issue.message;
 }
 
+/** A field's name may be as long as the body. */
+const PATH_MOST = 200;
+
 function pathOf(path: readonly PropertyKey[]): string {
-  return path.map(String).join('.');
+  const text = path.map(String).join('.');
+  return text.length <= PATH_MOST ? text : `${text.slice(0, PATH_MOST).toWellFormed()}…`;
 }

@@ -4,6 +4,7 @@
  * request and is then run in the same delivery. One that cannot be taken in becomes a failed job that can be seen, once.
  */
 import { type FieldError, invalidRequest, isServiceError, type ServiceError } from '../core/errors.ts';
+import { isTenant } from '../core/ids.ts';
 import type { JobKey, Json } from '../core/job.ts';
 import type { Principal } from '../core/new-job.ts';
 import type { Log } from '../core/ports.ts';
@@ -57,6 +58,13 @@ export function intakeHandler({ service, parse, run, log }: IntakeOptions, princ
     log('error', 'message-unreadable', { why: 'no Pub/Sub message in the body' });
     return true;
   };
+}
+
+/** In whose name a subscription publishes, from its push endpoint: `?tenant=acme&user=reports`. */
+export function subscriptionPrincipal({ searchParams }: URL): Principal | undefined {
+  const tenant = searchParams.get('tenant') ?? 'default';
+  const user = searchParams.get('user') ?? 'local';
+  return isTenant(tenant) && user !== '' ? { tenant, user, scopes: ['jobs:write'] } : undefined;
 }
 
 /** Without an id or key of its own, a submission is known by its message: a repeat of the delivery is no second job. */

@@ -18,7 +18,12 @@ export type PushHandler = (body: unknown) => Promise<boolean>;
 /** A message: its id, and its data as JSON; `content` is `undefined` where the data is none. */
 export type PushedMessage = { messageId: string; content: unknown };
 
-const message = z.object({ data: z.string(), messageId: z.string().optional(), message_id: z.string().optional() });
+// A message may have attributes alone.
+const message = z.object({
+  data: z.string().default(''),
+  messageId: z.string().optional(),
+  message_id: z.string().optional(),
+});
 const envelope = z.union([
   z.object({ message }).transform((body) => body.message),
   z.object({ data: z.object({ message }) }).transform((body) => body.data.message),
@@ -30,7 +35,7 @@ export function decodePush(body: unknown): PushedMessage | undefined {
   const found = envelope.safeParse(body);
   if (!found.success) return undefined;
   const { data, messageId, message_id } = found.data;
-  return { messageId: messageId ?? message_id ?? '', content: parseJson(Buffer.from(data, 'base64').toString('utf8')) };
+  return { messageId: messageId ?? message_id ?? '', content: parseJson(Buffer.from(data, 'base64')) };
 }
 
 /** The doorbell in a delivered body, or `undefined` when there is none. */
@@ -78,9 +83,9 @@ export async function respondToPush(request: Request, handle: PushHandler): Prom
   return new Response(null, { status: (await handle(body)) ? 204 : 503 });
 }
 
-function parseJson(text: string): unknown {
+function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@
  * in the API's reference.
  */
 import { z } from 'zod';
-import { isClientJobId } from '../core/ids.ts';
+import { isClientJobId, KEY_RULE, normalizedKey } from '../core/ids.ts';
 import type { Json } from '../core/job.ts';
 import type { Submission } from '../core/service.ts';
 import { fields } from './fields.ts';
@@ -39,12 +39,14 @@ export const publishedSubmissionSchema = submissionUnion({
     .describe('The id of the job, chosen by you: a UUID of version 4 or 7. Publishing it again makes no second job.'),
   idempotency_key: z
     .string()
-    .min(1)
-    .max(255)
+    .refine((key) => normalizedKey(key) !== undefined, { error: KEY_RULE })
     .optional()
     .describe(
       'Publishing another message with this key makes no second job. Without key and id, each message is a job.',
     ),
+}).refine((message) => message.job_id === undefined || message.idempotency_key === undefined, {
+  path: ['idempotency_key'],
+  error: 'must not be given beside job_id',
 });
 
 const untyped = fields({
@@ -68,6 +70,6 @@ export function toSubmission(
     input: body.input_data as Json,
     questionId: body.question_id,
     jobId: body.job_id,
-    idempotencyKey: body.idempotency_key,
+    idempotencyKey: body.idempotency_key === undefined ? undefined : normalizedKey(body.idempotency_key),
   };
 }

@@ -62,31 +62,54 @@ const PROVIDERS: Record<string, ProviderEntry> = {
 
 /** The catalog of all known models. `remote` names providers that others, who hold the keys, can call. */
 export function modelCatalog(settings: ProviderSettings, remote: readonly string[] = []): ModelCatalog {
-  const models: ListedModel[] = Object.values(PROVIDERS)
-    .flatMap((entry) => entry.specs(settings))
-    .map((spec) => ({ reference: spec.model, runs: toJobModel(withAlias(spec, settings)) }));
+  const specs = Object.values(PROVIDERS).flatMap((entry) => entry.specs(settings));
+  const successors = resolveAliases(specs, settings.modelAliases);
+  const models: ListedModel[] = specs.map((spec) => ({
+    reference: spec.model,
+    runs: toJobModel({ ...spec, ...successors.get(spec) }),
+  }));
+  const isUsable = ({ runs: { provider } }: ListedModel) => {
+    const needs = PROVIDERS[provider]?.needs;
+    return !needs || Boolean(needs.of(settings)) || remote.includes(provider);
+  };
   const byReference = new Map<string, JobModel>();
-  // The first one keeps a name that two have; with its provider before it each can be named.
-  for (const { reference, runs } of models) {
-    for (const name of [runs.id, reference, runs.name, `${runs.provider}/${reference}`]) {
-      if (!byReference.has(name.toLowerCase())) byReference.set(name.toLowerCase(), runs);
-    }
-  }
+  const name = (reference: string, { runs }: ListedModel) => {
+    if (!byReference.has(reference.toLowerCase())) byReference.set(reference.toLowerCase(), runs);
+  };
+  // A name that two providers have means the one that can be used; `provider/name` comes last, for it may be a name, too.
+  const usableFirst = [...models.filter(isUsable), ...models.filter((model) => !isUsable(model))];
+  for (const model of usableFirst) for (const each of [model.runs.id, model.reference]) name(each, model);
+  for (const model of usableFirst) name(model.runs.name, model);
+  for (const model of usableFirst) name(`${model.runs.provider}/${model.reference}`, model);
 
   return {
     find: (reference) => byReference.get(reference.toLowerCase()),
     list: () => models,
-    availability({ name, provider }) {
-      const needs = PROVIDERS[provider]?.needs;
-      if (!needs || needs.of(settings) || remote.includes(provider)) return { available: true };
-      return { available: false, reason: `${name} cannot be used yet: set ${needs.variable} where the service runs.` };
+    availability(model) {
+      if (isUsable({ reference: '', runs: model })) return { available: true };
+      const variable = PROVIDERS[model.provider]?.needs?.variable;
+      return { available: false, reason: `${model.name} cannot be used yet: set ${variable} where the service runs.` };
     },
   };
 }
 
-function withAlias(spec: ModelSpec, { modelAliases }: ProviderSettings): ModelSpec {
-  const runsAs = modelAliases.get(spec.model);
-  return runsAs === undefined ? spec : { ...spec, runsAs };
+/** What `MODEL_ALIASES` sets for which spec. Throws a sentence for people when it names what is not there. */
+function resolveAliases(
+  specs: readonly ModelSpec[],
+  aliases: ReadonlyMap<string, string>,
+): Map<ModelSpec, { runsAs: string }> {
+  const find = (reference: string) => specs.find((spec) => spec.model.toLowerCase() === reference.toLowerCase());
+  return new Map(
+    [...aliases].map(([from, to]) => {
+      const [spec, target] = [find(from), find(to)];
+      if (!spec || !target) throw new Error(`MODEL_ALIASES: there is no model "${spec ? to : from}".`);
+      if (spec.provider !== target.provider) {
+        throw new Error(`MODEL_ALIASES: ${from} is a model of ${spec.provider}, ${to} of ${target.provider}.`);
+      }
+      // A successor that was retired itself, too, runs as its own.
+      return [spec, { runsAs: target === spec ? spec.model : (target.runsAs ?? target.model) }];
+    }),
+  );
 }
 
 /** Makes each provider once, on first use. */

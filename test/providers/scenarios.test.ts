@@ -17,7 +17,9 @@ import { PROTOCOLS, type Protocol, USAGE } from './protocols.ts';
 
 /** Every byte boundary of it is a cut: emoji with joiners, CJK, combining marks, right to left. */
 const TEXT = 'Hi 👩‍🔬, 分析 é ﷽ end';
+/** Of a stream that is to stall; other tests wait longer than any grace. */
 const IDLE_MS = 1_000;
+const PATIENT_MS = 10_000;
 
 let server: ScriptedProvider;
 const unhandled: unknown[] = [];
@@ -37,7 +39,11 @@ afterAll(async () => {
 });
 
 /** Runs one job against the script and answers how it ended. */
-async function run(protocol: Protocol, script: Script, url = server.url): Promise<Job> {
+async function run(
+  protocol: Protocol,
+  script: Script,
+  { url = server.url, idleTimeoutMs = PATIENT_MS } = {},
+): Promise<Job> {
   const clock = systemClock();
   const database = openDatabase(':memory:');
   const store = sqliteJobStore(database, clock);
@@ -55,7 +61,7 @@ async function run(protocol: Protocol, script: Script, url = server.url): Promis
       store,
       clock,
       providerFor: async () => protocol.provider(url),
-      jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, idleTimeoutMs: IDLE_MS }]]),
+      jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, idleTimeoutMs }]]),
       newId: () => crypto.randomUUID(),
       log: () => {},
       leaseMs: 60_000,
@@ -89,8 +95,8 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expect(server.requests).toHaveLength(1);
   }
 
-  async function fails(script: Script, code: string): Promise<Job> {
-    const job = await run(protocol, script);
+  async function fails(script: Script, code: string, idleTimeoutMs?: number): Promise<Job> {
+    const job = await run(protocol, script, idleTimeoutMs === undefined ? {} : { idleTimeoutMs });
     expect(job).toMatchObject({
       state: 'failed',
       error: { code },
@@ -184,16 +190,20 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
 
   test('a stream that stalls', async () => {
     const before = server.abandoned();
-    await fails(async ({ stream, write }) => {
-      stream();
-      await write(opening + delta('Hi'));
-    }, 'idle_timeout');
+    await fails(
+      async ({ stream, write }) => {
+        stream();
+        await write(opening + delta('Hi'));
+      },
+      'idle_timeout',
+      IDLE_MS,
+    );
     await expect.poll(() => server.abandoned()).toBe(before + 1);
   });
 
   test('headers that never come', async () => {
     const before = server.abandoned();
-    await fails(() => {}, 'idle_timeout');
+    await fails(() => {}, 'idle_timeout', IDLE_MS);
     await expect.poll(() => server.abandoned()).toBe(before + 1);
   });
 
@@ -216,6 +226,19 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
   test('an answer that the filter withheld keeps the usage that it cost', async () => {
     const job = await fails(streamed(opening, delta('part'), protocol.filteredEnding), 'content_policy');
     expect(job.attempts[0]?.usage).toEqual(USAGE);
+  });
+
+  test('a redirect is not followed: neither the prompt nor the key leaves for another address', async () => {
+    const elsewhere = await startScriptedProvider();
+    for (const status of [302, 307]) {
+      server.requests.length = 0;
+      await fails(
+        ({ response }) => void response.writeHead(status, { location: `${elsewhere.url}/x` }).end(),
+        'provider_error',
+      );
+    }
+    expect(elsewhere.requests).toEqual([]);
+    await elsewhere.stop();
   });
 
   test('an empty answer', () => fails(streamed(opening, ending), 'provider_error'));
@@ -256,6 +279,128 @@ describe('only there', () => {
     return failsAs(responses, streamed(responses.opening, frame), 'provider_error');
   });
 
+  test('a Gemini answer in pieces that all say STOP is kept whole, with the last usage', async () => {
+    const piece = (text: string, tokens: number) => {
+      const candidates = [{ index: 0, finishReason: 'STOP', content: { role: 'model', parts: [{ text }] } }];
+      const usageMetadata = { promptTokenCount: 1, candidatesTokenCount: tokens, totalTokenCount: tokens + 1 };
+      return `data: ${JSON.stringify({ candidates, usageMetadata })}\r\n\r\n`;
+    };
+    const job = await run(gemini, streamed(piece('one ', 1), piece('two ', 2), piece('three', 3)));
+    expect(job).toMatchObject({
+      state: 'completed',
+      result: { result: 'one two three' },
+      attempts: [{ usage: { outputTokens: 3 } }],
+    });
+  });
+
+  const chatChunk = (choice: object, more: object = {}) =>
+    `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }], ...more })}\n\n`;
+
+  test.each(['error', 'abort', 'insufficient_system_resource'])(
+    'a chat that a gateway ended with %s is no success',
+    (reason) =>
+      failsAs(
+        chat,
+        streamed(chat.opening, chat.delta('part'), chatChunk({ delta: {}, finish_reason: reason })),
+        'provider_error',
+      ).then(() => {}),
+  );
+
+  test('a chat whose content comes as parts keeps their text', async () => {
+    const content = [
+      { type: 'thinking', thinking: [] },
+      { type: 'text', text: 'Bonjour' },
+    ];
+    const job = await run(chat, streamed(chatChunk({ delta: { content } }), chat.ending));
+    expect(job).toMatchObject({ state: 'completed', result: { result: 'Bonjour' } });
+  });
+
+  test('a chat that reports usage with every chunk is counted at its end', async () => {
+    const early = chatChunk(
+      { delta: { content: 'Hi' } },
+      { usage: { prompt_tokens: 9, completion_tokens: 0, total_tokens: 9 } },
+    );
+    const job = await run(chat, streamed(early, chat.ending));
+    expect(job.attempts[0]?.usage).toEqual(USAGE);
+  });
+
+  test('a chat without usage, whose connection stays open after [DONE], is complete', async () => {
+    const job = await run(chat, async ({ stream, write }) => {
+      stream();
+      await write(`${chat.delta('Hi')}${chatChunk({ delta: {}, finish_reason: 'stop' })}data: [DONE]\n\n`);
+    });
+    expect(job).toMatchObject({ state: 'completed', result: { result: 'Hi' } });
+  });
+
+  test('a Responses answer whose text comes only with its end is kept', async () => {
+    const response = {
+      status: 'completed',
+      output: [{ type: 'message', content: [{ type: 'output_text', text: 'late' }] }],
+    };
+    const job = await run(
+      responses,
+      streamed(responses.opening, `data: ${JSON.stringify({ type: 'response.completed', response })}\n\n`),
+    );
+    expect(job).toMatchObject({ state: 'completed', result: { result: 'late' } });
+  });
+
+  test.each([
+    ['response.failed', { error: { code: 'server_error', message: 'boom' } }, 'overloaded'],
+    ['response.incomplete', { incomplete_details: { reason: 'content_filter' } }, 'content_policy'],
+  ])('%s without a status inside is what it says', (type, response, code) =>
+    failsAs(responses, streamed(responses.delta('half'), `data: ${JSON.stringify({ type, response })}\n\n`), code).then(
+      () => {},
+    ),
+  );
+
+  test.each([
+    [chat, { error: { code: 'insufficient_quota', message: 'pay' } }, 'quota_exhausted'],
+    [responses, { error: { code: 'rate_limit_exceeded', message: 'slow' } }, 'rate_limited'],
+    [responses, null, 'provider_error'],
+  ])('HTTP 200 with an error, or nothing, inside is a failure', (protocol, body, code) =>
+    failsAs(protocol, ({ json }) => json(200, body), code).then(() => {}),
+  );
+
+  test("a bad key that Gemini reports within the stream is ours, not the user's", () =>
+    failsAs(
+      gemini,
+      streamed(
+        `data: ${JSON.stringify({ error: { code: 400, message: 'bad', details: [{ reason: 'API_KEY_INVALID' }] } })}\r\n\r\n`,
+      ),
+      'auth',
+    ));
+
+  test('a quota per day is no rate limit', () =>
+    failsAs(
+      gemini,
+      ({ json }) =>
+        json(429, {
+          error: {
+            code: 429,
+            message: 'x',
+            details: [{ violations: [{ quotaId: 'GenerateRequestsPerDayPerProject' }] }],
+          },
+        }),
+      'quota_exhausted',
+    ));
+
+  test.each([
+    [{ prompt_tokens: '3', completion_tokens: 1, total_tokens: 4 }, undefined],
+    [{ prompt_tokens: 3, completion_tokens: 1e300, total_tokens: 4 }, undefined],
+    [
+      { prompt_tokens: 3, completion_tokens: 1 },
+      { inputTokens: 3, outputTokens: 1, totalTokens: 4 },
+    ],
+    [
+      { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4, prompt_tokens_details: { cached_tokens: null } },
+      { inputTokens: 3, outputTokens: 1, totalTokens: 4 },
+    ],
+  ])('odd usage %o is kept as far as it can be true', async (usage, expected) => {
+    const job = await run(chat, streamed(chat.delta('Hi'), chatChunk({ delta: {}, finish_reason: 'stop' }, { usage })));
+    expect(job).toMatchObject({ state: 'completed' });
+    expect(job.attempts[0]?.usage).toEqual(expected);
+  });
+
   test('a bad key at Gemini is a 400 with a reason', () =>
     failsAs(
       gemini,
@@ -277,7 +422,7 @@ describe('only there', () => {
   );
 
   test.each(PROTOCOLS)('a refused connection: $name', async (protocol) => {
-    const job = await run(protocol, () => {}, 'http://127.0.0.1:1');
+    const job = await run(protocol, () => {}, { url: 'http://127.0.0.1:1' });
     expect(job).toMatchObject({ state: 'failed', error: { code: 'network' } });
   });
 });

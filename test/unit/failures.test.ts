@@ -36,6 +36,13 @@ describe('a wait', () => {
   });
 });
 
+test("a vendor's sentence is short, is no page, and never repeats the key that was used", () => {
+  const shown = (vendorText: string) => failure('invalid_request', { vendorText, secret: 'gsk_secret123456' }).message;
+  expect(shown('no such model for gsk_secret123456')).toBe('The provider refuses the request: no such model for ***');
+  expect(shown('<html><body>Not found</body></html>')).toBe('The provider refuses the request: it gave no reason');
+  expect(shown('x'.repeat(2_000_000)).length).toBeLessThan(400);
+});
+
 test("a vendor's sentence loses whatever looks like a key", () => {
   const error = failure('invalid_request', { vendorText: 'bad sk-proj-abc123_XY and AIzaSyA-99 here' });
   expect(error.message).toBe('The provider refuses the request: bad *** and *** here');

@@ -129,6 +129,6 @@ test.each([
   expect(parseIdempotencyKey(header)).toBe(key);
 });
 
-test.each(['', '""', 'x'.repeat(256)])('the header %j is refused', (header) => {
-  expect(() => parseIdempotencyKey(header)).toThrow('must have 1 to 255 characters');
+test.each(['', '""', 'x'.repeat(256), 'schlüssel', 'a\tb'])('the header %j is refused', (header) => {
+  expect(() => parseIdempotencyKey(header)).toThrow('must be 1 to 255 visible ASCII characters');
 });

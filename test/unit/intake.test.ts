@@ -1,7 +1,7 @@
 /** Published submissions: taken in once, run in the same delivery, and never lost without a trace. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
-import { intakeHandler } from '../../shared/http/intake.ts';
+import { intakeHandler, subscriptionPrincipal } from '../../shared/http/intake.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
 import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
 
@@ -78,6 +78,13 @@ describe('what cannot be taken in is a failed job, once, and acknowledged', () =
     ],
     ['an unknown field', { ...GOOD, tenant: 'other' }, 'invalid_request', 'tenant: is not a known field'],
     ['a lone surrogate', '{"job_type":"\\ud800"}', 'invalid_request', 'lone surrogate'],
+    [
+      'an id beside a key',
+      { ...GOOD, job_id: ID, idempotency_key: 'k' },
+      'invalid_request',
+      'must not be given beside job_id',
+    ],
+    ['a wrong key', { ...GOOD, idempotency_key: 'ü' }, 'invalid_request', 'visible ASCII'],
     ['a wrong id', { ...GOOD, job_id: 'x' }, 'invalid_request', 'job_id: must be a UUID of version 4 or 7'],
     ['an unknown model', { ...GOOD, model_id: 'nope' }, 'invalid_request', 'model_id: no such model'],
     ['a model without a key', { ...GOOD, model_id: 'gpt-4' }, 'model_unavailable', 'OPENAI_API_KEY'],
@@ -95,6 +102,22 @@ describe('what cannot be taken in is a failed job, once, and acknowledged', () =
     const publish = open();
     await publish({ ...GOOD, job_id: ID, model_id: 'nope' });
     expect(await world.service.get(ADA, ID)).toMatchObject({ jobType: 'general_llm_request', model: { name: 'nope' } });
+  });
+
+  test('a key that named a wrong submission is free for the mended one', async () => {
+    const publish = open();
+    await publish({ ...GOOD, idempotency_key: 'k', model_id: 'nope' }, 'm-1');
+    await publish({ ...GOOD, idempotency_key: 'k', model_id: 'gpt-4' }, 'm-2');
+    await publish({ ...GOOD, idempotency_key: ' "k" ' }, 'm-3');
+    await publish({ ...GOOD, idempotency_key: 'k' }, 'm-4');
+    expect((await jobs()).map((job) => job.state).sort()).toEqual(['completed', 'failed', 'failed']);
+  });
+
+  test('its sentence is short, whatever the message calls its fields', async () => {
+    const publish = open();
+    const names = Array.from({ length: 12 }, (_, index) => [`${index}`.repeat(100_000), 1]);
+    await publish({ ...GOOD, ...Object.fromEntries(names) });
+    expect((await jobs())[0]?.error?.message.length).toBeLessThan(5_000);
   });
 
   test('a wrong repeat leaves the job that it names as it is', async () => {
@@ -116,6 +139,26 @@ test('a store that gives no answer asks for another delivery, which then makes t
   expect(world.store.fired()).toBe(1);
   expect(await publish(GOOD)).toBe(true);
   expect(await jobs()).toHaveLength(1);
+});
+
+test('bytes that are no UTF-8, and a message without data, leave a trace, too', async () => {
+  open();
+  const handle = intakeHandler({ ...world, parse: () => ({ wrong: [{ path: '', message: 'x' }] }) }, ADA);
+  const data = Buffer.from([0x22, 0xff, 0x22]).toString('base64');
+  expect(await handle({ message: { data, messageId: 'm-1' } })).toBe(true);
+  expect(await handle({ message: { attributes: { a: 'b' }, messageId: 'm-2' } })).toBe(true);
+  expect(await jobs()).toHaveLength(2);
+  expect((await jobs()).every((job) => job.error?.message === 'the message is not JSON')).toBe(true);
+});
+
+test.each([
+  ['https://w/submissions', { tenant: 'default', user: 'local' }],
+  ['https://w/submissions?tenant=acme&user=reports', { tenant: 'acme', user: 'reports' }],
+  ['https://w/submissions?tenant=a~b', undefined],
+  ['https://w/submissions?user=', undefined],
+])('%s publishes as %o', (url, principal) => {
+  const found = subscriptionPrincipal(new URL(url));
+  expect(found && { tenant: found.tenant, user: found.user }).toEqual(principal);
 });
 
 test('a body that is no delivery is acknowledged and logged', async () => {

@@ -38,7 +38,7 @@ describe('an answer of status', () => {
     [500, { code: 'a code that nobody knows' }, 'overloaded'],
     [400, { code: null }, 'invalid_request'],
   ])('%i with %o is %s', (status, error, code) => {
-    expect(classifyOpenaiError(answered(status, error), NOW)).toMatchObject({ name: 'ServiceError', code });
+    expect(classifyOpenaiError(answered(status, error), undefined, NOW)).toMatchObject({ name: 'ServiceError', code });
   });
 });
 
@@ -49,9 +49,10 @@ describe('without an answer,', () => {
     ['a stream that was cut', new TypeError('terminated'), 'network'],
     ['a frame that is not JSON', new SyntaxError('Unexpected token <'), 'provider_error'],
     ['an error event within the stream', new APIError(undefined, {}, 'in the stream', undefined), 'provider_error'],
-    ['something that is no error', 'thrown', 'network'],
+    ['something that is no error', 'thrown', 'provider_error'],
+    ['a shape that nobody expects', new TypeError('Cannot read properties of null'), 'provider_error'],
   ])('%s is classified', (_, error, code) => {
-    expect(classifyOpenaiError(error, NOW).code).toBe(code);
+    expect(classifyOpenaiError(error, undefined, NOW).code).toBe(code);
   });
 
   test('an error that is ours already stays as it is', () => {
@@ -83,9 +84,9 @@ describe('the sentence', () => {
 });
 
 test('a wait that the vendor asks for is kept', () => {
-  expect(classifyOpenaiError(answered(429, {}, { 'retry-after': '20' }), NOW).retryAfterMs).toBe(20_000);
-  expect(classifyOpenaiError(answered(503, {}, { 'retry-after-ms': '250' }), NOW).retryAfterMs).toBe(250);
-  expect(classifyOpenaiError(answered(429, {}), NOW).retryAfterMs).toBeUndefined();
+  expect(classifyOpenaiError(answered(429, {}, { 'retry-after': '20' }), undefined, NOW).retryAfterMs).toBe(20_000);
+  expect(classifyOpenaiError(answered(503, {}, { 'retry-after-ms': '250' }), undefined, NOW).retryAfterMs).toBe(250);
+  expect(classifyOpenaiError(answered(429, {}), undefined, NOW).retryAfterMs).toBeUndefined();
 });
 
 describe('a failure that the answer itself reports:', () => {
@@ -94,10 +95,13 @@ describe('a failure that the answer itself reports:', () => {
     ['server_error', 'overloaded'],
     ['content_filter', 'content_policy'],
     ['a code that nobody knows', 'provider_error'],
+    ['constructor', 'provider_error'],
+    [429, 'rate_limited'],
+    ['503', 'overloaded'],
     [null, 'provider_error'],
     [undefined, 'provider_error'],
   ])('%s is %s', (reported, code) => {
-    expect(failureOf(reported, `it broke for ${KEY}`)).toMatchObject({
+    expect(failureOf({ code: reported, message: `it broke for ${KEY}` })).toMatchObject({
       code,
       message: expect.not.stringContaining('abcdef'),
     });

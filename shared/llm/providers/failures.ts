@@ -16,12 +16,20 @@ const SENTENCES: Partial<Record<FailureCode, string>> = {
   provider_error: 'The provider could not answer.',
 };
 
-export type FailureFacts = { cause?: unknown; vendorText?: string | undefined; retryAfterMs?: number | undefined };
+export type FailureFacts = {
+  cause?: unknown;
+  vendorText?: string | undefined;
+  /** The key that was used: a vendor's text may repeat it. */
+  secret?: string | undefined;
+  retryAfterMs?: number | undefined;
+};
 
 /** A failure of a call, in our words. */
-export function failure(code: FailureCode, { cause, vendorText, retryAfterMs }: FailureFacts = {}): ServiceError {
-  const sentence =
-    SENTENCES[code] ?? `The provider refuses the request: ${withoutKeys(vendorText ?? 'it gave no reason')}`;
+export function failure(
+  code: FailureCode,
+  { cause, vendorText, secret, retryAfterMs }: FailureFacts = {},
+): ServiceError {
+  const sentence = SENTENCES[code] ?? `The provider refuses the request: ${shown(vendorText, secret)}`;
   return new ServiceError(code, sentence, {
     ...(cause === undefined ? {} : { cause }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -32,9 +40,24 @@ export function failure(code: FailureCode, { cause, vendorText, retryAfterMs }: 
 export function codeOfStatus(status: number | undefined): FailureCode {
   if (status === undefined) return 'provider_error';
   if (status === 401 || status === 403) return 'auth';
+  if (status === 402) return 'quota_exhausted';
   if (status === 429) return 'rate_limited';
   if (status === 408 || status >= 500) return 'overloaded';
   return 'invalid_request';
+}
+
+/** Is this the failure of a connection, as Node's `fetch` reports it? Anything else is an answer that made no sense. */
+export function isConnectionFailure(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && /^(UND_ERR|E[A-Z]+$)/.test(cause.code)) return true;
+    if (cause instanceof TypeError && /^(terminated|fetch failed)/.test(cause.message)) return true;
+  }
+  return false;
+}
+
+/** A vendor's words for a request that is larger than the model's context window. */
+export function saysContextOverflow(text: string | undefined): boolean {
+  return /maximum context length|context window|token count.*exceeds/i.test(text ?? '');
 }
 
 /**
@@ -52,7 +75,12 @@ export function retryAfterOf(headers: Headers | undefined, nowMs: number): numbe
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 
-/** A vendor's sentence without anything that looks like a key of theirs. */
-function withoutKeys(text: string): string {
-  return text.replace(/\b(sk-|AIza)[\w*-]{4,}/g, '***');
+const VENDOR_TEXT_MOST = 300;
+
+/** A vendor's sentence as it may be shown: short, no page, and without anything that is or looks like a key. */
+function shown(text: string | undefined, secret: string | undefined): string {
+  if (!text?.trim() || /<\/?[a-z!][^>]*>/i.test(text)) return 'it gave no reason';
+  const withoutSecret = secret ? text.replaceAll(secret, '***') : text;
+  const clean = withoutSecret.replace(/\b(sk-|AIza)[\w*-]{4,}/g, '***').toWellFormed();
+  return clean.length <= VENDOR_TEXT_MOST ? clean : `${clean.slice(0, VENDOR_TEXT_MOST).toWellFormed()}…`;
 }

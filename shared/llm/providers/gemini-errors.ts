@@ -3,21 +3,29 @@
  * `Error`; what is left are `status`, `errorDetails` and, for a few, only the message.
  */
 import { type FailureCode, ServiceError } from '../../core/errors.ts';
-import { codeOfStatus, failure } from './failures.ts';
+import { codeOfStatus, failure, saysContextOverflow } from './failures.ts';
 
-type Detail = { '@type'?: string; reason?: string; retryDelay?: string; violations?: unknown };
-type GeminiError = { status?: number | string; code?: number; message?: string; errorDetails?: Detail[] };
+type Detail = { '@type'?: string; reason?: string; retryDelay?: string; violations?: { quotaId?: string }[] };
+/** Thrown by the package it has `errorDetails`; within a stream the same list is `details`. */
+type GeminiError = {
+  status?: number | string;
+  code?: number;
+  message?: string;
+  errorDetails?: Detail[];
+  details?: Detail[];
+};
 
 /** An error of the package, or an error object in the stream, as the `ServiceError` of its class. */
-export function classifyGeminiError(error: unknown): ServiceError {
+export function classifyGeminiError(error: unknown, secret?: string): ServiceError {
   if (error instanceof ServiceError) return error;
   const known = (error ?? {}) as GeminiError;
   const status = typeof known.status === 'number' ? known.status : known.code;
   if (status === undefined) return failure(isUnreadable(error) ? 'provider_error' : 'network', { cause: error });
-  const details = known.errorDetails ?? [];
+  const details = known.errorDetails ?? known.details ?? [];
   return failure(codeOf(status, details, known.message ?? ''), {
     cause: error,
     vendorText: known.message,
+    secret,
     retryAfterMs: retryDelayOf(details),
   });
 }
@@ -25,7 +33,10 @@ export function classifyGeminiError(error: unknown): ServiceError {
 function codeOf(status: number, details: Detail[], message: string): FailureCode {
   // A bad key is a 400 there.
   if (details.some((detail) => detail.reason === 'API_KEY_INVALID')) return 'auth';
-  if (status === 400 && /token count.*exceeds/i.test(message)) return 'context_overflow';
+  if (status === 400 && saysContextOverflow(message)) return 'context_overflow';
+  // A quota per day does not come back within a job's patience, one per minute does.
+  const violations = details.flatMap((detail) => detail.violations ?? []);
+  if (violations.some(({ quotaId }) => /PerDay/i.test(quotaId ?? ''))) return 'quota_exhausted';
   return codeOfStatus(status);
 }
 

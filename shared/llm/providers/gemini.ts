@@ -2,12 +2,35 @@
  * Gemini through `@google/generative-ai`, streamed. That package is archived upstream; it is named in this file and its
  * transformer alone.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EnhancedGenerateContentResponse, GoogleGenerativeAI, UsageMetadata } from '@google/generative-ai';
 import { ServiceError } from '../../core/errors.ts';
 import type { Usage } from '../../core/job.ts';
 import type { FinishReason, LlmPart, LlmProvider } from '../../core/ports.ts';
 import { toGeminiBody } from '../transformers/gemini.ts';
+import { withGrace } from './after-end.ts';
 import { classifyGeminiError } from './gemini-errors.ts';
+import { limitedFetch } from './limited-fetch.ts';
+
+/** What our `fetch` refused within a call: the package passes on neither the error nor its cause. */
+type Guard = { refusal?: ServiceError };
+const guarded = new AsyncLocalStorage<Guard>();
+let isGuarding = false;
+
+/** The package takes no `fetch`: within its calls, and nowhere else, the global one is bounded and follows no redirect. */
+function guardFetch(): void {
+  if (isGuarding) return;
+  isGuarding = true;
+  const plain = globalThis.fetch;
+  globalThis.fetch = (url, init) => {
+    const guard = guarded.getStore();
+    if (!guard) return plain(url, init);
+    const note = (refusal: ServiceError) => {
+      guard.refusal = refusal;
+    };
+    return limitedFetch(plain, note)(url, init);
+  };
+}
 
 export type GeminiOptions = { apiKey?: string | undefined; baseUrl?: string | undefined };
 
@@ -37,6 +60,7 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
       // The package sends the request all the same when its signal is aborted already.
       signal.throwIfAborted();
       client ??= import('@google/generative-ai').then((sdk) => new sdk.GoogleGenerativeAI(options.apiKey ?? ''));
+      guardFetch();
       const model = (await client).getGenerativeModel(
         { model: request.model },
         options.baseUrl ? { baseUrl: options.baseUrl } : {},
@@ -44,16 +68,19 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
       // Its listeners on a signal are never removed, and breaking off the loop does not end the request.
       const abort = new AbortController();
       const stop = () => abort.abort(signal.reason);
+      const guard: Guard = {};
       signal.addEventListener('abort', stop);
       try {
-        const { stream, response } = await model.generateContentStream(toGeminiBody(request), { signal: abort.signal });
+        const { stream, response } = await guarded.run(guard, () =>
+          model.generateContentStream(toGeminiBody(request), { signal: abort.signal }),
+        );
         // The gathered response rejects on its own when the stream breaks.
         response.catch(() => {});
         yield { type: 'accepted' };
         yield* partsOf(stream);
       } catch (error) {
         signal.throwIfAborted();
-        throw classifyGeminiError(error);
+        throw guard.refusal ?? classifyGeminiError(error, options.apiKey);
       } finally {
         signal.removeEventListener('abort', stop);
         abort.abort();
@@ -66,7 +93,7 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
 async function* partsOf(stream: AsyncIterable<Chunk>): AsyncIterable<LlmPart> {
   let usage: Usage | undefined;
   let ended: string | undefined;
-  for await (const chunk of stream) {
+  for await (const chunk of withGrace(stream, () => ended !== undefined)) {
     if (chunk.error) throw classifyGeminiError(chunk.error);
     // Early chunks leave out the count of output tokens; the last one has everything.
     if (chunk.usageMetadata) usage = toUsage(chunk.usageMetadata);
@@ -84,8 +111,6 @@ async function* partsOf(stream: AsyncIterable<Chunk>): AsyncIterable<LlmPart> {
       .join('');
     yield text === '' ? { type: 'activity' } : { type: 'text-delta', text };
     if (reason && reason !== 'FINISH_REASON_UNSPECIFIED') ended = reason;
-    // The last chunk has both; the answer is whole, even if the stream stays open.
-    if (ended !== undefined && chunk.usageMetadata) break;
   }
   if (usage) yield { type: 'usage', usage };
   if (ended !== undefined) yield { type: 'finish', reason: toFinishReason(ended) };
@@ -101,7 +126,7 @@ function toFinishReason(reason: string): FinishReason {
 function toUsage(usage: WireUsage): Usage {
   const thoughts = usage.thoughtsTokenCount ?? 0;
   return {
-    inputTokens: usage.promptTokenCount ?? 0,
+    inputTokens: usage.promptTokenCount,
     outputTokens: (usage.candidatesTokenCount ?? 0) + thoughts,
     totalTokens: usage.totalTokenCount ?? 0,
     cachedInputTokens: usage.cachedContentTokenCount,

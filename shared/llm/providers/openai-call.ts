@@ -5,7 +5,8 @@ import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart } from '../../core/ports.ts';
-import { classifyOpenaiError } from './openai-errors.ts';
+import { limitedFetch } from './limited-fetch.ts';
+import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
 
 export type OpenaiClientOptions = { apiKey?: string | undefined; baseUrl?: string | undefined };
 
@@ -15,32 +16,17 @@ export function openaiClient({ apiKey, baseUrl }: OpenaiClientOptions): OpenAI {
     apiKey: apiKey ?? 'none',
     ...(baseUrl ? { baseURL: baseUrl } : {}),
     maxRetries: 0,
-    fetch: limitedFetch,
+    fetch: limitedFetch(fetch),
     // The SDK prints frames that it cannot parse: answers do not belong in logs.
     logLevel: 'off',
   });
 }
 
-/** A streamed answer of the largest size that is stored takes about 30 MB on the wire. */
-const WIRE_BYTES_MOST = 64 * 1024 * 1024;
-
-/** `fetch`, whose bodies end with an error beyond a size: an SDK that gathers a whole body must not fill the memory. */
-async function limitedFetch(url: string | URL | Request, init?: RequestInit): Promise<Response> {
-  const response = await fetch(url, init);
-  let bytes = 0;
-  const limit = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength;
-      if (bytes > WIRE_BYTES_MOST) throw new ServiceError('response_too_large', 'The answer is too large on the wire.');
-      controller.enqueue(chunk);
-    },
-  });
-  return new Response(response.body?.pipeThrough(limit) ?? null, response);
-}
-
 export type OpenaiCall<Event, Whole> = {
   client: OpenAI;
   signal: AbortSignal;
+  /** The key, which must not get into an error's text. */
+  secret: string | undefined;
   /** Sends the request and resolves with the response as soon as its headers are here. */
   send(client: OpenAI, signal: AbortSignal): Promise<Response>;
   partsOfEvent(event: Event): Iterable<LlmPart>;
@@ -62,7 +48,10 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
       const events = Stream.fromSSEResponse<Event>(response, abort, call.client);
       for await (const event of events) yield* call.partsOfEvent(event);
     } else if (type.includes('json')) {
-      yield* call.partsOfWhole((await response.json()) as Whole);
+      const whole = (await response.json()) as (Whole & { error?: WireError | null }) | null;
+      // Gateways answer 200 with an error inside.
+      if (whole === null || whole.error) throw failureOf(whole?.error, call.secret);
+      yield* call.partsOfWhole(whole);
     } else {
       throw new ServiceError(
         'provider_error',
@@ -71,7 +60,7 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
     }
   } catch (error) {
     call.signal.throwIfAborted();
-    throw classifyOpenaiError(error);
+    throw classifyOpenaiError(error, call.secret);
   } finally {
     call.signal.removeEventListener('abort', stop);
     // A consumer that stops reading must not leave the provider writing, and charging.

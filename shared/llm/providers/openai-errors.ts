@@ -1,35 +1,53 @@
 /** What a failure of OpenAI's SDK means, in our classes. */
 import { APIConnectionError, APIError } from 'openai';
 import { type FailureCode, ServiceError } from '../../core/errors.ts';
-import { codeOfStatus, failure, retryAfterOf } from './failures.ts';
+import { codeOfStatus, failure, isConnectionFailure, retryAfterOf, saysContextOverflow } from './failures.ts';
 
-/** The vendor's error codes that mean something else than their HTTP status says. */
-const BY_CODE: Record<string, FailureCode> = {
-  insufficient_quota: 'quota_exhausted',
-  rate_limit_exceeded: 'rate_limited',
-  context_length_exceeded: 'context_overflow',
-  content_filter: 'content_policy',
-  content_policy_violation: 'content_policy',
-  invalid_prompt: 'content_policy',
-  invalid_api_key: 'auth',
-  server_error: 'overloaded',
-};
+/** An error object on the wire; what compatible servers put into it varies. */
+export type WireError = { code?: unknown; type?: unknown; message?: unknown };
+
+/** The vendor's words that mean something else than their HTTP status says. */
+const BY_WORD = new Map<unknown, FailureCode>([
+  ['insufficient_quota', 'quota_exhausted'],
+  ['rate_limit_exceeded', 'rate_limited'],
+  ['rate_limit_error', 'rate_limited'],
+  ['context_length_exceeded', 'context_overflow'],
+  ['content_filter', 'content_policy'],
+  ['content_policy_violation', 'content_policy'],
+  ['invalid_prompt', 'content_policy'],
+  ['invalid_api_key', 'auth'],
+  ['authentication_error', 'auth'],
+  ['server_error', 'overloaded'],
+  ['overloaded_error', 'overloaded'],
+]);
 
 /** An error thrown by the SDK, as the `ServiceError` of its class. */
-export function classifyOpenaiError(error: unknown, nowMs: number = Date.now()): ServiceError {
+export function classifyOpenaiError(error: unknown, secret?: string, nowMs: number = Date.now()): ServiceError {
   if (error instanceof ServiceError) return error;
-  if (error instanceof APIConnectionError) return failure('network', { cause: error });
-  if (error instanceof APIError) {
-    const code = (error.code ? BY_CODE[error.code] : undefined) ?? codeOfStatus(error.status);
-    return failure(code, { cause: error, vendorText: error.message, retryAfterMs: retryAfterOf(error.headers, nowMs) });
+  if (error instanceof APIConnectionError) {
+    // A redirect that was refused, wrapped by the SDK.
+    return error.cause instanceof ServiceError ? error.cause : failure('network', { cause: error });
   }
-  // Malformed JSON, in a frame or as the whole answer.
-  if (error instanceof SyntaxError) return failure('provider_error', { cause: error });
-  // A socket cut within a stream is a TypeError ("terminated").
-  return failure('network', { cause: error });
+  if (error instanceof APIError) {
+    const { message, headers, status } = error;
+    const code = codeOf(error, status) ?? codeOfStatus(status);
+    return failure(code, { cause: error, vendorText: message, secret, retryAfterMs: retryAfterOf(headers, nowMs) });
+  }
+  // Malformed JSON is a SyntaxError, JSON of another shape a TypeError of our own; a socket that was cut is neither.
+  return failure(isConnectionFailure(error) ? 'network' : 'provider_error', { cause: error });
 }
 
 /** A failure that the answer itself reported. */
-export function failureOf(code: string | null | undefined, message: string | undefined): ServiceError {
-  return failure((code ? BY_CODE[code] : undefined) ?? 'provider_error', { vendorText: message });
+export function failureOf(error: WireError | null | undefined, secret?: string): ServiceError {
+  const vendorText = typeof error?.message === 'string' ? error.message : undefined;
+  return failure(codeOf(error ?? {}, undefined) ?? 'provider_error', { vendorText, secret });
+}
+
+function codeOf({ code, type, message }: WireError, status: number | undefined): FailureCode | undefined {
+  const word = BY_WORD.get(code) ?? BY_WORD.get(type);
+  if (word) return word;
+  if (saysContextOverflow(String(message ?? ''))) return 'context_overflow';
+  // Gateways put an HTTP status where OpenAI has a word.
+  const numeric = status === undefined && /^\d{3}$/.test(String(code)) ? Number(code) : undefined;
+  return numeric === undefined ? undefined : codeOfStatus(numeric);
 }

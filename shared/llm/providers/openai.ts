@@ -20,10 +20,11 @@ export function openaiProvider(options: OpenaiClientOptions): LlmProvider {
   return {
     generate(request, { signal }) {
       // Said before the end, thrown at the end: a refusal is paid for, and its usage comes last.
-      const said = { refusal: false };
+      const said: Said = { refusal: false, text: false };
       return openaiCall<ResponseStreamEvent, WholeResponse>({
         client,
         signal,
+        secret: options.apiKey,
         send: (api: OpenAI, abort) => api.responses.create(toResponsesBody(request), { signal: abort }).asResponse(),
         partsOfEvent: (event) => partsOfEvent(event, said),
         partsOfWhole: (response) => partsOfWhole(response, said),
@@ -32,19 +33,27 @@ export function openaiProvider(options: OpenaiClientOptions): LlmProvider {
   };
 }
 
-type Said = { refusal: boolean };
+/** What was said before the end: a refusal, or any text. */
+type Said = { refusal: boolean; text: boolean };
+
+const STATUS_OF = {
+  'response.completed': 'completed',
+  'response.incomplete': 'incomplete',
+  'response.failed': 'failed',
+} as const;
 
 function* partsOfEvent(event: ResponseStreamEvent, said: Said): Iterable<LlmPart> {
   switch (event.type) {
     case 'response.output_text.delta':
-      yield { type: 'text-delta', text: event.delta };
+      said.text = true;
+      yield { type: 'text-delta', text: textOf(event.delta) };
       return;
     case 'error':
-      throw failureOf(event.code, event.message);
+      throw failureOf(event);
     case 'response.failed':
     case 'response.completed':
     case 'response.incomplete':
-      yield* endOf(event.response, said);
+      yield* endOf({ ...event.response, status: event.response.status ?? STATUS_OF[event.type] }, said);
       return;
     default:
       said.refusal ||= event.type === 'response.refusal.done';
@@ -53,32 +62,40 @@ function* partsOfEvent(event: ResponseStreamEvent, said: Said): Iterable<LlmPart
 }
 
 /** A compatible server may answer a streaming request with one JSON document. */
-function* partsOfWhole(response: WholeResponse, said: Said): Iterable<LlmPart> {
+function partsOfWhole(response: WholeResponse, said: Said): Iterable<LlmPart> {
+  return endOf(response, said);
+}
+
+/**
+ * The end of an answer: its text where none was streamed, its usage, so that a failure keeps it, and how it ended. The
+ * status inside decides: servers exist that say "completed" of a failure.
+ */
+function* endOf(response: WholeResponse, said: Said): Iterable<LlmPart> {
   for (const item of response.output ?? []) {
     if (item.type !== 'message') continue;
     for (const content of item.content) {
-      if (content.type === 'output_text') yield { type: 'text-delta', text: content.text };
-      else said.refusal = true;
+      if (content.type === 'refusal') said.refusal = true;
+      else if (!said.text) yield { type: 'text-delta', text: textOf(content.text) };
     }
   }
-  yield* endOf(response, said);
-}
-
-/** Usage first, so that a failure keeps it. The status inside decides: servers exist that say "completed" of a failure. */
-function* endOf(response: WholeResponse, said: Said): Iterable<LlmPart> {
   if (response.usage) yield { type: 'usage', usage: toUsage(response.usage) };
+  if (response.error) throw failureOf(response.error);
   if (said.refusal) throw new ServiceError('content_policy', 'The model refused to answer.');
   switch (response.status) {
     case 'completed':
-    case undefined:
       yield { type: 'finish', reason: 'stop' };
       return;
     case 'incomplete':
       yield { type: 'finish', reason: toFinishReason(response.incomplete_details?.reason) };
       return;
     default:
-      throw failureOf(response.error?.code, response.error?.message);
+      throw failureOf(response.error);
   }
+}
+
+function textOf(text: unknown): string {
+  if (typeof text === 'string') return text;
+  throw new ServiceError('provider_error', 'The provider answered with content that is no text.');
 }
 
 function toFinishReason(incomplete: string | undefined): FinishReason {

@@ -1,0 +1,34 @@
+/**
+ * The last moments of an answer: its end is known, but more may come (usage, a last piece), or nothing ever again from a
+ * server that leaves the connection open, or a cut that does not matter any more.
+ */
+
+const GRACE_MS = 2_000;
+
+/** Yields from a source; once `ended()` holds, waits only a moment for each further item, and takes an error for the end. */
+export async function* withGrace<T>(source: AsyncIterable<T>, ended: () => boolean): AsyncIterable<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const step = await (ended() ? nextWithin(iterator) : iterator.next());
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    // Not awaited: a source that hangs in `next` never returns.
+    void Promise.resolve(iterator.return?.()).catch(() => {});
+  }
+}
+
+async function nextWithin<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
+  const over: IteratorResult<T> = { done: true, value: undefined };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<IteratorResult<T>>((resolve) => {
+    timer = setTimeout(() => resolve(over), GRACE_MS);
+  });
+  try {
+    return await Promise.race([iterator.next().catch(() => over), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
