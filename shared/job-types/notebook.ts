@@ -35,8 +35,16 @@ export type Notebook = z.infer<typeof notebookSchema>;
 type Cell = Notebook['cells'][number];
 type Output = NonNullable<Cell['outputs']>[number];
 
-/** The notebook as text of at most `charactersMost`, cut between cells; how many cells were left out at the end. */
-export function renderNotebook(notebook: Notebook, charactersMost: number): { text: string; cellsLeftOut: number } {
+export type RenderedNotebook = {
+  text: string;
+  /** How many cells were left out at the end. */
+  cellsLeftOut: number;
+  /** Is the last cell that is shown cut within itself? Only a first cell that is too long alone. */
+  isCut: boolean;
+};
+
+/** The notebook as text of at most `charactersMost`, cut between cells where that leaves any. */
+export function renderNotebook(notebook: Notebook, charactersMost: number): RenderedNotebook {
   const rendered: string[] = [];
   let characters = 0;
   for (const [index, each] of notebook.cells.entries()) {
@@ -45,7 +53,23 @@ export function renderNotebook(notebook: Notebook, charactersMost: number): { te
     if (characters > charactersMost) break;
     rendered.push(next);
   }
-  return { text: rendered.join('\n'), cellsLeftOut: notebook.cells.length - rendered.length };
+  const [first] = notebook.cells;
+  const isCut = rendered.length === 0 && first !== undefined;
+  if (isCut) rendered.push(renderCell(first, 1).slice(0, charactersMost).toWellFormed());
+  return { text: rendered.join('\n'), cellsLeftOut: notebook.cells.length - rendered.length, isCut };
+}
+
+/** The notebook without what is never sent on: images, which are most of a plotted notebook's size, keep their names. */
+export function withoutImages(notebook: Notebook): Notebook {
+  const slim = (data: Record<string, unknown>) =>
+    Object.fromEntries(Object.entries(data).map(([type, value]) => [type, type.startsWith('image/') ? '' : value]));
+  const cells = notebook.cells.map((each) => ({
+    ...each,
+    ...(each.outputs
+      ? { outputs: each.outputs.map((out) => (out.data ? { ...out, data: slim(out.data) } : out)) }
+      : {}),
+  }));
+  return { ...notebook, cells };
 }
 
 function renderCell({ cell_type, source, outputs = [] }: Cell, number: number): string {
@@ -55,13 +79,16 @@ function renderCell({ cell_type, source, outputs = [] }: Cell, number: number): 
   return `## Cell ${number} (${cell_type})\n${body}${results}\n`;
 }
 
+/** The first of these that an output has is shown. */
+const TEXT_TYPES = ['text/plain', 'text/markdown', 'text/html'];
+
 function renderOutput({ text: stream, data, ename, evalue }: Output): string {
   if (stream !== undefined) return join(stream);
   if (ename !== undefined) return `${ename}: ${evalue ?? ''}`;
-  const plain = text.safeParse(data?.['text/plain']);
+  const shown = TEXT_TYPES.map((type) => text.safeParse(data?.[type]).data).find((found) => found !== undefined);
   const images = Object.keys(data ?? {}).filter((type) => type.startsWith('image/'));
   return [
-    ...(plain.success ? [join(plain.data)] : []),
+    ...(shown === undefined ? [] : [join(shown)]),
     ...images.map((type) => `[an image, ${type}, is not shown]`),
   ].join('\n');
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { conversation, fields, text } from './fields.ts';
 import { ATTEMPT_TIMEOUT_MS, IDLE_TIMEOUT_MS, type JobTypeDefinition, textResult } from './job-type.ts';
-import { type Notebook, notebookSchema, renderNotebook } from './notebook.ts';
+import { type Notebook, notebookSchema, renderNotebook, withoutImages } from './notebook.ts';
 
 /** About 30,000 tokens: what the smaller models of the catalog can read with room for an answer. */
 const NOTEBOOK_CHARACTERS_MOST = 120_000;
@@ -17,22 +17,27 @@ const inputSchema = fields({
   instructions: text.optional(),
   system_message: text.optional(),
   full_input: text.optional(),
-}).superRefine((input, context) => {
-  const fail = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path, message });
-  if ((input.notebook === undefined) === (input.full_input === undefined)) {
-    fail(['notebook'], 'is required: give either notebook or full_input, not both');
-  }
-  if (input.notebook === undefined && input.instructions !== undefined)
-    fail(['instructions'], 'goes with notebook only');
-  if (input.full_input === undefined && input.system_message !== undefined) {
-    fail(['system_message'], 'goes with full_input only; with notebook use instructions');
-  }
-  if (input.notebook !== undefined) {
-    const read = readNotebook(input.notebook);
-    for (const issue of read.error?.issues ?? [])
+})
+  .superRefine((input, context) => {
+    const fail = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if ((input.notebook === undefined) === (input.full_input === undefined)) {
+      fail(['notebook'], 'is required: give either notebook or full_input, not both');
+    }
+    if (input.notebook === undefined && input.instructions !== undefined)
+      fail(['instructions'], 'goes with notebook only');
+    if (input.full_input === undefined && input.system_message !== undefined) {
+      fail(['system_message'], 'goes with full_input only; with notebook use instructions');
+    }
+    if (input.notebook === undefined) return;
+    const content = contentOf(input.notebook);
+    if (content === undefined) return fail(['notebook'], 'is not JSON; it must be a notebook, an object or its JSON');
+    for (const issue of notebookSchema.safeParse(content).error?.issues ?? []) {
       context.addIssue({ ...issue, path: ['notebook', ...issue.path] } as never);
-  }
-});
+    }
+  })
+  .transform((input) =>
+    input.notebook === undefined ? input : { ...input, notebook: withoutImages(contentOf(input.notebook) as Notebook) },
+  );
 
 type Input = z.infer<typeof inputSchema>;
 
@@ -43,35 +48,36 @@ export const reviewColab: JobTypeDefinition = {
   idleTimeoutMs: IDLE_TIMEOUT_MS,
 
   toRequest(input, { model }) {
-    const { system_message, full_input, instructions } = input as Input;
-    if (full_input !== undefined) return { model, messages: conversation(system_message, full_input) };
-    const { text: cells, cellsLeftOut } = render(input as Input);
-    const note = cellsLeftOut > 0 ? `\n(${leftOut(cellsLeftOut)})\n` : '';
+    const { system_message, full_input, instructions, notebook } = input as Input;
+    if (notebook === undefined) return { model, messages: conversation(system_message, full_input ?? '') };
+    const { text: cells, note } = render(notebook);
     const asked = instructions === undefined ? '' : `\n${instructions}\n`;
-    return { model, messages: conversation(REVIEWER, `${cells}${note}${asked}`) };
+    return { model, messages: conversation(REVIEWER, `${cells}${note ? `\n(${note})\n` : ''}${asked}`) };
   },
 
   toResult(answer, input) {
-    const { cellsLeftOut } = (input as Input).notebook === undefined ? { cellsLeftOut: 0 } : render(input as Input);
-    return cellsLeftOut === 0 ? textResult(answer) : { ...textResult(answer), warnings: [leftOut(cellsLeftOut)] };
+    const { notebook } = input as Input;
+    const note = notebook && render(notebook).note;
+    return note ? { ...textResult(answer), warnings: [note] } : textResult(answer);
   },
 };
 
-function render({ notebook }: Input): ReturnType<typeof renderNotebook> {
-  return renderNotebook(readNotebook(notebook).data as Notebook, NOTEBOOK_CHARACTERS_MOST);
+/** The cells as text, and what was left out of them, if anything was. */
+function render(notebook: Input['notebook']): { text: string; note: string | undefined } {
+  const { text: cells, cellsLeftOut, isCut } = renderNotebook(notebook as Notebook, NOTEBOOK_CHARACTERS_MOST);
+  const left = cellsLeftOut === 1 ? 'cell was' : 'cells were';
+  const parts = [
+    ...(isCut ? ['the end of its first cell was cut off'] : []),
+    ...(cellsLeftOut > 0 ? [`its last ${cellsLeftOut} ${left} left out`] : []),
+  ];
+  return { text: cells, note: parts.length > 0 ? `The notebook is too long: ${parts.join(', and ')}.` : undefined };
 }
 
-function leftOut(cells: number): string {
-  return `The notebook is too long: its last ${cells} ${cells === 1 ? 'cell was' : 'cells were'} left out.`;
-}
-
-function readNotebook(notebook: unknown) {
-  return notebookSchema.safeParse(typeof notebook === 'string' ? parseJson(notebook) : notebook);
-}
-
-function parseJson(json: string): unknown {
+/** What a notebook field holds; `undefined` for text that is not JSON. Editors may put a byte order mark before it. */
+function contentOf(notebook: string | object): unknown {
+  if (typeof notebook !== 'string') return notebook;
   try {
-    return JSON.parse(json);
+    return JSON.parse(notebook.replace(/^\ufeff/, ''));
   } catch {
     return undefined;
   }

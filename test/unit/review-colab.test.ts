@@ -26,7 +26,8 @@ const NOTEBOOK = {
   ],
 };
 
-const promptOf = (input: Json) => reviewColab.toRequest(input, MODEL).messages.at(-1)?.content ?? '';
+const parsed = (input: Json) => reviewColab.inputSchema.parse(input) as Json;
+const promptOf = (input: Json) => reviewColab.toRequest(parsed(input), MODEL).messages.at(-1)?.content ?? '';
 const wrong = (input: unknown) => toFieldErrors(reviewColab.inputSchema.safeParse(input).error?.issues ?? []);
 
 test.each([
@@ -43,7 +44,7 @@ test.each([
     ].join('\n'),
   );
   expect(promptOf({ notebook } as Json)).not.toContain('iVBOR');
-  expect(reviewColab.toResult('fine', { notebook } as Json)).toEqual({ success: true, result: 'fine' });
+  expect(reviewColab.toResult('fine', parsed({ notebook } as Json))).toEqual({ success: true, result: 'fine' });
 });
 
 test('an over-long notebook is cut between cells, and both the prompt and the result say so', () => {
@@ -53,17 +54,42 @@ test('an over-long notebook is cut between cells, and both the prompt and the re
   expect(prompt).toContain('1'.repeat(50_000));
   expect(prompt).not.toContain('## Cell 3');
   expect(prompt).toContain('its last 3 cells were left out');
-  expect(reviewColab.toResult('r', input)).toEqual({
+  expect(reviewColab.toResult('r', parsed(input))).toEqual({
     success: true,
     result: 'r',
     warnings: ['The notebook is too long: its last 3 cells were left out.'],
   });
 });
 
+test('a first cell that is too long alone is cut within itself, and the model still sees it', () => {
+  const cells = [
+    { cell_type: 'code', source: 'train()', outputs: [{ output_type: 'stream', text: 'loss\n'.repeat(50_000) }] },
+    { cell_type: 'markdown', source: 'end' },
+  ];
+  const prompt = promptOf({ notebook: { nbformat: 4, cells } } as Json);
+  expect(prompt).toContain('train()');
+  expect(prompt).toContain('the end of its first cell was cut off, and its last 1 cell was left out');
+});
+
+test('images are dropped before the input is measured or stored, and keep their names', () => {
+  const data = { 'image/png': 'x'.repeat(400_000) };
+  const cells = [{ cell_type: 'code', source: 'plot()', outputs: [{ output_type: 'display_data', data }] }];
+  const input = parsed({ notebook: { nbformat: 4, cells } } as Json);
+  expect(JSON.stringify(input).length).toBeLessThan(500);
+  expect(promptOf(input)).toContain('[an image, image/png, is not shown]');
+});
+
+test('an output without plain text shows its markdown or HTML', () => {
+  const outputs = [{ output_type: 'display_data', data: { 'text/html': ['<b>42</b>'] } }];
+  expect(
+    promptOf({ notebook: { nbformat: 4, cells: [{ cell_type: 'code', source: 'x', outputs }] } } as Json),
+  ).toContain('<b>42</b>');
+});
+
 test("seed 000's system message and input are taken as they are", () => {
   const input = { system_message: 'You are a helpful assistant.', full_input: 'Analyze this' };
   expect(wrong(input)).toEqual([]);
-  expect(reviewColab.toRequest(input, MODEL).messages).toEqual([
+  expect(reviewColab.toRequest(parsed(input), MODEL).messages).toEqual([
     { role: 'system', content: 'You are a helpful assistant.' },
     { role: 'user', content: 'Analyze this' },
   ]);
