@@ -3,7 +3,7 @@
  * nothing. With a provider's key set it uses that provider. Leaves nothing running and nothing behind.
  */
 import { existsSync } from 'node:fs';
-import { readConfig } from '../shared/config.ts';
+import { type Config, readConfig } from '../shared/config.ts';
 import { startLocal } from './local.ts';
 
 type View = {
@@ -21,16 +21,11 @@ type View = {
 const BAR_WIDTH = 30;
 const POLL_MS = 100;
 
-/** The cheapest model of a provider whose key is set. */
-function modelOf({
-  openaiApiKey,
-  geminiApiKey,
-}: {
-  openaiApiKey?: string | undefined;
-  geminiApiKey?: string | undefined;
-}): string {
+/** A cheap model of a provider that is set up. */
+function modelOf({ openaiApiKey, geminiApiKey, openaiCompatibleModels }: Config): string {
   if (openaiApiKey) return 'gpt-4o-mini';
-  return geminiApiKey ? 'gemini-2.5-flash' : 'simulated';
+  if (geminiApiKey) return 'gemini-2.5-flash';
+  return openaiCompatibleModels[0] ?? 'simulated';
 }
 
 async function call<T>(url: string, options?: RequestInit): Promise<T> {

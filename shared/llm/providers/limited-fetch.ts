@@ -3,6 +3,9 @@ import { ServiceError } from '../../core/errors.ts';
 
 /** A streamed answer of the largest size that is stored takes about 30 MB on the wire. */
 const WIRE_BYTES_MOST = 64 * 1024 * 1024;
+/** The last event repeats the whole answer. The SDKs join lines in quadratic time: 16 MB blocked the process for 2 s. */
+const LINE_BYTES_MOST = 4 * 1024 * 1024;
+const NEWLINE = 0x0a;
 
 /**
  * Follows no redirect, which would carry the prompt (and all but one kind of key) elsewhere, as a call that nobody
@@ -25,10 +28,14 @@ export function limitedFetch(
       refuse('provider_error', 'The provider redirects to another address; set its base URL to that one.');
     }
     let bytes = 0;
+    let lineBytes = 0;
     const limit = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
         bytes += chunk.byteLength;
         if (bytes > WIRE_BYTES_MOST) refuse('response_too_large', 'The answer is too large on the wire.');
+        const newline = chunk.lastIndexOf(NEWLINE);
+        lineBytes = newline < 0 ? lineBytes + chunk.byteLength : chunk.byteLength - newline - 1;
+        if (lineBytes > LINE_BYTES_MOST) refuse('response_too_large', 'A line of the answer is too large on the wire.');
         controller.enqueue(chunk);
       },
     });
