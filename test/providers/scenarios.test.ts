@@ -344,6 +344,14 @@ describe('only there', () => {
     expect(job).toMatchObject({ state: 'completed', result: { result: 'late' } });
   });
 
+  test('a whole Responses answer without a status is taken for what it holds', async () => {
+    const output = [{ type: 'message', content: [{ type: 'output_text', text: 'whole' }] }];
+    const job = await run(responses, ({ json }) => json(200, { output }));
+    expect(job).toMatchObject({ state: 'completed', result: { result: 'whole' } });
+    server.requests.length = 0;
+    await failsAs(responses, ({ json }) => json(200, {}), 'provider_error');
+  });
+
   test.each([
     ['response.failed', { error: { code: 'server_error', message: 'boom' } }, 'overloaded'],
     ['response.incomplete', { incomplete_details: { reason: 'content_filter' } }, 'content_policy'],

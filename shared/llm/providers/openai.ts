@@ -61,9 +61,9 @@ function* partsOfEvent(event: ResponseStreamEvent, said: Said): Iterable<LlmPart
   }
 }
 
-/** A compatible server may answer a streaming request with one JSON document. */
+/** A compatible server may answer a streaming request with one JSON document, and leave its status out. */
 function partsOfWhole(response: WholeResponse, said: Said): Iterable<LlmPart> {
-  return endOf(response, said);
+  return endOf({ ...response, status: response.status ?? 'completed' }, said);
 }
 
 /**
