@@ -1,9 +1,11 @@
 /** HTTP function `status`: everything that reads (GET). */
 import { readConfig } from '../shared/config.ts';
-import { handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
+import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 import { publicApp, READS } from './surfaces/mount.ts';
 
 handleRequestsWhole();
+const runtime = googleRuntime(readConfig());
+endByOurselves({ log: runtime.log, graceMs: runtime.config.drainMs });
 
-export const status = nodeFunction(publicApp(googleRuntime(readConfig()), READS).fetch);
+export const status = nodeFunction(publicApp(runtime, READS).fetch);

@@ -1,9 +1,11 @@
 /** HTTP function `submit`: everything that writes (POST, PUT, DELETE). */
 import { readConfig } from '../shared/config.ts';
-import { handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
+import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 import { publicApp, WRITES } from './surfaces/mount.ts';
 
 handleRequestsWhole();
+const runtime = googleRuntime(readConfig());
+endByOurselves({ log: runtime.log, graceMs: runtime.config.drainMs });
 
-export const submit = nodeFunction(publicApp(googleRuntime(readConfig()), WRITES).fetch);
+export const submit = nodeFunction(publicApp(runtime, WRITES).fetch);

@@ -1,10 +1,11 @@
 /** HTTP function `sweeper`: Cloud Scheduler calls it every minute to do what time does. */
 import { readConfig } from '../shared/config.ts';
-import { handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
+import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
 handleRequestsWhole();
-const { sweep, log } = googleRuntime(readConfig());
+const { config, sweep, log } = googleRuntime(readConfig());
+endByOurselves({ log, graceMs: config.drainMs });
 
 export const sweeper = nodeFunction(async () => {
   try {

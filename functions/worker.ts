@@ -7,24 +7,20 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readConfig } from '../shared/config.ts';
-import { nodeFunction } from '../shared/http/functions-framework.ts';
-import { subscriptionPrincipal } from '../shared/http/intake.ts';
-import { doorbellHandler, respondToPush } from '../shared/http/push.ts';
+import { endByOurselves, nodeFunction } from '../shared/http/functions-framework.ts';
+import { respondToPushes } from '../shared/http/intake.ts';
+import { doorbellHandler } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
-const runtime = googleRuntime(readConfig());
-const ring = doorbellHandler(runtime);
-const respond = nodeFunction((request) => {
-  const url = new URL(request.url);
-  if (!/^\/submissions\/?$/.test(url.pathname)) return respondToPush(request, ring);
-  const principal = subscriptionPrincipal(url);
-  // The subscription is configured wrong: its messages must wait, not vanish.
-  return principal ? respondToPush(request, runtime.intakeFor(principal)) : new Response(null, { status: 400 });
-});
+const { config, log, worker: jobs, intakeFor } = googleRuntime(readConfig());
+endByOurselves({ log, drain: () => jobs.drain(config.drainMs), graceMs: config.drainMs });
+
+const ring = doorbellHandler({ run: jobs.run, log });
+const respond = nodeFunction(respondToPushes(ring, intakeFor));
 
 /** No declared parameters: the framework hands a callback to event functions that declare two. */
 export async function worker(...call: [IncomingMessage, ServerResponse] | [event: unknown]): Promise<void> {
   if (call.length === 2) return respond(...call);
   // A rejection is how an event function asks for another delivery.
-  if (!(await ring(call[0]))) throw new Error('The store gave no answer.');
+  if (!(await ring(call[0]))) throw new Error('This delivery must come again.');
 }

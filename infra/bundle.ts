@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-export const FUNCTIONS = ['submit', 'status', 'api', 'worker', 'sweeper'] as const;
+export const FUNCTIONS = ['submit', 'status', 'api', 'worker', 'dead-letter', 'sweeper'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 export const BUILD_FOLDER = join(import.meta.dirname, '..', '.build');
@@ -15,6 +15,11 @@ export const BUILD_FOLDER = join(import.meta.dirname, '..', '.build');
 /** Where the bundle of a function is, as functions-framework's `--source` takes it. */
 export function bundleOf(name: FunctionName): string {
   return join(BUILD_FOLDER, name);
+}
+
+/** The name under which a function's file exports it: what `--target` and an entry point take. */
+export function entryPointOf(name: FunctionName): string {
+  return name === 'dead-letter' ? 'deadLetter' : name;
 }
 
 /** Bundles all functions. CommonJS, because Google's clients need `require`; not minified, which starts slower. */

@@ -13,13 +13,15 @@ import { explain } from './explain.ts';
 import { type FunctionProcess, startFunction } from './function-process.ts';
 import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
-import { type PushDriver, startPushDriver } from './push-driver.ts';
+import { deadLettersOf, type PushDriver, startPushDriver } from './push-driver.ts';
 
 export type EmulatorStackOptions = {
   config: Config;
   /** `host:port` of emulators that run already, or of something between them and us. */
   pubsubHost: string;
   firestoreHost: string;
+  /** After how many refusals a message becomes a dead letter. */
+  deliveriesMost?: number;
   /** More environment for the function processes. */
   environment?: Record<string, string>;
   onLine: (line: string) => void;
@@ -27,7 +29,7 @@ export type EmulatorStackOptions = {
 
 export type EmulatorStack = {
   baseUrl: string;
-  functions: Record<'submit' | 'status' | 'worker' | 'sweeper', FunctionProcess>;
+  functions: Record<'submit' | 'status' | 'worker' | 'deadLetter' | 'sweeper', FunctionProcess>;
   /** Doorbells to the worker. */
   driver: PushDriver;
   /** What other services publish, to the worker. */
@@ -46,24 +48,28 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
   };
   const start = (name: FunctionProcess['name']) =>
     startFunction({ name, environment, onLine: (line) => onLine(`${name}: ${line}`) });
-  const [submit, status, worker, sweeper] = await Promise.all([
+  const [submit, status, worker, deadLetter, sweeper] = await Promise.all([
     start('submit'),
     start('status'),
     start('worker'),
+    start('dead-letter'),
     start('sweeper'),
   ]);
-  const push = (topic: string, pushUrl: string) =>
+  const { projectId, jobsTopic, submissionsTopic, workerConcurrency: concurrency } = config;
+  const { deliveriesMost } = options;
+  const push = (topic: string, pushUrl: string, more: { deliveriesMost?: number | 'never' }) =>
     startPushDriver({
-      projectId: config.projectId,
-      emulatorHost: pubsubHost,
-      topic,
-      pushUrl,
-      concurrency: config.workerConcurrency,
-      onProblem: onLine,
+      ...{ projectId, emulatorHost: pubsubHost, topic, pushUrl, concurrency, onProblem: onLine },
+      ...more,
     });
+  const few = deliveriesMost === undefined ? {} : { deliveriesMost };
   const [driver, intake] = await Promise.all([
-    push(config.jobsTopic, worker.url),
-    push(config.submissionsTopic, `${worker.url}/submissions`),
+    push(jobsTopic, worker.url, few),
+    push(submissionsTopic, `${worker.url}/submissions`, few),
+  ]);
+  const deadLetters = await Promise.all([
+    push(deadLettersOf(jobsTopic), deadLetter.url, { deliveriesMost: 'never' }),
+    push(deadLettersOf(submissionsTopic), `${deadLetter.url}/submissions`, { deliveriesMost: 'never' }),
   ]);
 
   // Cloud Scheduler's part.
@@ -76,14 +82,14 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
 
   return {
     baseUrl,
-    functions: { submit, status, worker, sweeper },
+    functions: { submit, status, worker, deadLetter, sweeper },
     driver,
     intake,
     async stop() {
       clearInterval(sweeping);
       void close();
-      await Promise.all([driver.stop(), intake.stop()]);
-      await Promise.all([submit, status, worker, sweeper].map((started) => started.stop()));
+      await Promise.all([driver, intake, ...deadLetters].map((started) => started.stop()));
+      await Promise.all([submit, status, worker, deadLetter, sweeper].map((started) => started.stop()));
     },
   };
 }

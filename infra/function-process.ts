@@ -1,7 +1,7 @@
 /** One function as its own functions-framework process, started again when it dies, as Cloud Run would. */
 import type { ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { bundleOf, type FunctionName } from './bundle.ts';
+import { bundleOf, entryPointOf, type FunctionName } from './bundle.ts';
 import { freePort, startGroup, stopGroup, untilListening } from './child-processes.ts';
 
 const frameworkMain = createRequire(import.meta.url).resolve('@google-cloud/functions-framework');
@@ -45,7 +45,7 @@ export async function startFunction(options: FunctionProcessOptions): Promise<Fu
     const { name, signatureType = 'http', environment } = options;
     const args = [
       `--source=${bundleOf(name)}`,
-      `--target=${name}`,
+      `--target=${entryPointOf(name)}`,
       `--port=${port}`,
       `--signature-type=${signatureType}`,
     ];

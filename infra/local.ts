@@ -9,7 +9,7 @@ import { explain } from './explain.ts';
 import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
 
-/** A running service; `close` lets answers under way go out and leaves jobs under way to the next start. */
+/** A running service; `close` lets answers and jobs under way end for a while, and leaves the others to the next start. */
 export type LocalService = { baseUrl: string; close(): Promise<void> };
 
 /** Starts the embedded service and resolves when it listens. */
@@ -22,7 +22,7 @@ export async function startLocal(config: Config): Promise<LocalService> {
     return {
       baseUrl,
       async close() {
-        await close();
+        await Promise.all([close(), runtime.drain()]);
         await runtime.close();
       },
     };
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const stop = () => {
     // A second Ctrl-C, or a connection that does not end, must not hold the process.
     process.once('SIGINT', () => process.exit(130));
-    setTimeout(() => process.exit(0), 2_000).unref();
+    setTimeout(() => process.exit(0), config.drainMs + 2_000).unref();
     void service.close().then(() => process.exit(0));
   };
   process.once('SIGINT', stop);

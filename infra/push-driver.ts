@@ -11,8 +11,8 @@ export type PushDriverOptions = {
   topic: string;
   pushUrl: string;
   concurrency: number;
-  /** After this many refusals a message goes to the dead letters; Pub/Sub takes 5 to 100. */
-  deliveriesMost?: number;
+  /** After this many refusals a message goes to the dead letters; Pub/Sub takes 5 to 100. `never`: it comes for ever. */
+  deliveriesMost?: number | 'never';
   onProblem: (sentence: string) => void;
 };
 
@@ -24,6 +24,7 @@ export type PushDriver = {
 
 const ACKNOWLEDGED = new Set([102, 200, 201, 202, 204]);
 const ACK_DEADLINE_SECONDS = 600;
+const RETRY_POLICY = { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 600 } };
 
 /** Makes the topic, its dead-letter topic and the subscription, and starts delivering. */
 export async function startPushDriver(options: PushDriverOptions): Promise<PushDriver> {
@@ -85,6 +86,7 @@ async function post(url: string, message: Message): Promise<number> {
       data: message.data.toString('base64'),
       messageId: message.id,
       publishTime: message.publishTime.toISOString(),
+      attributes: message.attributes,
     },
     deliveryAttempt: message.deliveryAttempt,
   };
@@ -98,18 +100,24 @@ async function post(url: string, message: Message): Promise<number> {
   return response.status;
 }
 
+/** Where the messages of a topic go that were refused too often. */
+export function deadLettersOf(topic: string): string {
+  return `${topic}-dead-letters`;
+}
+
 async function createAll(client: PubSub, { topic, deliveriesMost = 20 }: PushDriverOptions): Promise<void> {
-  for (const name of [topic, `${topic}-dead-letters`]) await client.createTopic(name).catch(unlessThere);
-  await client
-    .createSubscription(topic, `${topic}-worker`, {
-      ackDeadlineSeconds: ACK_DEADLINE_SECONDS,
-      retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 600 } },
-      deadLetterPolicy: {
-        deadLetterTopic: client.topic(`${topic}-dead-letters`).name,
-        maxDeliveryAttempts: deliveriesMost,
-      },
-    })
-    .catch(unlessThere);
+  await client.createTopic(topic).catch(unlessThere);
+  const policy = { ackDeadlineSeconds: ACK_DEADLINE_SECONDS, retryPolicy: RETRY_POLICY };
+  if (deliveriesMost === 'never') {
+    await client.createSubscription(topic, `${topic}-worker`, policy).catch(unlessThere);
+    return;
+  }
+  await client.createTopic(deadLettersOf(topic)).catch(unlessThere);
+  const deadLetterPolicy = {
+    deadLetterTopic: client.topic(deadLettersOf(topic)).name,
+    maxDeliveryAttempts: deliveriesMost,
+  };
+  await client.createSubscription(topic, `${topic}-worker`, { ...policy, deadLetterPolicy }).catch(unlessThere);
 }
 
 function unlessThere(error: { code?: number }): void {

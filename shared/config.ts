@@ -120,6 +120,14 @@ export const SETTINGS = {
     500,
     600_000,
   ),
+  drainMs: {
+    variable: 'DRAIN_MS',
+    meaning: 'How long a process that is told to stop lets its jobs and requests end, in milliseconds.',
+    shownDefault: '1000; 8000 on Google Cloud',
+    // Cloud Run kills ten seconds after SIGTERM.
+    read: (raw, environment) =>
+      whole('DRAIN_MS', '', deployed(environment) ? 8_000 : 1_000, 0, 600_000).read(raw, environment),
+  } satisfies Setting<number>,
   workerConcurrency: whole('WORKER_CONCURRENCY', 'How many jobs run at once locally.', 50, 1, 1_000),
   sweepMs: whole(
     'SWEEP_MS',

@@ -4,12 +4,11 @@ import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
-import type { JobKey } from './core/job.ts';
 import type { Principal } from './core/new-job.ts';
 import type { Clock, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
-import { type RunOutcome, runJob } from './core/run.ts';
 import { type JobService, jobService } from './core/service.ts';
-import { sweep } from './core/sweep.ts';
+import { type Swept, sweep } from './core/sweep.ts';
+import { jobWorker, type Worker } from './core/worker.ts';
 import { type Authenticate, asLocalUser } from './http/auth.ts';
 import { toFieldErrors } from './http/field-errors.ts';
 import { intakeHandler } from './http/intake.ts';
@@ -25,12 +24,14 @@ export type Runtime = {
   service: JobService;
   models: ModelCatalog;
   authenticate: Authenticate;
-  /** Runs one job, if it can be claimed. */
-  run(key: JobKey): Promise<RunOutcome>;
-  /** Takes in what other services publish, in this principal's name. */
+  /** Runs jobs, in this process. */
+  worker: Worker;
+  /** Takes in what other services publish, in this principal's name, and runs it. */
   intakeFor(principal: Principal): PushHandler;
+  /** Takes in what they published and Pub/Sub gave up; a worker runs it. */
+  rescueFor(principal: Principal): PushHandler;
   /** Does what time does, once. */
-  sweep(): Promise<{ rung: number }>;
+  sweep(): Promise<Swept>;
   close(): Promise<void>;
 };
 
@@ -59,8 +60,12 @@ export function googleRuntime(config: Config): Runtime {
   });
 }
 
-/** `start` makes it the worker and the sweeper, too: nothing is called, or paid for, before. */
-export type EmbeddedRuntime = Runtime & { start(): void };
+export type EmbeddedRuntime = Runtime & {
+  /** Makes it the worker and the sweeper, too: nothing is called, or paid for, before. */
+  start(): void;
+  /** Takes no more jobs, lets those under way end for a while, and hands the others back. `close` does it, too. */
+  drain(): Promise<void>;
+};
 
 /**
  * On one SQLite file. Its start takes over every lease in the file: nobody else can hold one. Throws a sentence for
@@ -80,20 +85,28 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
 
   let stopConsuming = () => {};
   let cancelSweep = () => {};
+  let isStopping = false;
   const runtime = assemble(config, clock, log, store, queue, async () => {
-    cancelSweep();
-    stopConsuming();
+    await drain();
     database.close();
   });
-  const handle = doorbellHandler(runtime);
+  const handle = doorbellHandler({ run: runtime.worker.run, log });
   const sweepOften = () => {
+    if (isStopping) return;
     cancelSweep = clock.setTimer(() => {
       const swept = runtime.sweep().catch((error: unknown) => log('error', 'sweep-failed', { error: String(error) }));
       void swept.then(sweepOften);
     }, config.sweepMs);
   };
+  async function drain(): Promise<void> {
+    isStopping = true;
+    cancelSweep();
+    stopConsuming();
+    await runtime.worker.drain(config.drainMs);
+  }
   return {
     ...runtime,
+    drain,
     start() {
       const takenOver = store.endAllLeases();
       if (takenOver > 0) log('info', 'leases-taken-over', { jobs: takenOver });
@@ -120,19 +133,24 @@ function assemble(
   const providers: ProviderSettings = { ...config, clock };
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
-  const service = jobService({ store, queue, models, clock, newId, log, wakeShards: config.wakeShards });
-  const running = { store, providerFor, jobTypes: jobTypesByName, clock, newId, log, leaseMs: config.leaseMs };
-  const run = (key: JobKey) => runJob(running, key);
+  const ports = { store, queue, clock, newId, log, random: Math.random, jobTypes: jobTypesByName };
+  const service = jobService({ ...ports, models, wakeShards: config.wakeShards });
+  const intake = { service, parse: parsePublished, log };
+  const worker = jobWorker({ ...ports, providerFor, leaseMs: config.leaseMs, instance: newId() });
   return {
     config,
     log,
     models,
     service,
     authenticate: asLocalUser,
-    run,
-    intakeFor: (principal) => intakeHandler({ service, parse: parsePublished, run, log }, principal),
-    sweep: () => sweep({ store, queue, clock, log }),
-    close,
+    worker,
+    intakeFor: (principal) => intakeHandler({ ...intake, run: worker.run }, principal),
+    rescueFor: (principal) => intakeHandler(intake, principal),
+    sweep: () => sweep(ports),
+    async close() {
+      worker.close();
+      await close();
+    },
   };
 }
 

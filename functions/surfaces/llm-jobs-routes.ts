@@ -52,6 +52,25 @@ export const trainerRoute = createRoute({
   responses: submitResponses,
 });
 
+export const cancelRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'post',
+  path: '/api/llm/jobs/{job_id}/cancel',
+  summary: 'Ask for the end of a job, as often as you like',
+  request: { params: schemas.jobParameters, body: json(schemas.cancelBody) },
+  responses: {
+    200: answer(
+      schemas.jobView,
+      'The job: cancelled, or about to be (`cancel_requested_at`); one that was over is unchanged.',
+    ),
+    400: errors[400],
+    404: errors[404],
+    413: errors[413],
+    415: errors[415],
+    ...always,
+  },
+});
+
 export const statusRoute = createRoute({
   tags: ['Jobs API'],
   method: 'get',

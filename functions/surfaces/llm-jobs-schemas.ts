@@ -3,14 +3,14 @@ import { z } from '@hono/zod-openapi';
 import { JOB_STATES, type JobState } from '../../shared/core/job.ts';
 import { fields } from '../../shared/job-types/fields.ts';
 import { JOB_TYPES } from '../../shared/job-types/registry.ts';
-import { modelId, questionId } from '../../shared/job-types/submission.ts';
+import { clocks, modelId, questionId } from '../../shared/job-types/submission.ts';
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
 
 const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
 const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
 const success = z.literal(true);
 const jobId = z.uuid();
-const urls = z.object({ status: z.string(), result: z.string() });
+const urls = z.object({ status: z.string(), result: z.string(), cancel: z.string() });
 const model = z.object({ id: z.uuid(), name: z.string(), provider: z.string() }).openapi('ModelReference');
 
 const usage = z
@@ -30,7 +30,7 @@ const attempt = z
     ended_at: time.optional(),
     provider: z.string(),
     model: z.string(),
-    outcome: z.enum(['completed', 'failed', 'lost']).optional(),
+    outcome: z.enum(['completed', 'failed', 'cancelled', 'released', 'lost']).optional(),
     error_code: z.string().optional(),
     provider_request_id: z.string().optional(),
     finish_reason: z.string().optional(),
@@ -60,6 +60,16 @@ export const jobView = z
     progress: z.number(),
     stage: z.string().optional(),
     message: z.string(),
+    next_attempt_at: time.optional().describe('While the job waits between two attempts: when the next one may start.'),
+    cancel_requested_at: time.optional().describe('The end was asked for; the call is being broken off.'),
+    billing: z
+      .enum(['none', 'possible', 'final'])
+      .optional()
+      .describe('Of a job that is over: whether a provider may have charged for it. `final`: `usage` is all of it.'),
+    start_within: z.number(),
+    timeout: z.number(),
+    attempt_timeout: z.number(),
+    idle_timeout: z.number(),
     version: z.int(),
     attempts: z.array(attempt),
     usage: usage.optional(),
@@ -121,6 +131,7 @@ export const errorBody = z
 export const trainerAnalysisBody = fields({
   model_id: modelId,
   question_id: questionId.optional(),
+  ...clocks,
   ...trainerQuestionInput.shape,
 });
 
@@ -141,5 +152,8 @@ export const listParameters = fields({
 
 /** The draft allows a key to be quoted; clients send it bare. */
 export const submitHeaders = z.object({ 'idempotency-key': z.string().optional() });
+
+/** A cancel says nothing but itself. */
+export const cancelBody = fields({});
 
 export const jobParameters = z.object({ job_id: z.string() });

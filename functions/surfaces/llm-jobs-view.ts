@@ -1,5 +1,7 @@
 /** A job in the words of `/api/llm`. A field that is `undefined` here is absent from the JSON. */
+import { billingOf } from '../../shared/core/billing.ts';
 import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/core/job.ts';
+import { limitsOf } from '../../shared/core/limits.ts';
 
 /** `2025-01-18T10:15:30Z`, as seed 000 writes times. */
 export function toTime(ms: number): string {
@@ -10,10 +12,10 @@ function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toTime(ms);
 }
 
-/** The paths at which a job is read. */
+/** The paths at which a job is read, and ended. */
 export function renderUrls(job: Job) {
   const path = `/api/llm/jobs/${job.id}`;
-  return { status: `${path}/status/`, result: `${path}/result/` };
+  return { status: `${path}/status/`, result: `${path}/result/`, cancel: `${path}/cancel/` };
 }
 
 /** The model as every view shows it. */
@@ -21,9 +23,10 @@ export function renderModel({ model }: Job) {
   return { id: model.id, name: model.name, provider: model.provider };
 }
 
-/** The status view: what the seed shows, then what we add. */
-export function renderJob(job: Job) {
+/** The status view at this instant: what the seed shows, then what we add. */
+export function renderJob(job: Job, nowMs: number) {
   const usage = totalUsage(job);
+  const waitsUntil = waitingUntil(job, nowMs);
   return {
     success: true as const,
     job_id: job.id,
@@ -40,8 +43,12 @@ export function renderJob(job: Job) {
     model: renderModel(job),
     question_id: job.questionId,
     progress: progressOf(job),
-    stage: job.stage,
-    message: messageOf(job),
+    stage: waitsUntil === undefined ? job.stage : 'waiting',
+    message: waitsUntil === undefined ? messageOf(job) : waitingMessage(job),
+    next_attempt_at: optionalTime(waitsUntil),
+    cancel_requested_at: isTerminal(job.state) ? undefined : optionalTime(job.cancelRequestedAt),
+    billing: isTerminal(job.state) ? billingOf(job) : undefined,
+    ...renderLimits(job),
     version: job.version,
     attempts: job.attempts.map(renderAttempt),
     usage: usage && renderUsage(usage),
@@ -55,6 +62,28 @@ export function processingTime({ startedAt, completedAt }: Job): number | undefi
   return Math.max(0, completedAt - startedAt) / 1_000;
 }
 
+/** Until when a job waits between two attempts, with or without somebody who holds it. */
+function waitingUntil({ state, nextAttemptAt, leaseExpiresAt }: Job, nowMs: number): number | undefined {
+  if (state !== 'processing' || nextAttemptAt === undefined) return undefined;
+  return leaseExpiresAt === null || nextAttemptAt > nowMs ? nextAttemptAt : undefined;
+}
+
+function waitingMessage({ attempts }: Job): string {
+  const ended = attempts.findLast((attempt) => attempt.endedAt !== undefined);
+  return `Waiting to try again (${ended?.errorCode ?? 'interrupted'})`;
+}
+
+/** The four clocks, in seconds. */
+function renderLimits(job: Job) {
+  const { startWithinMs, timeoutMs, attemptTimeoutMs, idleTimeoutMs } = limitsOf(job);
+  return {
+    start_within: startWithinMs / 1_000,
+    timeout: timeoutMs / 1_000,
+    attempt_timeout: attemptTimeoutMs / 1_000,
+    idle_timeout: idleTimeoutMs / 1_000,
+  };
+}
+
 function progressOf(job: Job): number {
   if (isTerminal(job.state)) return 100;
   return job.state === 'pending' ? 0 : 10;
@@ -65,7 +94,7 @@ function messageOf(job: Job): string {
     case 'pending':
       return 'Waiting for a worker';
     case 'processing':
-      return `Waiting for ${job.model.name} to answer`;
+      return job.cancelRequestedAt === undefined ? `Waiting for ${job.model.name} to answer` : 'Being cancelled';
     case 'completed':
       return 'Done';
     case 'failed':

@@ -9,7 +9,12 @@ import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
-import { envelopeIssues, publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
+import {
+  envelopeIssues,
+  publishedSubmissionSchema,
+  toLimits,
+  toSubmission,
+} from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { processingTime, renderJob, renderModel, renderUrls, toTime } from './llm-jobs-view.ts';
@@ -41,12 +46,14 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
   );
 
   app.openapi(routes.trainerRoute, (context) => {
-    const { model_id, question_id, ...input } = context.req.valid('json');
+    const { model_id, question_id, start_within, timeout, attempt_timeout, idle_timeout, ...input } =
+      context.req.valid('json');
     return submit(context, {
       jobType: trainerQuestionAnalysis.name,
       model: model_id,
       input: input as Json,
       questionId: question_id,
+      limits: toLimits({ start_within, timeout, attempt_timeout, idle_timeout }),
       idempotencyKey: keyOf(context),
     });
   });
@@ -65,6 +72,11 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
     },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
+
+  app.openapi(routes.cancelRoute, async (context) => {
+    const job = await service.cancel(context.get('principal'), context.req.valid('param').job_id);
+    return context.json(renderJob(job, Date.now()), 200);
+  });
 }
 
 function keyOf(context: Context<HttpEnv>): string | undefined {
@@ -74,7 +86,7 @@ function keyOf(context: Context<HttpEnv>): string | undefined {
 function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
   app.openapi(routes.statusRoute, async (context) => {
     const job = await service.get(context.get('principal'), context.req.valid('param').job_id);
-    return context.json(renderJob(job), 200);
+    return context.json(renderJob(job, Date.now()), 200);
   });
 
   app.openapi(routes.resultRoute, async (context) => {
@@ -85,8 +97,9 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
 
   app.openapi(routes.listRoute, async (context) => {
     const { status, job_type, limit, offset } = context.req.valid('query');
+    const nowMs = Date.now();
     const jobs = await service.list(context.get('principal'), { state: status, jobType: job_type, limit, offset });
-    return context.json({ success: true as const, jobs: jobs.map(renderJob), limit, offset }, 200);
+    return context.json({ success: true as const, jobs: jobs.map((job) => renderJob(job, nowMs)), limit, offset }, 200);
   });
 
   app.openapi(routes.messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));

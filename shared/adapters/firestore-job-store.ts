@@ -6,6 +6,7 @@ import type { v1 } from '@google-cloud/firestore';
 import { ServiceError } from '../core/errors.ts';
 import type { JobKey } from '../core/job.ts';
 import type { JobStore, StoredJob, Written } from '../core/ports.ts';
+import { firestoreCancelWatch } from './firestore-cancel-watch.ts';
 import { type Fields, fromFields, inputOf, type Timestamp, toFields, toMs } from './firestore-document.ts';
 import { dueQuery, JOB_FIELDS, listQuery } from './firestore-queries.ts';
 
@@ -22,7 +23,12 @@ export type FirestoreJobStoreOptions = {
 };
 
 type FirestoreClient = InstanceType<typeof v1.FirestoreClient>;
-type Document = { name?: string | null; fields?: Fields | null; updateTime?: Timestamp | null };
+type Document = {
+  name?: string | null;
+  fields?: Fields | null;
+  createTime?: Timestamp | null;
+  updateTime?: Timestamp | null;
+};
 type Found = { document: Document; readAtMs: number };
 
 /** gRPC status codes: the document exists, is not there, is not as presented, can never be stored. */
@@ -52,6 +58,8 @@ export function firestoreJobStore(options: FirestoreJobStoreOptions): JobStore &
     });
     return client;
   };
+
+  const cancels = firestoreCancelWatch(options);
 
   async function commit(write: Record<string, unknown>): Promise<Written> {
     const firestore = await connect();
@@ -120,14 +128,18 @@ export function firestoreJobStore(options: FirestoreJobStoreOptions): JobStore &
       return found.map(toStored);
     },
 
+    watchCancels: (instance, onCancel) => cancels.watch(instance, onCancel),
+
     async close() {
-      await (await client)?.close();
+      await Promise.all([client?.then((opened) => opened.close()), cancels.close()]);
     },
   };
 }
 
 function toStored({ document, readAtMs }: Found): StoredJob {
-  return { job: fromFields(document.fields ?? {}), revision: toRevision(document.updateTime ?? {}), readAtMs };
+  const { fields, createTime, updateTime } = document;
+  const storedAtMs = toMs(createTime ?? {});
+  return { job: fromFields(fields ?? {}), revision: toRevision(updateTime ?? {}), readAtMs, storedAtMs };
 }
 
 function toRevision({ seconds, nanos }: Timestamp): string {

@@ -22,6 +22,9 @@ export const JOB_FIELDS = Object.keys({
     fingerprint: 1,
     requestId: 1,
     stage: 1,
+    nextAttemptAt: 1,
+    cancelRequestedAt: 1,
+    limits: 1,
     result: 1,
     error: 1,
     attempts: 1,
@@ -29,6 +32,7 @@ export const JOB_FIELDS = Object.keys({
     token: 1,
     sequence: 1,
   },
+  ...{ failures: 1, refusals: 1, losses: 1, holder: 1, cancelFor: 1 },
   ...{ leaseExpiresAt: 1, wakeAt: 1, wakeShard: 1, rings: 1, schemaVersion: 1 },
 } satisfies Record<keyof Job, 1>);
 const SELECT_JOB = { fields: JOB_FIELDS.map((fieldPath) => ({ fieldPath })) };

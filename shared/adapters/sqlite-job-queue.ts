@@ -19,7 +19,7 @@ export type Delivery = {
 export type DeliveryHandler = (delivery: Delivery) => Promise<boolean>;
 
 export type SqliteJobQueue = JobQueue & {
-  /** Starts delivering, `concurrency` messages at a time. The answer stops it; deliveries under way are not awaited. */
+  /** Starts delivering, `concurrency` messages at a time. The answer stops it; deliveries under way end as they would. */
   consume(handler: DeliveryHandler, concurrency: number): () => void;
   /** The doorbells that were set aside, oldest first. */
   deadLetters(): JobKey[];
@@ -74,7 +74,6 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
       const attempt = row.deliveries + 1;
       const doorbell = JSON.parse(row.body) as JobKey;
       const acknowledged = await handler({ messageId: String(row.id), doorbell, attempt }).catch(() => false);
-      if (stopped) return;
       if (acknowledged) acknowledge.run(row.id);
       else {
         const pauseMs = Math.min(backoffLeastMs * 2 ** (attempt - 1), backoffMostMs);

@@ -4,8 +4,7 @@
  */
 import type Database from 'libsql';
 import { ServiceError } from '../core/errors.ts';
-import type { Job, Json } from '../core/job.ts';
-import { applyChanges } from '../core/lifecycle.ts';
+import { applyChanges, type Job, type JobKey, type Json } from '../core/job.ts';
 import type { Clock, JobStore, StoredJob } from '../core/ports.ts';
 
 type Row = { revision: number; job: string; input?: string };
@@ -31,15 +30,21 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   const selectDue = database.prepare(
     'SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?',
   );
-  const selectLeased = database.prepare(
+  const selectProcessing = database.prepare(
     "SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND state = 'processing'",
   );
+  const watchers = new Map<string, (key: JobKey) => void>();
 
-  const toStored = (row: Row): StoredJob => ({
-    job: JSON.parse(row.job) as Job,
-    revision: String(row.revision),
-    readAtMs: clock.nowMs(),
-  });
+  function toStored(row: Row): StoredJob {
+    const job = JSON.parse(row.job) as Job;
+    // One process has one clock: whoever made the job and the store are the same.
+    return { job, revision: String(row.revision), readAtMs: clock.nowMs(), storedAtMs: job.createdAt };
+  }
+
+  /** Not within the writer's own turn: who hears of it is somebody else. */
+  function tellWatcher({ cancelFor = '', tenant, id }: Job): void {
+    if (watchers.has(cancelFor)) clock.setTimer(() => watchers.get(cancelFor)?.({ tenant, id }), 0);
+  }
 
   function save(next: Job, revision: number): boolean {
     const job = JSON.stringify(next);
@@ -68,9 +73,9 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     update: answered(({ tenant, id }, revision, changes) => {
       const row = select.get(tenant, id) as Row | undefined;
       if (!row) return { refused: 'missing' };
-      const changed =
-        String(row.revision) === revision && save(applyChanges(JSON.parse(row.job), changes), row.revision);
-      if (!changed) return { refused: 'changed' };
+      const next = applyChanges(JSON.parse(row.job) as Job, changes);
+      if (String(row.revision) !== revision || !save(next, row.revision)) return { refused: 'changed' };
+      tellWatcher(next);
       return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
     }),
 
@@ -87,10 +92,17 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
 
     due: answered((nowMs, limit) => (selectDue.all(nowMs, limit) as Row[]).map(toStored)),
 
+    watchCancels(instance, onCancel) {
+      watchers.set(instance, onCancel);
+      return () => watchers.delete(instance);
+    },
+
     endAllLeases() {
       const endLeases = database.transaction(() => {
         const nowMs = clock.nowMs();
-        const leased = (selectLeased.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
+        const processing = (selectProcessing.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
+        // The others wait for their next attempt, and go on waiting.
+        const leased = processing.filter(({ job }) => job.leaseExpiresAt !== null);
         for (const { row, job } of leased) save({ ...job, leaseExpiresAt: nowMs, wakeAt: nowMs }, row.revision);
         return leased.length;
       });

@@ -1,54 +1,54 @@
 /**
- * One attempt at a job: the call to the provider, read to its end under two clocks. Says how the job ends by it; writes
- * nothing.
+ * One attempt at a job: the call to the provider, read to its end under two clocks. Says how it ended; writes nothing and
+ * decides nothing.
  */
 import { isServiceError, ServiceError } from './errors.ts';
-import type { Job, Json, Usage } from './job.ts';
-import type { CallFacts, FinishOutcome } from './lifecycle.ts';
+import type { CallFacts } from './events.ts';
+import type { Job, Json, Limits, Usage } from './job.ts';
+import { limitsOf } from './limits.ts';
 import type { Clock, FinishReason, JobType, LlmPart, Log, ProviderFor } from './ports.ts';
 
-export type AttemptOptions = {
-  providerFor: ProviderFor;
-  jobTypes: ReadonlyMap<string, JobType>;
-  clock: Clock;
-  log: Log;
-};
+export type AttemptOptions = { providerFor: ProviderFor; clock: Clock; log: Log };
+
+/** `stopped`: the signal was aborted, with `reason`; what the call would have brought is not known. */
+export type AttemptResult =
+  | { ended: 'answered'; result: Json; facts: CallFacts }
+  | { ended: 'failed'; error: ServiceError; facts: CallFacts }
+  | { ended: 'stopped'; reason: ServiceError; facts: CallFacts };
 
 /** The largest result, as UTF-8 bytes of its JSON, that is stored. */
 export const RESULT_BYTES_MOST = 256 * 1024;
 
-/** Makes the call of one attempt and says how the job ends by it; `undefined` when the lease was lost. Never throws. */
+/** Makes one call and reads its answer, unless `stop` is aborted. Never throws. */
 export async function attempt(
-  { providerFor, jobTypes, clock, log }: AttemptOptions,
+  { providerFor, clock, log }: AttemptOptions,
+  jobType: JobType,
   job: Job,
   input: Json,
-  lost: AbortSignal,
-): Promise<FinishOutcome | undefined> {
+  stop: AbortSignal,
+): Promise<AttemptResult> {
   const facts: CallFacts = {};
-  const jobType = jobTypes.get(job.jobType);
-  if (!jobType) return failed(new ServiceError('internal_error', `No job type "${job.jobType}" is installed.`), facts);
-
-  const timers = attemptTimers(clock, jobType);
-  const signal = AbortSignal.any([timers.signal, lost]);
+  const timers = attemptTimers(clock, limitsOf(job));
+  const signal = AbortSignal.any([stop, timers.signal]);
   try {
     const provider = await providerFor(job.model.provider);
     const request = jobType.toRequest(input, job.model);
     const parts = untilAborted(provider.generate(request, { signal }), signal);
     const text = await collect(parts, facts, timers.restartIdle);
-    return { state: 'completed', result: jobType.toResult(text, input), ...facts };
+    return { ended: 'answered', result: jobType.toResult(text, input), facts };
   } catch (error) {
-    if (lost.aborted) return undefined;
+    if (stop.aborted) return { ended: 'stopped', reason: known(stop.reason), facts };
     const cause = signal.aborted ? signal.reason : error;
     if (!isServiceError(cause))
       log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: nameOf(cause) });
-    return failed(cause, facts);
+    return { ended: 'failed', error: known(cause), facts };
   } finally {
     timers.stop();
   }
 }
 
 /** The two clocks of an attempt: its own deadline, and the longest silence within it. */
-function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: JobType) {
+function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: Limits) {
   const expired = new AbortController();
   const expire = (code: 'attempt_timeout' | 'idle_timeout', sentence: string) =>
     expired.abort(new ServiceError(code, sentence));
@@ -163,9 +163,8 @@ async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): 
   }
 }
 
-function failed(error: unknown, facts: CallFacts): FinishOutcome {
-  const known = isServiceError(error) ? error : new ServiceError('internal_error', 'The attempt broke on our side.');
-  return { state: 'failed', error: { code: known.code, message: known.message }, ...facts };
+function known(error: unknown): ServiceError {
+  return isServiceError(error) ? error : new ServiceError('internal_error', 'The attempt broke on our side.');
 }
 
 function nameOf(error: unknown): string {

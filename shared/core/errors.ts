@@ -21,13 +21,17 @@ export type RequestErrorCode =
   | 'store_unavailable'
   | 'internal_error';
 
-/** Why an attempt, and with it a job, failed. Stored on the job and shown as `error_code`. */
+/**
+ * Why an attempt, or a job, failed: stored with it and shown as `error_code`. What each means for another attempt is
+ * decided in `retry.ts`.
+ */
 export type FailureCode =
   | 'auth'
   | 'rate_limited'
   | 'quota_exhausted'
   | 'overloaded'
   | 'network'
+  | 'timeout'
   | 'invalid_request'
   | 'content_policy'
   | 'context_overflow'
@@ -35,9 +39,14 @@ export type FailureCode =
   | 'model_unavailable'
   | 'response_too_large'
   | 'result_unstorable'
+  | 'start_timeout'
+  | 'job_timeout'
   | 'attempt_timeout'
   | 'idle_timeout'
   | 'lease_lost'
+  | 'crash_loop'
+  | 'cancelled'
+  | 'drained'
   | 'internal_error';
 
 export type ErrorCode = RequestErrorCode | FailureCode;

@@ -1,50 +1,89 @@
 /**
- * The holder of a lease: the one writer of its job in this process. Heartbeats and the finish go through one queue, so
- * that two writes are never in flight together, and every write is fenced by the revision that the last one returned.
+ * The holder of a lease: the one writer of its job in this process. Heartbeats, retries and the end go through one
+ * queue, so that two writes are never in flight together, and every write is fenced by the revision that the last one
+ * returned. It also gathers every reason to stop working on the job into one signal.
  */
 import { isServiceError, ServiceError } from './errors.ts';
-import type { Job } from './job.ts';
-import { applyChanges, type FinishOutcome, type JobEvent, type Refusal, transition } from './lifecycle.ts';
-import { type Clock, type JobStore, type Log, type Revision, sleep } from './ports.ts';
+import type { FailedAttempt, FinishOutcome, JobEvent, Refusal } from './events.ts';
+import { applyChanges, type Job } from './job.ts';
+import { transition } from './lifecycle.ts';
+import { limitsOf } from './limits.ts';
+import { type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 
-/**
- * A claimed job, and when that was so by the store's clock: at some instant between our asking and its answering, both
- * by our monotonic clock.
- */
-export type Held = { job: Job; revision: Revision; atMs: number; askedMs: number; answeredMs: number };
+/** A claimed job, and our monotonic clock when we asked for it and when the store's answer was here. */
+export type Held = StoredJob & { askedMs: number; answeredMs: number };
+
+/** `lost`: somebody else holds the job, or it is over; nothing was written. `cancelling`: only a finish is left. */
+export type HolderAnswer = 'written' | 'lost' | 'cancelling';
 
 export type Holder = {
-  /** Aborted, with `lease_lost`, as soon as this holder may no longer work on the job. */
-  lost: AbortSignal;
-  /** Ends the job. `lost`: somebody else holds it, or it is over; nothing was written. Throws `store_unavailable`. */
-  finish(outcome: FinishOutcome): Promise<'written' | 'lost'>;
-  /** Stops the heartbeat. The lease stays in the document until it ends. */
-  release(): void;
+  /** The job as this holder last knew it. */
+  job(): Job;
+  /**
+   * Aborted as soon as the work on the job must stop. Its reason is a `ServiceError`: `lease_lost`, `cancelled`,
+   * `job_timeout` or `drained`.
+   */
+  stop: AbortSignal;
+  /** Makes the work stop for one of these reasons; the first one counts. */
+  stopFor(code: 'cancelled' | 'drained'): void;
+  /** How much of the job's time is left, in milliseconds. */
+  leftMs(): number;
+  /** Records the next attempt, whose call may be made after the pause. Throws `store_unavailable`. */
+  retry(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
+  /** Gives the job up until the pause is over. Throws `store_unavailable`. */
+  handBack(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
+  /** Ends the job. Throws `store_unavailable`, or `result_unstorable` when its result can never be stored. */
+  finish(outcome: FinishOutcome): Promise<HolderAnswer>;
+  /** Stops the timers. The lease stays in the document until it ends. */
+  close(): void;
 };
 
 export type HolderOptions = { store: JobStore; clock: Clock; log: Log; leaseMs: number };
 
 /** A write that meets a newer document is decided again on it, this often at most. */
 const REBASES_MOST = 5;
-/** A finish is tried again for this long while the store gives no answer: the answer is paid for. */
-const FINISH_PATIENCE_MS = 60_000;
+/** A write that ends an attempt is tried again for this long while the store gives no answer: the call is paid for. */
+const PATIENCE_MS = 60_000;
 const RETRY_PAUSE_MS = 200;
 
+const SENTENCES = {
+  lease_lost: 'The lease of this attempt was lost.',
+  cancelled: 'The job was cancelled.',
+  drained: 'The worker was told to stop.',
+  job_timeout: 'The time of the job is over.',
+} as const;
+
+/** Starts the heartbeat of a job that was just claimed. */
 export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: Held): Holder {
   const { tenant, id, token } = claimed.job;
-  const lost = new AbortController();
+  const { storedAtMs } = claimed;
+  const stopped = new AbortController();
   let held = claimed;
   /** Number of the newest write that was begun. Each write has its own, and keeps it while it is tried again. */
   let begun = claimed.job.sequence;
   let queue: Promise<unknown> = Promise.resolve();
   let stopHeartbeat = () => {};
   let stopFence = () => {};
-  let released = false;
+  let closed = false;
 
+  const facts = () => ({ job_id: id, attempt: held.job.attempt });
   /** The store's time now as it is stored and shown: not later than it really is. */
-  const storeNowMs = () => held.atMs + Math.floor(clock.monotonicMs() - held.answeredMs);
-  /** How long the lease surely holds: counted from the latest that the store's time can be. */
-  const surelyLeftMs = () => (held.job.leaseExpiresAt ?? 0) - held.atMs - (clock.monotonicMs() - held.askedMs);
+  const storeNowMs = () => held.readAtMs + Math.floor(clock.monotonicMs() - held.answeredMs);
+  /** … and not earlier than it really is. */
+  const latestNowMs = () => held.readAtMs + Math.ceil(clock.monotonicMs() - held.askedMs);
+  const leftMs = () => storedAtMs + limitsOf(held.job).timeoutMs - storeNowMs();
+
+  function stopFor(code: keyof typeof SENTENCES): void {
+    if (stopped.signal.aborted) return;
+    if (code === 'lease_lost') close();
+    stopped.abort(new ServiceError(code, SENTENCES[code]));
+  }
+
+  function lose(why: string): void {
+    if (stopped.signal.aborted) return;
+    log('warning', 'lease-lost', { ...facts(), why });
+    stopFor('lease_lost');
+  }
 
   function enqueue<T>(write: () => Promise<T>): Promise<T> {
     const turn = queue.then(write);
@@ -64,71 +103,34 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
         throw error;
       });
       if (answer && 'written' in answer) {
-        const { revision, atMs } = answer.written;
-        held = { job: applyChanges(held.job, changes), revision, atMs, askedMs, answeredMs: clock.monotonicMs() };
+        const { revision, atMs: readAtMs } = answer.written;
+        const job = applyChanges(held.job, changes);
+        held = { job, revision, readAtMs, storedAtMs, askedMs, answeredMs: clock.monotonicMs() };
         return 'written';
       }
       // Refused, or of unknown fate: the document tells. Commits of ours that were answered "unavailable" do land.
       const lookedMs = clock.monotonicMs();
       const found = await store.get({ tenant, id });
       if (!found || found.job.token !== token) return 'lease-lost';
-      held = {
-        ...{ job: found.job, revision: found.revision, atMs: found.readAtMs },
-        ...{ askedMs: lookedMs, answeredMs: clock.monotonicMs() },
-      };
+      held = { ...found, askedMs: lookedMs, answeredMs: clock.monotonicMs() };
+      if (found.job.cancelRequestedAt !== undefined) stopFor('cancelled');
       if (found.job.sequence === sequence) return 'written';
     }
     throw new ServiceError('store_unavailable', 'The store refused a write too often.');
   }
 
-  function lose(why: string): void {
-    if (lost.signal.aborted) return;
-    log('warning', 'lease-lost', { job_id: id, attempt: held.job.attempt, why });
-    lost.abort(new ServiceError('lease_lost', 'The lease of this attempt was lost.'));
-    release();
-  }
-
-  function scheduleHeartbeat(): void {
-    stopHeartbeat();
-    stopFence();
-    if (released) return;
-    stopHeartbeat = clock.setTimer(() => void enqueue(beat), leaseMs / 3);
-    // A holder that cannot renew stops its own work before anybody may take over.
-    const leftMs = Math.max(0, surelyLeftMs() - leaseMs / 10);
-    stopFence = clock.setTimer(() => lose('not renewed in time'), leftMs);
-  }
-
-  async function beat(): Promise<void> {
-    if (released) return;
-    try {
-      const answer = await write(++begun, (nowMs) => ({ type: 'renew', nowMs, leaseMs, token }));
-      if (answer !== 'written') return lose(answer);
-      scheduleHeartbeat();
-    } catch (error) {
-      // The fence timer stays armed: either a later beat gets through or the work stops before the lease ends.
-      log('warning', 'heartbeat-failed', { job_id: id, attempt: held.job.attempt, error: String(error) });
-      stopHeartbeat = clock.setTimer(() => void enqueue(beat), Math.min(leaseMs / 10, 1_000));
-    }
-  }
-
-  function release(): void {
-    released = true;
-    stopHeartbeat();
-    stopFence();
-  }
-
-  async function finish(outcome: FinishOutcome): Promise<'written' | 'lost'> {
-    release();
+  /** A write that ends an attempt: its number stays its own while the store is asked again and again. */
+  async function settle(toEvent: (nowMs: number) => JobEvent): Promise<HolderAnswer> {
     let sequence: number | undefined;
-    const giveUpAtMs = clock.monotonicMs() + FINISH_PATIENCE_MS;
+    const giveUpAtMs = clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
       try {
         const answer = await enqueue(() => {
           sequence ??= ++begun;
-          return write(sequence, (nowMs) => ({ type: 'finish', nowMs, token, outcome }));
+          return write(sequence, toEvent);
         });
-        if (answer === 'written') return 'written';
-        log('warning', 'finish-refused', { job_id: id, attempt: held.job.attempt, why: answer });
+        if (answer === 'written' || answer === 'cancelling') return answer;
+        log('warning', 'write-refused', { ...facts(), why: answer });
         return 'lost';
       } catch (error) {
         if (!isServiceError(error, 'store_unavailable') || clock.monotonicMs() >= giveUpAtMs) throw error;
@@ -137,6 +139,58 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     }
   }
 
+  function scheduleHeartbeat(): void {
+    stopHeartbeat();
+    stopFence();
+    if (closed) return;
+    stopHeartbeat = clock.setTimer(() => void enqueue(beat), leaseMs / 3);
+    // A holder that cannot renew stops its own work before anybody may take over.
+    const surelyLeftMs = (held.job.leaseExpiresAt ?? 0) - latestNowMs() - leaseMs / 10;
+    stopFence = clock.setTimer(() => lose('not renewed in time'), Math.max(0, surelyLeftMs));
+  }
+
+  async function beat(): Promise<void> {
+    if (closed) return;
+    try {
+      const answer = await write(++begun, (nowMs) => ({ type: 'renew', nowMs, leaseMs, token }));
+      if (answer !== 'written') return lose(answer);
+      scheduleHeartbeat();
+    } catch (error) {
+      // The fence timer stays armed: either a later beat gets through or the work stops before the lease ends.
+      log('warning', 'heartbeat-failed', { ...facts(), error: String(error) });
+      stopHeartbeat = clock.setTimer(() => void enqueue(beat), Math.min(leaseMs / 10, 1_000));
+    }
+  }
+
+  function close(): void {
+    closed = true;
+    stopHeartbeat();
+    stopFence();
+    stopDeadline();
+  }
+
+  const stopDeadline = clock.setTimer(() => stopFor('job_timeout'), Math.max(0, leftMs()));
   scheduleHeartbeat();
-  return { lost: lost.signal, finish, release };
+  return {
+    job: () => held.job,
+    stop: stopped.signal,
+    stopFor,
+    leftMs,
+    async retry(ended, pauseMs) {
+      const nextAttemptAt = latestNowMs() + pauseMs;
+      const answer = await settle((nowMs) => ({ type: 'retry', nowMs, leaseMs, token, ended, nextAttemptAt }));
+      if (answer === 'written') scheduleHeartbeat();
+      return answer;
+    },
+    handBack(ended, pauseMs) {
+      close();
+      const nextAttemptAt = latestNowMs() + pauseMs;
+      return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt }));
+    },
+    finish(outcome) {
+      close();
+      return settle((nowMs) => ({ type: 'finish', nowMs, token, outcome }));
+    },
+    close,
+  };
 }

@@ -6,9 +6,10 @@
  * - **job type**: what a job does: how its input becomes an LLM request and how the answer is checked.
  * - **doorbell**: the message `{ tenant, job_id }` that tells a worker to look at a job. It carries no truth.
  * - **claim**: a worker takes a job and gets a **lease**: the right to write it until an instant, shown by a **token**.
- * - **attempt**: what happens under one lease. A job has attempts 1, 2, 3… without gaps.
+ * - **attempt**: one try at a job. A job has attempts 1, 2, 3… without gaps; one lease covers one or several in a row.
  * - **call**: one request to an LLM provider. No call starts before a write that records it.
  * - **fence**: a write that the store refuses unless the document is as its writer last saw it.
+ * - **hand back**: a holder gives its lease up before the job is over, naming when the next attempt may start.
  * - **ring**: to publish a job's doorbell (again). **sweep**: to look for jobs whose time has come.
  *
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
@@ -21,10 +22,13 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
  * Where a job is. There is no way back, and the last three are absorbing.
  *
  * - `pending`: accepted, not claimed yet. Entered by submit; left by a claim.
- * - `processing`: claimed at least once; with or without a live lease. Entered by a claim; left by a finish.
+ * - `processing`: claimed at least once; with or without a live lease, also while it waits for its next attempt. Entered
+ *   by a claim; left by a finish, or by a wake or a cancel when nobody holds it.
  * - `completed`: the answer is stored. Entered by the holder's finish.
- * - `failed`: the job ended without an answer; `error` says why. Entered by the holder's finish.
- * - `cancelled`: somebody asked for the end and got it.
+ * - `failed`: the job ended without an answer; `error` says why. Entered by the holder's finish, or by a wake when time ran
+ *   out or its workers died too often.
+ * - `cancelled`: somebody asked for the end and got it. Entered by the cancel itself when nobody holds the job, else by
+ *   the holder's finish, at last by a wake.
  */
 export type JobState = 'pending' | 'processing' | 'completed' | 'failed' | 'cancelled';
 
@@ -58,8 +62,11 @@ export type Usage = {
   reasoningTokens?: number | undefined;
 };
 
-/** How an attempt ended. `lost`: its holder was never heard of again and another one took over. */
-export type AttemptOutcome = 'completed' | 'failed' | 'lost';
+/**
+ * How an attempt ended. `lost`: its holder was never heard of again. `released`: its worker was told to stop, and gave the
+ * job back.
+ */
+export type AttemptOutcome = 'completed' | 'failed' | 'cancelled' | 'released' | 'lost';
 
 /** The record of one attempt, written before its first call starts. */
 export type Attempt = {
@@ -82,6 +89,18 @@ export const ATTEMPTS_KEPT = 50;
 
 /** Why a job failed, in a sentence for people and a code for programs. */
 export type JobError = { code: string; message: string };
+
+/** The four clocks of a job. Each ends in an error code of its own. */
+export type Limits = {
+  /** From acceptance to the first claim; then `start_timeout`. */
+  startWithinMs: number;
+  /** From acceptance to the end, all attempts and waits included; then `job_timeout`. */
+  timeoutMs: number;
+  /** One attempt; then `attempt_timeout`, which is tried again while attempts are left. */
+  attemptTimeoutMs: number;
+  /** The longest silence of a model within an attempt; then `idle_timeout`, which is tried again, too. */
+  idleTimeoutMs: number;
+};
 
 /**
  * Everything about a job but its input, which is large, never changes and is read by workers alone. A field that is
@@ -106,15 +125,31 @@ export type Job = {
   fingerprint: string;
   /** The `X-Request-ID` of the submit. */
   requestId?: string | undefined;
-  /** What is being done while the job is processing: `calling_llm`. */
+  /** What is being done while the job is processing: `calling_llm`, or `waiting` for the next attempt. */
   stage?: string | undefined;
+  /** The earliest start of the newest attempt (while its holder waits) or of the next one (when nobody holds the job). */
+  nextAttemptAt?: number | undefined;
+  /** Somebody asked for the end while the job was held. */
+  cancelRequestedAt?: number | undefined;
+  /** Absent in documents of older versions: the defaults. */
+  limits?: Limits | undefined;
   result?: Json | undefined;
   error?: JobError | undefined;
   attempts: Attempt[];
+  /** How many attempts failed and count against the retry policy; absent: none. */
+  failures?: number | undefined;
+  /** How many attempts a provider refused for now; they count against a limit of their own. Absent: none. */
+  refusals?: number | undefined;
+  /** How many attempts were lost with their worker; absent: none. */
+  losses?: number | undefined;
 
   // Who may write.
   /** Number of the newest attempt, 0 before the first. */
   attempt: number;
+  /** The worker instance of the newest lease. */
+  holder?: string | undefined;
+  /** The worker instance that has to hear of a cancel; set with `cancelRequestedAt`, gone when the job is over. */
+  cancelFor?: string | undefined;
   /** Of the newest lease; before the first claim, of the submit that created the document. */
   token: string;
   /** Number of the newest write made under `token`. */
@@ -132,3 +167,13 @@ export type Job = {
   /** Version of this document's shape. */
   schemaVersion: 1;
 };
+
+/** Top-level fields that change; a field set to `undefined` goes away. */
+export type JobChanges = Partial<Job>;
+
+/** The document with some fields changed, as the store will hold it. */
+export function applyChanges(job: Job, changes: JobChanges): Job {
+  const next: Record<string, unknown> = { ...job, ...changes };
+  for (const [field, value] of Object.entries(changes)) if (value === undefined) delete next[field];
+  return next as Job;
+}

@@ -3,14 +3,14 @@
  * adapter passes it. No method takes or returns a type of Firestore, Pub/Sub, SQLite or an LLM vendor.
  */
 
-import type { Job, JobKey, JobModel, JobState, Json, Usage } from './job.ts';
-import type { JobChanges } from './lifecycle.ts';
+import type { Job, JobChanges, JobKey, JobModel, JobState, Json, Limits, Usage } from './job.ts';
+import type { RetryPolicy } from './retry.ts';
 
 /** What names one state of a stored document: a write that presents an older one is refused. Opaque. */
 export type Revision = string;
 
-/** A document as the store held it at `readAtMs`, the store's own time. */
-export type StoredJob = { job: Job; revision: Revision; readAtMs: number };
+/** A document as the store held it at `readAtMs`, and when it was created: both the store's own time. */
+export type StoredJob = { job: Job; revision: Revision; readAtMs: number; storedAtMs: number };
 
 /** A write that the store acknowledged: the document's new revision and the store's time of the write. */
 export type Written = { revision: Revision; atMs: number };
@@ -57,6 +57,12 @@ export type JobStore = {
 
   /** Up to `limit` jobs whose `wakeAt` is at or before `nowMs`, the longest due first. One read when there is none. */
   due(nowMs: number, limit: number): Promise<StoredJob[]>;
+
+  /**
+   * Calls back, within a moment, with each job whose `cancelFor` becomes this worker instance. Best effort: it may miss
+   * one, or call twice; never throws. The answer ends it.
+   */
+  watchCancels(instance: string, onCancel: (key: JobKey) => void): () => void;
 };
 
 /**
@@ -125,13 +131,9 @@ export type JobType = {
   toRequest(input: Json, model: JobModel): LlmRequest;
   /** Turns the finished text into what is stored as the job's result. Pure. */
   toResult(text: string, input: Json): Json;
-  /** An attempt is aborted after this long; below the 600 s after which Pub/Sub delivers again. */
-  attemptTimeoutMs: number;
-  /**
-   * An attempt is aborted when no part of the answer came for this long; below the 300 s after which Node's `fetch`
-   * would end the connection, and without saying why.
-   */
-  idleTimeoutMs: number;
+  /** Where a submission names no others. */
+  limits: Limits;
+  retry: RetryPolicy;
 };
 
 /** Time as a parameter, so that tests can turn the hands. */

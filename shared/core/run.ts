@@ -1,95 +1,140 @@
 /**
- * What a worker does with a doorbell: claim the job, make the call, finish it. Every outcome that the store answered is
- * a value; only a store that gave no answer throws (`store_unavailable`), so that the queue delivers again.
+ * What a worker does with a job that it claimed: call, and call again, until the job is over, or has to be handed back.
  */
-import { type AttemptOptions, attempt } from './attempt.ts';
-import { isServiceError } from './errors.ts';
-import { type Held, holder } from './holder.ts';
-import type { JobKey, Json } from './job.ts';
-import { applyChanges, type FinishOutcome, type Refusal, transition } from './lifecycle.ts';
-import type { JobStore } from './ports.ts';
+import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
+import type { Claim } from './claim.ts';
+import { isServiceError, ServiceError } from './errors.ts';
+import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
+import { type Holder, type HolderOptions, holder } from './holder.ts';
+import { limitsOf } from './limits.ts';
+import { type JobQueue, type JobType, sleep } from './ports.ts';
+import { nextTry } from './retry.ts';
+import { ringDoorbell } from './ring.ts';
 
-export type RunOptions = AttemptOptions & { store: JobStore; newId: () => string; leaseMs: number };
+export type RunOptions = AttemptOptions &
+  HolderOptions & {
+    queue: JobQueue;
+    jobTypes: ReadonlyMap<string, JobType>;
+    /** Between 0 and 1. */
+    random: () => number;
+  };
 
-/** `finished`: this worker ended the job. `refused`: there was nothing to do. `lost`: another holder took over. */
-export type RunOutcome =
-  | { finished: FinishOutcome['state'] }
-  | { refused: Refusal | 'unknown-job' | 'contended' }
-  | { lost: true };
+/** `finished`: the job is over. `handedBack`: it waits for its next attempt. `lost`: another holder took over. */
+export type RunOutcome = { finished: FinishOutcome['state'] } | { handedBack: string } | { lost: true };
 
-/** A claim that loses a race looks again this often. Each look either finds a live lease or a job still free. */
-const CLAIM_TRIES = 5;
+/**
+ * A delivery may take this long: Pub/Sub brings its message again after 600 s, and the function's time is over then. An
+ * attempt that could not end by then is left to another delivery.
+ */
+const DELIVERY_MS_MOST = 590_000;
 
-/** Runs one job, if it can be claimed. */
-export async function runJob(options: RunOptions, key: JobKey): Promise<RunOutcome> {
-  const { log, clock } = options;
-  const claim = await claimJob(options, key);
-  if ('refused' in claim) {
-    log('debug', 'claim-refused', { job_id: key.id, why: claim.refused });
-    return claim;
-  }
-  const { held, input } = claim;
-  const { job } = held;
-  log('info', 'attempt-started', { job_id: job.id, attempt: job.attempt, model: job.model.model });
-  const lease = holder(options, held);
+/** Works on a claimed job. Throws `store_unavailable` when its end could not be written. `onHeld` gets its holder. */
+export async function runClaimed(
+  options: RunOptions,
+  { held, input }: Extract<Claim, { held: unknown }>,
+  onHeld: (lease: Holder) => void = () => {},
+): Promise<RunOutcome> {
+  const { clock, log } = options;
   const startedMs = clock.monotonicMs();
+  const lease = holder(options, held);
+  onHeld(lease);
   try {
-    const outcome = await attempt(options, job, input, lease.lost);
-    // An answer that came in spite of a lost lease is offered all the same: it is paid for, and the write is fenced.
-    if (outcome === undefined || (await lease.finish(outcome)) === 'lost') return { lost: true };
-    log('info', 'job-finished', {
-      job_id: job.id,
-      attempt: job.attempt,
-      state: outcome.state,
-      code: outcome.state === 'failed' ? outcome.error.code : undefined,
-      ms: Math.round(clock.monotonicMs() - startedMs),
-    });
-    return { finished: outcome.state };
-  } catch (error) {
-    if (!isServiceError(error, 'result_unstorable')) throw error;
-    // A finish that can never be stored must not become a loop that pays again.
-    const ended = await lease.finish({ state: 'failed', error: { code: error.code, message: error.message } });
-    return ended === 'written' ? { finished: 'failed' } : { lost: true };
+    for (;;) {
+      const { id, attempt: n, jobType, model } = lease.job();
+      const type = options.jobTypes.get(jobType);
+      log('info', 'attempt-started', { job_id: id, attempt: n, model: model.model });
+      const result = type ? await attempt(options, type, lease.job(), input, lease.stop) : notInstalled(jobType);
+      const outcome = await follow(options, lease, type, result, startedMs);
+      if (outcome) return outcome;
+    }
   } finally {
-    lease.release();
+    lease.close();
   }
 }
 
-/** Reads the job and writes the claim under the revision that was read; the write records the first call. */
-async function claimJob(
-  { store, clock, newId, leaseMs }: RunOptions,
-  key: JobKey,
-): Promise<{ held: Held; input: Json } | { refused: Refusal | 'unknown-job' | 'contended' }> {
-  const token = newId();
-  let silence: unknown;
-  for (let tries = 0; ; tries++) {
-    let askedMs = clock.monotonicMs();
-    const found = await store.getWithInput(key);
-    if (!found) return { refused: 'unknown-job' };
-    const { input } = found;
-    // Our claim of a moment ago, whose answer we did not get.
-    if (found.job.token === token) {
-      const { job, revision, readAtMs: atMs } = found;
-      return { held: { job, revision, atMs, askedMs, answeredMs: clock.monotonicMs() }, input };
-    }
-    const claim = { type: 'claim', nowMs: found.readAtMs, leaseMs, token, stage: 'calling_llm' } as const;
-    const decision = transition(found.job, claim);
-    if (decision.refused) return { refused: decision.refused };
-    if (tries === CLAIM_TRIES) break;
-    askedMs = clock.monotonicMs();
-    // A claim of unknown fate is not an error yet: the next look tells whether it landed.
-    const answer = await store.update(key, found.revision, decision.changes).catch((error: unknown) => {
-      if (!isServiceError(error, 'store_unavailable')) throw error;
-      silence = error;
-      return undefined;
-    });
-    if (answer && 'written' in answer) {
-      const { revision, atMs } = answer.written;
-      const job = applyChanges(found.job, decision.changes);
-      return { held: { job, revision, atMs, askedMs, answeredMs: clock.monotonicMs() }, input };
-    }
+/** Does what follows an attempt; `undefined` when another one follows under the same lease. */
+async function follow(
+  options: RunOptions,
+  lease: Holder,
+  type: JobType | undefined,
+  result: AttemptResult,
+  startedMs: number,
+): Promise<RunOutcome | undefined> {
+  const { facts } = result;
+  if (result.ended === 'answered')
+    return finish(options, lease, { state: 'completed', result: result.result, ...facts });
+  if (result.ended === 'stopped') return stopped(options, lease, result.reason, facts);
+  const { error } = result;
+  const { failures = 0, refusals = 0 } = lease.job();
+  const next = type ? nextTry(type.retry, error, { failures, refusals }, options.random()) : { again: false as const };
+  // An attempt that could only start when the job's time is over is none.
+  if (!next.again || next.pauseMs >= lease.leftMs()) return finish(options, lease, failed(error, facts));
+  const ended: FailedAttempt = { outcome: 'failed', errorCode: error.code, counts: next.counts, ...facts };
+  const dueMs = options.clock.monotonicMs() + next.pauseMs;
+  const hasRoom = dueMs - startedMs + limitsOf(lease.job()).attemptTimeoutMs <= DELIVERY_MS_MOST;
+  if (!next.inPlace || !hasRoom) return handBack(options, lease, ended, next.pauseMs);
+
+  const answer = await lease.retry(ended, next.pauseMs);
+  if (answer === 'cancelling') return finish(options, lease, { state: 'cancelled', ...facts });
+  if (answer === 'lost') return { lost: true };
+  const { clock } = options;
+  while (clock.monotonicMs() < dueMs && !lease.stop.aborted) {
+    await sleep(clock, dueMs - clock.monotonicMs(), lease.stop);
   }
-  // Not acknowledged while a claim of ours may still land.
-  if (silence) throw silence;
-  return { refused: 'contended' };
+  if (!lease.stop.aborted) return undefined;
+  const waitMs = Math.max(0, dueMs - clock.monotonicMs());
+  return stopped(options, lease, lease.stop.reason as ServiceError, { notMade: true }, waitMs);
+}
+
+/** Something else than its call ended the attempt. What a provider asked us to wait is still waited. */
+async function stopped(
+  options: RunOptions,
+  lease: Holder,
+  reason: ServiceError,
+  facts: CallFacts,
+  waitMs = 0,
+): Promise<RunOutcome> {
+  switch (reason.code) {
+    case 'cancelled':
+      return finish(options, lease, { state: 'cancelled', ...facts });
+    case 'drained':
+      return handBack(options, lease, { outcome: 'released', errorCode: reason.code, ...facts }, waitMs);
+    case 'lease_lost':
+      return { lost: true };
+    default:
+      return finish(options, lease, failed(reason, facts));
+  }
+}
+
+async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome): Promise<RunOutcome> {
+  const answer = await lease.finish(outcome).catch((error: unknown) => {
+    if (!isServiceError(error, 'result_unstorable')) throw error;
+    // A finish that can never be stored must not become a loop that pays again.
+    const { usage, providerRequestId, finishReason } = outcome;
+    return lease.finish(failed(error, { usage, providerRequestId, finishReason }));
+  });
+  if (answer !== 'written') return { lost: true };
+  const { id, attempt: n, state, error } = lease.job();
+  options.log('info', 'job-finished', { job_id: id, attempt: n, state, code: error?.code });
+  return { finished: state as FinishOutcome['state'] };
+}
+
+/** Gives the job up. When its next attempt may start at once, its doorbell is rung at once. */
+async function handBack(options: RunOptions, lease: Holder, ended: FailedAttempt, waitMs: number): Promise<RunOutcome> {
+  const { id, tenant, attempt: n } = lease.job();
+  const answer = await lease.handBack(ended, waitMs);
+  if (answer === 'cancelling') return finish(options, lease, { ...ended, state: 'cancelled' });
+  if (answer === 'lost') return { lost: true };
+  options.log('info', 'job-handed-back', { job_id: id, attempt: n, code: ended.errorCode, wait_ms: Math.ceil(waitMs) });
+  if (waitMs === 0) await ringDoorbell(options, { tenant, id });
+  return { handedBack: ended.errorCode };
+}
+
+function failed({ code, message }: ServiceError, facts: CallFacts): FinishOutcome {
+  return { state: 'failed', error: { code, message }, ...facts };
+}
+
+function notInstalled(jobType: string): AttemptResult {
+  const error = new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
+  return { ended: 'failed', error, facts: { notMade: true } };
 }

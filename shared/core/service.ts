@@ -3,8 +3,9 @@
  */
 import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
 import { fingerprintOf, isJobId } from './ids.ts';
-import type { Job, JobKey, JobModel, Json } from './job.ts';
-import { RING_GRACE_MS } from './lifecycle.ts';
+import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
+import { transition } from './lifecycle.ts';
+import { deadlineOf } from './limits.ts';
 import {
   type JobMaker,
   jobIdOf,
@@ -14,15 +15,9 @@ import {
   rejectedJob,
   type SubmissionIdentity,
 } from './new-job.ts';
-import {
-  type Clock,
-  type JobQuery,
-  type JobQueue,
-  type JobStore,
-  type Log,
-  type ModelCatalog,
-  sleep,
-} from './ports.ts';
+import type { Clock, JobQuery, JobQueue, JobStore, JobType, Log, ModelCatalog, StoredJob } from './ports.ts';
+import { ringDoorbell } from './ring.ts';
+import { RING_GRACE_MS } from './waking.ts';
 
 /** A validated request for a job. */
 export type Submission = SubmissionIdentity & {
@@ -32,6 +27,8 @@ export type Submission = SubmissionIdentity & {
   input: Json;
   questionId?: string | undefined;
   requestId?: string | undefined;
+  /** Clocks other than the job type's. */
+  limits?: Partial<Limits> | undefined;
   /** `false`: the submitter runs the job itself, so nobody need be told. */
   ring?: boolean;
 };
@@ -56,6 +53,12 @@ export type JobService = {
   recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job>;
   /** One job of this principal. Throws `job_not_found`, also for an id that is malformed or somebody else's. */
   get(principal: Principal, id: string): Promise<Job>;
+  /**
+   * Asks for the end of a job, as often as wanted. One that nobody holds is over with the answer; the holder of another
+   * one breaks its call off soon after. A job that is over stays as it is. Throws `job_not_found`, or
+   * `store_unavailable` when it is not known whether the job was told.
+   */
+  cancel(principal: Principal, id: string): Promise<Job>;
   /** A page of this principal's jobs, newest first. */
   list(principal: Principal, filter: ListFilter): Promise<Job[]>;
 };
@@ -64,6 +67,7 @@ export type JobServiceOptions = {
   store: JobStore;
   queue: JobQueue;
   models: ModelCatalog;
+  jobTypes: ReadonlyMap<string, JobType>;
   clock: Clock;
   newId: () => string;
   log: Log;
@@ -75,11 +79,11 @@ export type JobServiceOptions = {
 export const INPUT_BYTES_MOST = 256 * 1024;
 /** When to ask again for a model that cannot be used: setting a key takes a person. */
 const KEY_WAIT_MS = 60_000;
-/** A submit waits this long for its doorbell to be published; after that the sweeper rings. */
-const PUBLISH_WAIT_MS = 2_000;
+/** A cancel that meets a newer document is decided again on it, this often at most. */
+const CANCEL_TRIES = 5;
 
 export function jobService(options: JobServiceOptions): JobService {
-  const { store, queue, models, clock, newId, log } = options;
+  const { store, models, jobTypes, newId, log } = options;
   const maker: JobMaker = options;
 
   async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
@@ -90,21 +94,25 @@ export function jobService(options: JobServiceOptions): JobService {
     const { replayed } = submitted;
     log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
     // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
-    if (submitted.job.state === 'pending' && submission.ring !== false) await ringDoorbell(job);
+    if (submitted.job.state === 'pending' && submission.ring !== false) await ringDoorbell(options, job);
     return submitted;
   }
 
   async function pendingJob(principal: Principal, submission: Submission, model: JobModel): Promise<Job> {
-    const { jobType, input, questionId = null } = submission;
+    const { jobType, input, questionId = null, limits = {} } = submission;
+    const type = jobTypes.get(jobType);
+    if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
     const id = await jobIdOf(principal, submission, newId);
-    const job = newJob(maker, principal, { id, jobType, model });
-    return {
-      ...job,
+    const given = { jobType, model: submission.model, input, questionId };
+    const job: Job = {
+      ...newJob(maker, principal, { id, jobType, model }),
       questionId: submission.questionId,
-      fingerprint: await fingerprintOf({ jobType, model: submission.model, input, questionId }),
+      fingerprint: await fingerprintOf(Object.keys(limits).length === 0 ? given : { ...given, limits }),
       requestId: submission.requestId,
-      wakeAt: job.createdAt + RING_GRACE_MS,
+      limits: { ...type.limits, ...limits },
     };
+    const { createdAt } = job;
+    return { ...job, wakeAt: Math.min(createdAt + RING_GRACE_MS, deadlineOf(job, createdAt).atMs) };
   }
 
   async function recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job> {
@@ -136,25 +144,41 @@ export function jobService(options: JobServiceOptions): JobService {
     );
   }
 
-  /** A doorbell that can't be published is not an error: the document is the truth, and the sweeper rings again. */
-  async function ringDoorbell(key: JobKey): Promise<void> {
-    const waited = new AbortController();
-    const published = queue.publish({ tenant: key.tenant, id: key.id }).catch((error: unknown) => {
-      log('warning', 'doorbell-unpublished', { job_id: key.id, error: String(error) });
-    });
-    await Promise.race([published, sleep(clock, PUBLISH_WAIT_MS, waited.signal)]);
-    waited.abort();
+  async function find(principal: Principal, id: string): Promise<StoredJob> {
+    const key = { tenant: principal.tenant, id: id.toLowerCase() };
+    const found = isJobId(key.id) ? await store.get(key) : undefined;
+    if (!found || !maySee(principal, found.job)) throw new ServiceError('job_not_found', 'Job not found');
+    return found;
+  }
+
+  async function cancel(principal: Principal, id: string): Promise<Job> {
+    let cause: unknown;
+    for (let tries = 0; tries < CANCEL_TRIES; tries++) {
+      const { job, revision, readAtMs } = await find(principal, id);
+      const decision = transition(job, { type: 'cancel', nowMs: readAtMs });
+      if (decision.refused) return job;
+      // Refused, or of unknown fate: the next look tells.
+      const answer = await store.update(job, revision, decision.changes).catch((error: unknown) => {
+        if (!isServiceError(error, 'store_unavailable')) throw error;
+        cause = error;
+        return undefined;
+      });
+      if (!answer || 'refused' in answer) continue;
+      const next = applyChanges(job, decision.changes);
+      log('info', 'cancel-accepted', { job_id: job.id, attempt: job.attempt, state: next.state });
+      return next;
+    }
+    const sentence = 'It is not known whether the job was told. Cancel it again.';
+    throw new ServiceError('store_unavailable', sentence, { cause, retryAfterMs: 1_000 });
   }
 
   return {
     submit,
     recordRejected,
+    cancel,
 
     async get(principal, id) {
-      const key = { tenant: principal.tenant, id: id.toLowerCase() };
-      const job = isJobId(key.id) ? (await store.get(key))?.job : undefined;
-      if (!job || !maySee(principal, job)) throw new ServiceError('job_not_found', 'Job not found');
-      return job;
+      return (await find(principal, id)).job;
     },
 
     list(principal, filter) {

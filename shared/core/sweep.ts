@@ -1,42 +1,59 @@
 /**
  * What time does: one query finds the jobs whose `wakeAt` has come, the pure table decides each, a fenced write commits
- * the decision, and only then is the doorbell rung. Two sweepers at once ring a job once, for one of the writes is refused.
+ * the decision, and only then is a doorbell rung. Two sweepers at once do everything once, for one of the writes is refused.
  */
+import { isServiceError } from './errors.ts';
+import { applyChanges, isTerminal } from './job.ts';
 import { transition } from './lifecycle.ts';
 import type { Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
+import { isForWorker } from './waking.ts';
 
-export type SweepOptions = { store: JobStore; queue: JobQueue; clock: Clock; log: Log };
+export type SweepOptions = { store: JobStore; queue: JobQueue; clock: Clock; log: Log; random: () => number };
+
+/** How many jobs were rung, were ended because their time was over, and were put off. */
+export type Swept = { rung: number; ended: number; postponed: number };
 
 /** Jobs per query, and queries per sweep: what remains is due at the next sweep, the longest waiting first. */
 const PAGE = 100;
 const PAGES_MOST = 20;
 
-/** Rings every job that is due: pending ones nobody claimed, and those whose lease ended. Costs one read when idle. */
-export async function sweep(options: SweepOptions): Promise<{ rung: number }> {
-  let rung = 0;
+/** Does what is due: ends jobs whose time is over, rings those that a worker must look at. Costs one read when idle. */
+export async function sweep(options: SweepOptions): Promise<Swept> {
+  const swept: Swept = { rung: 0, ended: 0, postponed: 0 };
   for (let page = 0; page < PAGES_MOST; page++) {
     const due = await options.store.due(options.clock.nowMs(), PAGE);
-    const rings = await Promise.all(due.map((found) => ringDue(options, found)));
-    rung += rings.filter(Boolean).length;
-    // A page on which nothing could be rung would come again as it is.
-    if (due.length < PAGE || !rings.some(Boolean)) break;
+    const done = await Promise.all(due.map((found) => wakeDue(options, found)));
+    for (const what of done) if (what) swept[what] += 1;
+    // A page on which nothing could be done would come again as it is.
+    if (due.length < PAGE || !done.some(Boolean)) break;
   }
-  if (rung > 0) options.log('info', 'sweep-rang', { rung });
-  return { rung };
+  if (swept.rung + swept.ended + swept.postponed > 0) options.log('info', 'swept', swept);
+  return swept;
 }
 
-async function ringDue({ store, queue, log }: SweepOptions, found: StoredJob): Promise<boolean> {
-  const { tenant, id } = found.job;
-  const decision = transition(found.job, { type: 'ring', nowMs: found.readAtMs });
-  if (decision.refused) return false;
+/** One job's fault must not stop the others: its next look is in the document already, or it is still due. */
+async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof Swept | undefined> {
+  const { store, queue, log, random } = options;
+  const { job, revision, readAtMs: nowMs, storedAtMs } = found;
+  const decision = transition(job, { type: 'wake', nowMs, storedAtMs, random: random() });
+  if (decision.refused) return undefined;
+  const next = applyChanges(job, decision.changes);
   try {
-    const answer = await store.update({ tenant, id }, found.revision, decision.changes);
-    if ('refused' in answer) return false;
-    await queue.publish({ tenant, id });
-    return true;
+    const answer = await store.update(job, revision, decision.changes).catch((error: unknown) => {
+      // It may have landed, and then nobody would ring: one doorbell too many costs a read, one too few a minute.
+      if (isServiceError(error, 'store_unavailable') && isForWorker(next, nowMs)) return undefined;
+      throw error;
+    });
+    if (answer && 'refused' in answer) return undefined;
+    if (isForWorker(next, nowMs)) {
+      await queue.publish({ tenant: job.tenant, id: job.id });
+      return answer ? 'rung' : undefined;
+    }
+    if (!isTerminal(next.state)) return 'postponed';
+    log('info', 'job-finished', { job_id: job.id, attempt: job.attempt, state: next.state, code: next.error?.code });
+    return 'ended';
   } catch (error) {
-    // One job's fault must not stop the others; its next ring is already in the document, or it is still due.
-    log('warning', 'ring-failed', { job_id: id, error: String(error) });
-    return false;
+    log('warning', 'wake-failed', { job_id: job.id, error: String(error) });
+    return undefined;
   }
 }

@@ -1,9 +1,13 @@
-/** A `Request → Response` handler as the Node function that functions-framework calls. */
+/** What functions-framework needs of us and keeps from us: handlers as Node functions, whole requests, a way to stop. */
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import type { Log } from '../core/ports.ts';
 
 export type NodeFunction = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** Requests that are being answered. */
+let underWay = 0;
 
 /** What was hidden from the framework, to be given back to our handler. */
 const hidden = new WeakMap<IncomingMessage, IncomingHttpHeaders>();
@@ -14,6 +18,10 @@ export function nodeFunction(handle: (request: Request) => Response | Promise<Re
   const listener = getRequestListener(handle, { overrideGlobalObjects: false });
   return async (request, response) => {
     Object.assign(request.headers, hidden.get(request));
+    underWay += 1;
+    response.once('close', () => {
+      underWay -= 1;
+    });
     await listener(request, response);
   };
 }
@@ -32,6 +40,55 @@ export function handleRequestsWhole(): void {
     }
     hidden.set(request, kept);
     if (!isDecodable(request.url ?? '')) request.url = request.url?.replaceAll('%', '%25');
+  });
+}
+
+/** Between two looks at whether the last answer has gone out. */
+const LOOK_MS = 20;
+
+/**
+ * Takes the end of the process out of the framework's hands, which would exit at once on SIGTERM, on a rejection that
+ * nobody handles and on an exception that nobody catches, with other requests under way. Here SIGTERM lets what is under
+ * way end (`drain`, then the answers, `graceMs` at most), and a stray failure is logged and hurts nobody else. To be called
+ * while the function's module loads: the framework adds its listeners after that.
+ */
+export function endByOurselves({
+  log,
+  drain,
+  graceMs,
+}: {
+  log: Log;
+  drain?: () => Promise<void>;
+  graceMs: number;
+}): void {
+  let isEnding = false;
+  const end = async () => {
+    if (isEnding) return;
+    isEnding = true;
+    const untilMs = performance.now() + graceMs;
+    await drain?.();
+    while (underWay > 0 && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    // An answer that was written is on its way a moment later.
+    setTimeout(() => process.exit(0), LOOK_MS);
+  };
+  const stray = (error: unknown) => {
+    // Without its message, which may hold anything.
+    const frames =
+      error instanceof Error ? (error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []) : [];
+    const name = error instanceof Error ? error.name : typeof error;
+    log('error', 'stray-failure', {
+      error: name,
+      stack: frames
+        .slice(0, 5)
+        .map((line) => line.trim())
+        .join(', '),
+    });
+  };
+  const ours = { SIGTERM: end, SIGINT: end, unhandledRejection: stray, uncaughtException: stray };
+  for (const [event, listener] of Object.entries(ours)) process.on(event, listener);
+  process.on('newListener', (event, listener) => {
+    const own = ours[event as keyof typeof ours] as unknown;
+    if (own !== undefined && own !== listener) process.nextTick(() => process.removeListener(event, listener as never));
   });
 }
 

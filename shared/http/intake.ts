@@ -8,16 +8,17 @@ import { isTenant } from '../core/ids.ts';
 import type { JobKey, Json } from '../core/job.ts';
 import type { Principal } from '../core/new-job.ts';
 import type { Log } from '../core/ports.ts';
-import type { RunOutcome } from '../core/run.ts';
 import type { JobService, Submission } from '../core/service.ts';
+import type { WorkOutcome } from '../core/worker.ts';
 import { findUnstorable } from './field-errors.ts';
-import { decodePush, type PushedMessage, type PushHandler, settled } from './push.ts';
+import { decodePush, type PushedMessage, type PushHandler, respondToPush, settled } from './push.ts';
 
 export type IntakeOptions = {
   service: JobService;
   /** Reads a published submission, or says what is wrong with it. */
   parse: (content: unknown) => { submission: Submission } | { wrong: FieldError[] };
-  run: (key: JobKey) => Promise<RunOutcome>;
+  /** Runs the job in the same delivery; without it, the job's doorbell is rung. */
+  run?: (key: JobKey) => Promise<WorkOutcome>;
   log: Log;
 };
 
@@ -26,18 +27,18 @@ const HELD = ['idempotency_conflict', 'job_id_taken'];
 
 /** Takes in what one subscription delivers, in the name of its principal. */
 export function intakeHandler({ service, parse, run, log }: IntakeOptions, principal: Principal): PushHandler {
-  async function takeIn(pushed: PushedMessage): Promise<void> {
+  async function takeIn(pushed: PushedMessage): Promise<WorkOutcome | undefined> {
     const read = readSubmission(pushed.content);
     if ('wrong' in read) return reject(pushed, invalidRequest(read.wrong));
     const submission = withMessageId(read.submission, pushed);
     try {
-      const { job } = await service.submit(principal, { ...submission, ring: false });
-      await run(job);
+      const { job } = await service.submit(principal, { ...submission, ring: run === undefined });
+      return run?.(job);
     } catch (error) {
       if (!isServiceError(error) || error.code === 'store_unavailable') throw error;
-      if (HELD.includes(error.code))
-        log('warning', 'submission-refused', { message_id: pushed.messageId, code: error.code });
-      else await reject(pushed, error);
+      if (!HELD.includes(error.code)) return reject(pushed, error);
+      log('warning', 'submission-refused', { message_id: pushed.messageId, code: error.code });
+      return undefined;
     }
   }
 
@@ -47,7 +48,7 @@ export function intakeHandler({ service, parse, run, log }: IntakeOptions, princ
     return unstorable ? { wrong: [unstorable] } : parse(content);
   }
 
-  async function reject(pushed: PushedMessage, error: ServiceError): Promise<void> {
+  async function reject(pushed: PushedMessage, error: ServiceError): Promise<undefined> {
     const job = await service.recordRejected(principal, pushed, error);
     log('warning', 'submission-rejected', { message_id: pushed.messageId, job_id: job.id, code: error.code });
   }
@@ -65,6 +66,20 @@ export function subscriptionPrincipal({ searchParams }: URL): Principal | undefi
   const tenant = searchParams.get('tenant') ?? 'default';
   const user = searchParams.get('user') ?? 'local';
   return isTenant(tenant) && user !== '' ? { tenant, user, scopes: ['jobs:write'] } : undefined;
+}
+
+/** What a function answers to its two kinds of push: doorbells, and at `/submissions` what other services published. */
+export function respondToPushes(
+  doorbells: PushHandler,
+  submissionsOf: (principal: Principal) => PushHandler,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const url = new URL(request.url);
+    if (!/^\/submissions\/?$/.test(url.pathname)) return respondToPush(request, doorbells);
+    const principal = subscriptionPrincipal(url);
+    // The subscription is configured wrong: its messages must wait, not vanish.
+    return principal ? respondToPush(request, submissionsOf(principal)) : new Response(null, { status: 400 });
+  };
 }
 
 /** Without an id or key of its own, a submission is known by its message: a repeat of the delivery is no second job. */

@@ -10,19 +10,23 @@ import { isServiceError } from '../core/errors.ts';
 import { isJobId, isTenant } from '../core/ids.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
-import type { RunOutcome } from '../core/run.ts';
+import type { WorkOutcome } from '../core/worker.ts';
 
-/** Takes the body of one delivery. `true`: acknowledge it. `false`: the store gave no answer, deliver it again. */
+/**
+ * Takes the body of one delivery. `true`: acknowledge it. `false`: the store gave no answer, or this instance is about to
+ * stop; deliver it again.
+ */
 export type PushHandler = (body: unknown) => Promise<boolean>;
 
 /** A message: its id, and its data as JSON; `content` is `undefined` where the data is none. */
-export type PushedMessage = { messageId: string; content: unknown };
+export type PushedMessage = { messageId: string; content: unknown; attributes: Record<string, string> };
 
 // A message may have attributes alone.
 const message = z.object({
   data: z.string().default(''),
   messageId: z.string().optional(),
   message_id: z.string().optional(),
+  attributes: z.record(z.string(), z.string()).nullish(),
 });
 const envelope = z.union([
   z.object({ message }).transform((body) => body.message),
@@ -34,13 +38,18 @@ const doorbell = z.object({ tenant: z.string().refine(isTenant), job_id: z.strin
 export function decodePush(body: unknown): PushedMessage | undefined {
   const found = envelope.safeParse(body);
   if (!found.success) return undefined;
-  const { data, messageId, message_id } = found.data;
-  return { messageId: messageId ?? message_id ?? '', content: parseJson(Buffer.from(data, 'base64')) };
+  const { data, messageId, message_id, attributes } = found.data;
+  const content = parseJson(Buffer.from(data, 'base64'));
+  return { messageId: messageId ?? message_id ?? '', content, attributes: attributes ?? {} };
 }
 
 /** The doorbell in a delivered body, or `undefined` when there is none. */
 export function decodeDoorbell(body: unknown): JobKey | undefined {
-  const rung = doorbell.safeParse(decodePush(body)?.content);
+  return toDoorbell(decodePush(body));
+}
+
+function toDoorbell(pushed: PushedMessage | undefined): JobKey | undefined {
+  const rung = doorbell.safeParse(pushed?.content);
   return rung.success ? { tenant: rung.data.tenant, id: rung.data.job_id } : undefined;
 }
 
@@ -51,7 +60,7 @@ export function encodeDoorbell(key: JobKey, messageId: string, deliveryAttempt: 
 }
 
 /** Runs the job whose doorbell was rung. What cannot be read never will be, so it is logged and acknowledged. */
-export function doorbellHandler({ run, log }: { run: (key: JobKey) => Promise<RunOutcome>; log: Log }): PushHandler {
+export function doorbellHandler({ run, log }: { run: (key: JobKey) => Promise<WorkOutcome>; log: Log }): PushHandler {
   return async (body) => {
     const key = decodeDoorbell(body);
     if (key) return settled(() => run(key), log, { job_id: key.id });
@@ -60,15 +69,31 @@ export function doorbellHandler({ run, log }: { run: (key: JobKey) => Promise<Ru
   };
 }
 
+/** How often Pub/Sub delivered a message before it called it dead. */
+const DELIVERIES = 'CloudPubSubDeadLetterSourceDeliveryCount';
+
+/**
+ * Takes doorbells that were set aside as dead letters. They are seen, and nothing else: whatever became of its doorbell,
+ * a job ends by its own clocks and attempts, and the sweeper rings it.
+ */
+export function deadDoorbellHandler({ log }: { log: Log }): PushHandler {
+  return async (body) => {
+    const pushed = decodePush(body);
+    const { [DELIVERIES]: deliveries } = pushed?.attributes ?? {};
+    log('error', 'doorbell-dead', { job_id: toDoorbell(pushed)?.id, message_id: pushed?.messageId, deliveries });
+    return true;
+  };
+}
+
 /** Does the work of a delivery: acknowledged whatever came of it, unless it broke before the store answered. */
 export async function settled(
-  work: () => Promise<unknown>,
+  work: () => Promise<WorkOutcome | undefined>,
   log: Log,
   fields: { job_id?: string; message_id?: string },
 ): Promise<boolean> {
   try {
-    await work();
-    return true;
+    const outcome = await work();
+    return !(outcome && 'refused' in outcome && outcome.refused === 'draining');
   } catch (error) {
     const code = isServiceError(error) ? error.code : 'internal_error';
     const stack = error instanceof Error && code === 'internal_error' ? error.stack : undefined;

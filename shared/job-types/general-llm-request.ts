@@ -1,7 +1,9 @@
 /** `general_llm_request`: any prompt, as one text, as a conversation, or as a system message with an input. */
 import { z } from 'zod';
+import { DEFAULT_LIMITS } from '../core/limits.ts';
+import { DEFAULT_RETRY } from '../core/retry.ts';
 import { conversation, fields, message, text } from './fields.ts';
-import { ATTEMPT_TIMEOUT_MS, IDLE_TIMEOUT_MS, type JobTypeDefinition, textResult } from './job-type.ts';
+import { type JobTypeDefinition, textResult } from './job-type.ts';
 
 const inputSchema = fields({
   prompt: text.optional(),
@@ -25,8 +27,8 @@ const inputSchema = fields({
 export const generalLlmRequest: JobTypeDefinition = {
   name: 'general_llm_request',
   inputSchema,
-  attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
-  idleTimeoutMs: IDLE_TIMEOUT_MS,
+  limits: DEFAULT_LIMITS,
+  retry: DEFAULT_RETRY,
   toRequest(input, { model }) {
     const { prompt, messages, full_input, system_message } = input as z.infer<typeof inputSchema>;
     return { model, messages: messages ?? conversation(system_message, prompt ?? full_input ?? '') };

@@ -7,12 +7,6 @@ export type JobTypeDefinition = JobType & {
   inputSchema: z.ZodType;
 };
 
-/** Pub/Sub delivers again after 600 s; what an attempt does must be over by then. */
-export const ATTEMPT_TIMEOUT_MS = 540_000;
-
-/** Reasoning models are silent for minutes. */
-export const IDLE_TIMEOUT_MS = 240_000;
-
 /** The result of seed 000: `{ success: true, result: "…" }`. */
 export function textResult(text: string) {
   return { success: true, result: text };

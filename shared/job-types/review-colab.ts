@@ -1,7 +1,9 @@
 /** `review_colab`: reviews a Google Colab notebook, given whole, or as text under a system message. */
 import { z } from 'zod';
+import { DEFAULT_LIMITS } from '../core/limits.ts';
+import { DEFAULT_RETRY } from '../core/retry.ts';
 import { conversation, fields, text } from './fields.ts';
-import { ATTEMPT_TIMEOUT_MS, IDLE_TIMEOUT_MS, type JobTypeDefinition, textResult } from './job-type.ts';
+import { type JobTypeDefinition, textResult } from './job-type.ts';
 import { type Notebook, notebookSchema, renderNotebook, withoutImages } from './notebook.ts';
 
 /** About 30,000 tokens: what the smaller models of the catalog can read with room for an answer. */
@@ -44,8 +46,8 @@ type Input = z.infer<typeof inputSchema>;
 export const reviewColab: JobTypeDefinition = {
   name: 'review_colab',
   inputSchema,
-  attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
-  idleTimeoutMs: IDLE_TIMEOUT_MS,
+  limits: DEFAULT_LIMITS,
+  retry: DEFAULT_RETRY,
 
   toRequest(input, { model }) {
     const { system_message, full_input, instructions, notebook } = input as Input;

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { isClientJobId, KEY_RULE, normalizedKey } from '../core/ids.ts';
-import type { Json } from '../core/job.ts';
+import type { Json, Limits } from '../core/job.ts';
+import { LIMIT_RANGES } from '../core/limits.ts';
 import type { Submission } from '../core/service.ts';
 import { fields } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
@@ -14,7 +15,37 @@ export const modelId = z.string().min(1, { error: 'must not be empty' }).max(200
 /** The caller's own id of the question that the job belongs to. */
 export const questionId = z.string().min(1, { error: 'must not be empty' }).max(200);
 
-const envelope = { model_id: modelId, question_id: questionId.optional() };
+function seconds(clock: keyof Limits, meaning: string) {
+  const [least, most] = LIMIT_RANGES[clock];
+  const error = `must be a number of seconds from ${least} to ${most}`;
+  return z.number({ error }).min(least, { error }).max(most, { error }).describe(meaning).optional();
+}
+
+/** The four clocks of a job, in seconds; without one, the job type's own holds. */
+export const clocks = {
+  start_within: seconds('startWithinMs', 'Seconds until a worker must have taken the job, else `start_timeout`.'),
+  timeout: seconds('timeoutMs', 'Seconds until the job must be over, waits included, else `job_timeout`.'),
+  attempt_timeout: seconds('attemptTimeoutMs', 'Seconds that one attempt may take, else `attempt_timeout`.'),
+  idle_timeout: seconds('idleTimeoutMs', 'Seconds that the model may be silent, else `idle_timeout`.'),
+};
+const CLOCKS = {
+  start_within: 'startWithinMs',
+  timeout: 'timeoutMs',
+  attempt_timeout: 'attemptTimeoutMs',
+  idle_timeout: 'idleTimeoutMs',
+} as const satisfies Record<keyof typeof clocks, keyof Limits>;
+
+type Clocks = { [name in keyof typeof clocks]?: number | undefined };
+
+/** The clocks that a body names, as the core takes them. */
+export function toLimits(body: Clocks): Partial<Limits> {
+  const names = Object.keys(CLOCKS) as (keyof Clocks)[];
+  return Object.fromEntries(
+    names.flatMap((name) => (body[name] === undefined ? [] : [[CLOCKS[name], Math.round(body[name] * 1_000)]])),
+  );
+}
+
+const envelope = { model_id: modelId, question_id: questionId.optional(), ...clocks };
 
 function submissionUnion<Shape extends z.ZodRawShape>(more: Shape) {
   const branches = JOB_TYPES.map((type) =>
@@ -69,6 +100,7 @@ export function toSubmission(
     model: body.model_id,
     input: body.input_data as Json,
     questionId: body.question_id,
+    limits: toLimits(body),
     jobId: body.job_id,
     idempotencyKey: body.idempotency_key === undefined ? undefined : normalizedKey(body.idempotency_key),
   };

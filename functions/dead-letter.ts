@@ -1,0 +1,14 @@
+/**
+ * Function `dead-letter`: Pub/Sub brings what it gave up. A dead doorbell changes nothing: it is logged, and its job ends
+ * by its own clocks. A published submission that was never taken in is taken in here, at `/submissions` as in `worker.ts`.
+ */
+import { readConfig } from '../shared/config.ts';
+import { endByOurselves, nodeFunction } from '../shared/http/functions-framework.ts';
+import { respondToPushes } from '../shared/http/intake.ts';
+import { deadDoorbellHandler } from '../shared/http/push.ts';
+import { googleRuntime } from '../shared/runtime.ts';
+
+const { config, log, rescueFor } = googleRuntime(readConfig());
+endByOurselves({ log, graceMs: config.drainMs });
+
+export const deadLetter = nodeFunction(respondToPushes(deadDoorbellHandler({ log }), rescueFor));

@@ -1,0 +1,24 @@
+/** May a provider have charged for a job? Read off its attempts. Pure. */
+import type { FailureCode } from './errors.ts';
+import type { Attempt, Job } from './job.ts';
+import { FAILURE_RULES } from './retry.ts';
+
+/**
+ * `none`: no call was made, or each was refused before any work. `final`: what was used is known. `possible`: a call was
+ * broken off or lost, and nobody knows what the provider makes of it.
+ */
+export type Billing = 'none' | 'possible' | 'final';
+
+/** What is known of a job's charges so far. */
+export function billingOf({ attempts, attempt }: Job): Billing {
+  const kinds = attempts.map(billingOfAttempt);
+  // Of the oldest attempts of a job with very many no record is kept.
+  if (kinds.includes('possible') || attempt > attempts.length) return 'possible';
+  return kinds.includes('final') ? 'final' : 'none';
+}
+
+function billingOfAttempt({ calls, usage, errorCode }: Attempt): Billing {
+  if (usage) return 'final';
+  if (calls === 0) return 'none';
+  return (errorCode && FAILURE_RULES[errorCode as FailureCode]?.billing) || 'possible';
+}

@@ -1,0 +1,79 @@
+/** How a worker gets a job: read it, and write the claim under the revision that was read. */
+import { isServiceError } from './errors.ts';
+import type { Decision, Refusal } from './events.ts';
+import type { Held } from './holder.ts';
+import { applyChanges, type JobKey, type Json } from './job.ts';
+import { transition } from './lifecycle.ts';
+import { type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import { isForWorker } from './waking.ts';
+
+export type ClaimOptions = {
+  store: JobStore;
+  clock: Clock;
+  log: Log;
+  newId: () => string;
+  /** Between 0 and 1. */
+  random: () => number;
+  leaseMs: number;
+  /** This worker, among all. */
+  instance: string;
+};
+
+export type ClaimRefusal = Refusal | 'unknown-job' | 'contended';
+export type Claim = { held: Held; input: Json } | { refused: ClaimRefusal };
+
+/** A claim that loses a race looks again this often. Each look either finds a live lease or a job still free. */
+const CLAIM_TRIES = 5;
+/** Before another look, a random part of this, which doubles: those that collided must not collide again. */
+const CLAIM_PAUSE_MS = 20;
+
+/**
+ * Claims a job; the write records the first call. A job whose time is over is ended instead. Throws `store_unavailable`
+ * while a claim of ours may still land: that doorbell must come again.
+ */
+export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Claim> {
+  const { store, clock, random } = options;
+  const token = options.newId();
+  let silence: unknown;
+  for (let tries = 0; ; tries++) {
+    if (tries > 0) await sleep(clock, random() * CLAIM_PAUSE_MS * 2 ** tries);
+    let askedMs = clock.monotonicMs();
+    const found = await store.getWithInput(key);
+    if (!found) return { refused: 'unknown-job' };
+    const { input, ...stored } = found;
+    // Our claim of a moment ago, whose answer we did not get.
+    if (stored.job.token === token) return { held: { ...stored, askedMs, answeredMs: clock.monotonicMs() }, input };
+    const { decision, claims } = decide(options, stored, token);
+    if (decision.refused) return { refused: decision.refused };
+    if (tries === CLAIM_TRIES) break;
+    askedMs = clock.monotonicMs();
+    // A write of unknown fate is not an error yet: the next look tells whether it landed.
+    const answer = await store.update(key, stored.revision, decision.changes).catch((error: unknown) => {
+      if (!isServiceError(error, 'store_unavailable')) throw error;
+      silence = error;
+      return undefined;
+    });
+    if (!answer || 'refused' in answer) continue;
+    const { revision, atMs: readAtMs } = answer.written;
+    const job = applyChanges(stored.job, decision.changes);
+    if (claims)
+      return { held: { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() }, input };
+    options.log('info', 'job-woken', { job_id: job.id, state: job.state, code: job.error?.code });
+    if (!isForWorker(job, readAtMs)) return { refused: 'overdue' };
+  }
+  // Not acknowledged while a claim of ours may still land.
+  if (silence) throw silence;
+  return { refused: 'contended' };
+}
+
+/** A claim, or, where no attempt may start, what happens in its place. */
+function decide(
+  { leaseMs, instance, random }: ClaimOptions,
+  { job, readAtMs: nowMs, storedAtMs }: StoredJob,
+  token: string,
+): { decision: Decision; claims: boolean } {
+  const now = { nowMs, storedAtMs };
+  const claim = transition(job, { type: 'claim', ...now, leaseMs, token, holder: instance, stage: 'calling_llm' });
+  if (claim.refused !== 'overdue') return { decision: claim, claims: true };
+  return { decision: transition(job, { type: 'wake', ...now, random: random() }), claims: false };
+}

@@ -1,0 +1,60 @@
+/** How jobs end: by their holder, by a cancel, by time. Pure. */
+import { endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
+import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
+import type { Job, JobChanges, JobError } from './job.ts';
+import { CANCEL_GRACE_MS, isLeaseAlive, UNHELD } from './leases.ts';
+import { limitsOf } from './limits.ts';
+
+/** The holder ends its job. One that meets a cancel ends it `cancelled`, whatever it brings: the cancel came first. */
+export function finish(job: Job, { nowMs, outcome }: EventOf<'finish'>): Decision {
+  if (job.cancelRequestedAt !== undefined || outcome.state === 'cancelled') {
+    return { changes: finished(job, nowMs, 'cancelled', 'cancelled', outcome) };
+  }
+  if (outcome.state === 'completed') {
+    return { changes: { ...finished(job, nowMs, 'completed', undefined, outcome), result: outcome.result } };
+  }
+  return { changes: { ...finished(job, nowMs, 'failed', outcome.error.code, outcome), error: outcome.error } };
+}
+
+/** Somebody asks for the end: at once where nobody holds the job, else its holder has to hear of it. */
+export function cancel(job: Job, { nowMs }: EventOf<'cancel'>): Decision {
+  if (!isLeaseAlive(job, nowMs)) return { changes: endUnheld(job, nowMs, 'cancelled') };
+  if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
+  const wakeAt = Math.min(job.wakeAt ?? nowMs, nowMs + CANCEL_GRACE_MS);
+  return { changes: { version: job.version + 1, cancelRequestedAt: nowMs, cancelFor: job.holder, wakeAt } };
+}
+
+/** A job that nobody holds, or whose holder does not answer, is over. */
+export function endUnheld(job: Job, nowMs: number, state: 'failed' | 'cancelled', error?: JobError): JobChanges {
+  const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
+  return { ...nothingLeft(job, nowMs), ...lost, state, ...(error ? { error } : {}) };
+}
+
+function finished(
+  job: Job,
+  nowMs: number,
+  state: FinishOutcome['state'],
+  errorCode: string | undefined,
+  { usage, providerRequestId, finishReason, notMade }: CallFacts,
+): JobChanges {
+  const end = { outcome: state, errorCode, usage, providerRequestId, finishReason, notMade };
+  return { ...nothingLeft(job, nowMs), attempts: endAttempt(job, nowMs, end), state };
+}
+
+function nothingLeft(job: Job, nowMs: number): JobChanges {
+  const gone = { stage: undefined, nextAttemptAt: undefined, cancelFor: undefined };
+  return { ...UNHELD, ...gone, wakeAt: null, completedAt: nowMs, version: job.version + 1 };
+}
+
+/** Why time ended a job, for its user. */
+export function timeError(job: Job, code: 'start_timeout' | 'job_timeout' | 'crash_loop'): JobError {
+  const { startWithinMs, timeoutMs } = limitsOf(job);
+  switch (code) {
+    case 'start_timeout':
+      return { code, message: `No worker took the job within ${startWithinMs / 1_000} s (start_within).` };
+    case 'job_timeout':
+      return { code, message: `The job was not over within ${timeoutMs / 1_000} s (timeout).` };
+    case 'crash_loop':
+      return { code, message: `The job was given up: ${(job.losses ?? 0) + 1} workers were lost while they ran it.` };
+  }
+}

@@ -1,0 +1,67 @@
+/** What can happen to a job, and the answers: the words of the transition table in `lifecycle.ts`. */
+import type { AttemptOutcome, JobChanges, JobError, Json, Usage } from './job.ts';
+
+/** What a call left behind, whichever way it ended. */
+export type CallFacts = {
+  usage?: Usage | undefined;
+  providerRequestId?: string | undefined;
+  finishReason?: string | undefined;
+  /** The call was recorded, and then not made after all. */
+  notMade?: true | undefined;
+};
+
+/** How an attempt ended. */
+export type AttemptEnd = CallFacts & { outcome: AttemptOutcome; errorCode?: string | undefined };
+
+/** How the holder of a lease ends its job. */
+export type FinishOutcome =
+  | ({ state: 'completed'; result: Json } & CallFacts)
+  | ({ state: 'failed'; error: JobError } & CallFacts)
+  | ({ state: 'cancelled' } & CallFacts);
+
+/** The end of an attempt that another one follows, and what it counts as. */
+export type FailedAttempt = CallFacts & {
+  outcome: 'failed' | 'released';
+  errorCode: string;
+  counts?: 'failures' | 'refusals' | undefined;
+};
+
+/** The store's time, never a worker's own clock. */
+export type Now = { nowMs: number };
+/** `storedAtMs` is when the document was created, by the same clock: deadlines count from it. */
+export type NowAndBirth = Now & { storedAtMs: number };
+export type Lease = { leaseMs: number };
+type ByHolder = Now & { token: string };
+
+/** What can happen to a job. */
+export type JobEvent =
+  /** A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. */
+  | ({ type: 'claim'; token: string; stage: string; holder: string } & NowAndBirth & Lease)
+  /** The holder is alive. */
+  | ({ type: 'renew' } & ByHolder & Lease)
+  /** An attempt failed, and its holder makes another one, after a pause in which it keeps the lease. */
+  | ({ type: 'retry'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & Lease)
+  /** An attempt failed or was broken off, and its holder gives the job back. */
+  | ({ type: 'hand-back'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & NowAndBirth)
+  /** The holder is done. */
+  | ({ type: 'finish'; outcome: FinishOutcome } & ByHolder)
+  /** Somebody asks for the end. */
+  | ({ type: 'cancel' } & Now)
+  /** Somebody who holds nothing looks: the job is ended, or has to be rung. `random` is between 0 and 1. */
+  | ({ type: 'wake'; random: number } & NowAndBirth);
+
+export type EventOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>;
+
+/**
+ * Why an event is not allowed now.
+ *
+ * - `done`: the job is over. - `leased`: somebody's lease is alive. - `not-leased`: the job was never claimed.
+ * - `lease-lost`: another holder has taken over. - `lease-ended`: too late to renew, though nobody took over.
+ * - `not-due`: its time has not come. - `overdue`: no attempt may start; a `wake` says what happens instead.
+ * - `cancelling`: its end was asked for before.
+ */
+export type Refusal =
+  | ('done' | 'leased' | 'not-leased' | 'lease-lost' | 'lease-ended')
+  | ('not-due' | 'overdue' | 'cancelling');
+
+export type Decision = { changes: JobChanges; refused?: never } | { refused: Refusal; changes?: never };

@@ -1,0 +1,75 @@
+/** Leases: who holds a job and until when, and what a holder may change without ending its job. Pure. */
+import { beginAttempt, endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
+import type { Decision, EventOf, FailedAttempt, Lease, Now } from './events.ts';
+import { applyChanges, type Job, type JobChanges } from './job.ts';
+import { deadlineOf } from './limits.ts';
+
+/** After a lease's end, how long the sweeper leaves its holder the chance to finish. */
+export const LEASE_GRACE_MS = 1_000;
+/** After a cancel, how long the holder has to end the job; longer than a heartbeat, by which it hears of it at last. */
+export const CANCEL_GRACE_MS = 30_000;
+
+/** Nobody holds the job. Token and sequence stay: they tell a writer whether a write of unknown fate was its own. */
+export const UNHELD = { leaseExpiresAt: null, holder: undefined } as const satisfies JobChanges;
+
+/** Does the job's lease hold at this instant? */
+export function isLeaseAlive(job: Job, nowMs: number): boolean {
+  return job.leaseExpiresAt !== null && job.leaseExpiresAt > nowMs;
+}
+
+/** A claim: a new lease, and a new attempt that records its call. */
+export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
+  const { nowMs, token, stage, holder } = event;
+  const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
+  return {
+    changes: {
+      ...lost,
+      ...beginAttempt(applyChanges(job, lost), nowMs),
+      ...leaseUntil(job, event),
+      ...{ state: 'processing', version: job.version + 1, startedAt: job.startedAt ?? nowMs },
+      ...{ stage, token, holder, sequence: 0, rings: 0, nextAttemptAt: undefined },
+    },
+  };
+}
+
+/** The lease goes on, and with it whatever `also` changes. */
+export function renewLease(job: Job, event: EventOf<'renew'> | EventOf<'retry'>, also: JobChanges = {}): Decision {
+  if (job.token !== event.token) return { refused: 'lease-lost' };
+  if (!isLeaseAlive(job, event.nowMs)) return { refused: 'lease-ended' };
+  return { changes: { ...leaseUntil(job, event), ...also } };
+}
+
+/** One write for a pause and the attempt after it: recorded before its call is made, and readers see that it waits. */
+export function retryUnderLease(job: Job, event: EventOf<'retry'>): Decision {
+  const { nowMs, ended, nextAttemptAt } = event;
+  if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
+  const closed = closeAttempt(job, nowMs, ended);
+  return renewLease(job, event, {
+    ...closed,
+    ...beginAttempt(applyChanges(job, closed), nextAttemptAt),
+    nextAttemptAt,
+  });
+}
+
+/** The holder gives its lease up; the job waits for its next attempt. */
+export function handBack(job: Job, event: EventOf<'hand-back'>): Decision {
+  const { nowMs, storedAtMs, token, ended, nextAttemptAt } = event;
+  if (job.token !== token) return { refused: 'lease-lost' };
+  if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
+  const wakeAt = Math.min(nextAttemptAt, deadlineOf(job, storedAtMs).atMs);
+  return {
+    changes: { ...closeAttempt(job, nowMs, ended), ...UNHELD, stage: 'waiting', nextAttemptAt, wakeAt, rings: 0 },
+  };
+}
+
+/** A lease, and when to look after it: at its end, or sooner where a cancel waits for its holder. */
+function leaseUntil(job: Job, { nowMs, leaseMs }: Now & Lease): JobChanges {
+  const leaseExpiresAt = nowMs + leaseMs;
+  const cancelBy = job.cancelRequestedAt === undefined ? Infinity : job.cancelRequestedAt + CANCEL_GRACE_MS;
+  return { leaseExpiresAt, wakeAt: Math.min(leaseExpiresAt + LEASE_GRACE_MS, cancelBy) };
+}
+
+function closeAttempt(job: Job, nowMs: number, { counts, ...ended }: FailedAttempt): JobChanges {
+  const counted = counts ? { [counts]: (job[counts] ?? 0) + 1 } : {};
+  return { version: job.version + 1, attempts: endAttempt(job, nowMs, ended), ...counted };
+}

@@ -1,0 +1,109 @@
+/**
+ * One worker instance: takes jobs as their doorbells come, hears of cancels, and can be told to stop. Every outcome that
+ * the store answered is a value; only a store that gave no answer throws (`store_unavailable`), so that the queue
+ * delivers again.
+ */
+import { type Claim, type ClaimOptions, type ClaimRefusal, claimJob } from './claim.ts';
+import type { Holder } from './holder.ts';
+import type { JobKey } from './job.ts';
+import { sleep } from './ports.ts';
+import { type RunOptions, type RunOutcome, runClaimed } from './run.ts';
+
+export type WorkerOptions = ClaimOptions & RunOptions;
+
+/** `refused`: there was nothing to do. `draining`: this instance takes no more jobs, another one must be asked. */
+export type WorkOutcome = RunOutcome | { refused: ClaimRefusal | 'draining' };
+
+export type Worker = {
+  /** Runs one job, if it can be claimed. */
+  run(key: JobKey): Promise<WorkOutcome>;
+  /**
+   * Takes no more jobs, lets those under way end for `graceMs`, and hands the others back so that their next attempts
+   * start at once elsewhere. Resolves when this instance holds nothing.
+   */
+  drain(graceMs: number): Promise<void>;
+  /** Stops listening for cancels. */
+  close(): void;
+};
+
+/** A worker that holds nothing yet. */
+export function jobWorker(options: WorkerOptions): Worker {
+  const { store, clock, log, instance } = options;
+  /** Claims under way: copies of a doorbell that come meanwhile need no look of their own. */
+  const claiming = new Map<string, Promise<Claim>>();
+  const holders = new Map<string, Holder>();
+  const underWay = new Set<Promise<unknown>>();
+  let isDraining = false;
+  let stopWatching: (() => void) | undefined;
+
+  async function claimOnce(key: JobKey): Promise<Claim> {
+    const name = nameOf(key);
+    const shared = claiming.get(name);
+    if (shared) {
+      const claim = await shared;
+      return 'refused' in claim ? claim : { refused: 'leased' };
+    }
+    const claim = claimJob(options, key);
+    claiming.set(name, claim);
+    try {
+      return await claim;
+    } finally {
+      claiming.delete(name);
+    }
+  }
+
+  async function work(key: JobKey): Promise<WorkOutcome> {
+    const claim = await claimOnce(key);
+    if ('refused' in claim) {
+      log('debug', 'claim-refused', { job_id: key.id, why: claim.refused });
+      return claim;
+    }
+    const name = nameOf(key);
+    let mine: Holder | undefined;
+    try {
+      return await runClaimed(options, claim, (lease) => {
+        mine = lease;
+        holders.set(name, lease);
+        if (isDraining) lease.stopFor('drained');
+      });
+    } finally {
+      // By now another holder may be here, if this one lost its lease.
+      if (holders.get(name) === mine) holders.delete(name);
+    }
+  }
+
+  return {
+    async run(key) {
+      if (isDraining) return { refused: 'draining' };
+      stopWatching ??= store.watchCancels(instance, (cancelled) => {
+        holders.get(nameOf(cancelled))?.stopFor('cancelled');
+      });
+      const working = work(key);
+      underWay.add(working);
+      try {
+        return await working;
+      } finally {
+        underWay.delete(working);
+      }
+    },
+
+    async drain(graceMs) {
+      isDraining = true;
+      if (underWay.size === 0) return;
+      log('info', 'draining', { jobs: underWay.size, grace_ms: graceMs });
+      const over = new AbortController();
+      const ended = Promise.allSettled(underWay).then(() => over.abort());
+      await sleep(clock, graceMs, over.signal);
+      for (const lease of holders.values()) lease.stopFor('drained');
+      await ended;
+    },
+
+    close() {
+      stopWatching?.();
+    },
+  };
+}
+
+function nameOf({ tenant, id }: JobKey): string {
+  return `${tenant}~${id}`;
+}
