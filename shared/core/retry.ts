@@ -50,6 +50,8 @@ export const FAILURE_RULES: Readonly<Record<FailureCode, FailureRule>> = {
 export type RetryPolicy = {
   /** The longest pause before each further attempt, in milliseconds: as many attempts more as there are pauses. */
   pausesMs: readonly number[];
+  /** How often a provider may refuse the job for now (`wait`); such attempts use up none of the others. */
+  refusalsMost: number;
   /** `full`: anything between nothing and the pause, so that jobs that failed together do not come back together. */
   jitter: 'full' | 'none';
   /** Up to this long the worker waits with the lease in its hand; for longer it hands the job back. */
@@ -59,12 +61,12 @@ export type RetryPolicy = {
 /** Five attempts, about seven seconds of pauses. */
 export const DEFAULT_RETRY: RetryPolicy = {
   pausesMs: [1_000, 2_000, 4_000, 8_000],
+  refusalsMost: 100,
   jitter: 'full',
   waitInPlaceMostMs: 30_000,
 };
 
-/** A provider may refuse a job for now this often; then it has failed. */
-export const REFUSALS_MOST = 100;
+/** Before the call after a refusal that names no time; doubles with each. */
 const REFUSAL_PAUSE_LEAST_MS = 1_000;
 const REFUSAL_PAUSE_MOST_MS = 60_000;
 
@@ -90,11 +92,12 @@ export function nextTry(
 ): NextTry {
   const rule = code in FAILURE_RULES ? FAILURE_RULES[code as FailureCode].sameRoute : 'never';
   if (rule === 'never') return { again: false };
+  if (rule === 'wait' && tries.refusals >= policy.refusalsMost) return { again: false };
   const ceilingMs =
     rule === 'wait'
       ? backoffMs(tries.refusals, REFUSAL_PAUSE_LEAST_MS, REFUSAL_PAUSE_MOST_MS)
       : policy.pausesMs[tries.failures];
-  if (ceilingMs === undefined || tries.refusals >= REFUSALS_MOST) return { again: false };
+  if (ceilingMs === undefined) return { again: false };
   // Jitter on top of what was asked for: whoever was refused together was asked to come back together.
   const pauseMs = policy.jitter === 'full' ? askedMs + random * ceilingMs : Math.max(askedMs, ceilingMs);
   const inPlace = (askedMs || pauseMs) <= policy.waitInPlaceMostMs;

@@ -57,7 +57,7 @@ describeOnEmulators('the wire', () => {
       firestore.calls.length = 0;
       pubsub.calls.length = 0;
       const { job } = await runtime.service.submit(LOCAL, submission('count me'));
-      expect(await runtime.run(job)).toEqual({ finished: 'completed' });
+      expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
 
       // `writes`, `documents` and `messages`: field 2 of each request.
       const counted = ({ calls }: GrpcProxy, method: string) =>
@@ -81,7 +81,7 @@ describeOnEmulators('the wire', () => {
       firestore.loseAnswer((call) => named('Commit')(call) && ++commits === nth);
       const prompt = `lose the answer of the ${step}`;
       const { job } = await runtime.service.submit(LOCAL, submission(prompt));
-      expect(await runtime.run(job)).toEqual({ finished: 'completed' });
+      expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
 
       expect(firestore.lost() - lostBefore).toBe(1);
       // Nobody tried again behind our back: a look at the document was enough.
@@ -131,7 +131,7 @@ describeOnEmulators('the wire', () => {
         }),
       );
       const jobs = submitted.map(({ job }) => job);
-      const outcomes = await Promise.all(jobs.map((job) => runtime.run(job)));
+      const outcomes = await Promise.all(jobs.map((job) => runtime.worker.run(job)));
       expect(outcomes).toEqual(jobs.map(() => ({ finished: 'completed' })));
       const ended = await Promise.all(jobs.map((job) => read(runtime, job)));
       expect(ended.every((job) => job.state === 'completed' && job.attempt === 1 && job.result !== undefined)).toBe(
@@ -145,7 +145,7 @@ describeOnEmulators('the wire', () => {
   test('a sweep with nothing to do is one query', async () => {
     await withRuntime({}, async (runtime) => {
       firestore.calls.length = 0;
-      expect(await runtime.sweep()).toEqual({ rung: 0 });
+      expect(await runtime.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0 });
       expect(firestore.calls.map((call) => call.method)).toEqual(['RunQuery']);
     });
   });

@@ -9,9 +9,11 @@ import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import type { Job } from '../../shared/core/job.ts';
-import { runJob } from '../../shared/core/run.ts';
+import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
+import { jobWorker } from '../../shared/core/worker.ts';
 import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
 import { sampleJob } from '../contracts/job-store.ts';
+import { NO_RETRY } from '../support/core-world.ts';
 import { type Script, type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts';
 import { PROTOCOLS, type Protocol, USAGE } from './protocols.ts';
 
@@ -48,7 +50,7 @@ async function run(
   const database = openDatabase(':memory:');
   const store = sqliteJobStore(database, clock);
   const model = { id: crypto.randomUUID(), name: protocol.model, provider: 'p', model: protocol.model };
-  const job = sampleJob({ model });
+  const job = sampleJob({ model, createdAt: Date.now(), limits: { ...DEFAULT_LIMITS, idleTimeoutMs } });
   await store.create(job, {
     messages: [
       { role: 'system', content: 'Be brief.' },
@@ -56,18 +58,19 @@ async function run(
     ],
   });
   server.answerWith(script);
-  await runJob(
-    {
-      store,
-      clock,
-      providerFor: async () => protocol.provider(url),
-      jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, idleTimeoutMs }]]),
-      newId: () => crypto.randomUUID(),
-      log: () => {},
-      leaseMs: 60_000,
-    },
-    job,
-  );
+  const worker = jobWorker({
+    store,
+    queue: { publish: async () => {} },
+    clock,
+    providerFor: async () => protocol.provider(url),
+    jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, retry: NO_RETRY }]]),
+    newId: () => crypto.randomUUID(),
+    random: Math.random,
+    instance: 'worker',
+    log: () => {},
+    leaseMs: 60_000,
+  });
+  await worker.run(job);
   const ended = (await store.get(job))?.job;
   database.close();
   if (!ended) throw new Error('the job is gone');

@@ -4,11 +4,12 @@ import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { Principal } from '../../shared/core/new-job.ts';
 import type { LlmPart, LlmProvider, LlmRequest } from '../../shared/core/ports.ts';
-import { type RunOptions, runJob } from '../../shared/core/run.ts';
-import { jobService } from '../../shared/core/service.ts';
+import type { RetryPolicy } from '../../shared/core/retry.ts';
+import { jobService, type Submission } from '../../shared/core/service.ts';
+import { jobWorker, type WorkerOptions } from '../../shared/core/worker.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
-import { faultyStore } from './faulty-store.ts';
+import { faulty } from './faulty.ts';
 import { virtualClock } from './virtual-clock.ts';
 
 export const ADA: Principal = { tenant: 'default', user: 'ada', scopes: [] };
@@ -20,41 +21,59 @@ export const FINISH: LlmPart = { type: 'finish', reason: 'stop' };
 /** What the provider yields for one call. */
 export type Generate = (request: LlmRequest, signal: AbortSignal, call: number) => AsyncIterable<LlmPart>;
 
-export function coreWorld(generate: Generate = answer) {
+/** A failure ends its job. */
+export const NO_RETRY: RetryPolicy = { pausesMs: [], refusalsMost: 0, jitter: 'none', waitInPlaceMostMs: 0 };
+
+/** `retry` is the policy of all job types, their own when absent. */
+export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
   const clock = virtualClock();
   const database = openDatabase(':memory:');
-  const store = faultyStore(sqliteJobStore(database, clock));
+  const store = faulty(sqliteJobStore(database, clock), { clock });
   const published: JobKey[] = [];
   const lines: string[] = [];
   let calls = 0;
-  const queue = {
-    publish: async (key: JobKey) => {
-      published.push(key);
+  const queue = faulty(
+    {
+      publish: async (key: JobKey) => {
+        published.push(key);
+      },
     },
-  };
+    { clock },
+  );
+  const jobTypes = new Map([...jobTypesByName].map(([name, type]) => [name, { ...type, ...(retry ? { retry } : {}) }]));
   const provider: LlmProvider = { generate: (request, { signal }) => generate(request, signal, ++calls) };
-  const options: RunOptions = {
+  const options: WorkerOptions = {
     store,
+    queue,
     providerFor: async () => provider,
-    jobTypes: jobTypesByName,
+    jobTypes,
     clock,
     newId: () => crypto.randomUUID(),
+    // The longest pause, so that a test can say what comes when.
+    random: () => 1,
+    instance: 'worker-1',
     log: (severity, event, fields) => lines.push(JSON.stringify({ severity, event, ...fields })),
     leaseMs: LEASE_MS,
   };
-  const service = jobService({ ...options, queue, models: modelCatalog({ ...NO_PROVIDERS, clock }), wakeShards: 1 });
+  const service = jobService({ ...options, models: modelCatalog({ ...NO_PROVIDERS, clock }), wakeShards: 1 });
+  const worker = jobWorker(options);
   return {
     ...options,
     clock,
     store,
     queue,
     service,
+    worker,
+    /** Another worker instance on the same store and queue. */
+    anotherWorker: (over: Partial<WorkerOptions> = {}) =>
+      jobWorker({ ...options, instance: crypto.randomUUID(), ...over }),
     published,
     lines,
     calls: () => calls,
-    submit: async (prompt = 'Hello.') =>
-      (await service.submit(ADA, { jobType: 'general_llm_request', model: 'simulated', input: { prompt } })).job,
-    run: (key: JobKey) => runJob(options, key),
+    submit: async (prompt = 'Hello.', over: Partial<Submission> = {}) =>
+      (await service.submit(ADA, { jobType: 'general_llm_request', model: 'simulated', input: { prompt }, ...over }))
+        .job,
+    run: worker.run,
     read: ({ id }: Job) => service.get(ADA, id),
     close: () => database.close(),
   };

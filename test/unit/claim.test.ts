@@ -47,7 +47,7 @@ test('a claim that loses every race gives up without a call, and leaves the job 
     world.store.before('update', rival);
   };
   world.store.before('update', rival);
-  expect(await world.run(job)).toEqual({ refused: 'contended' });
+  expect(await world.clock.until(world.run(job))).toEqual({ refused: 'contended' });
   expect(races).toBe(5);
   expect(world.calls()).toBe(0);
   expect(await world.read(job)).toEqual({ ...job, rings: 5 });

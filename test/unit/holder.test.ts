@@ -1,6 +1,6 @@
 /** Leases: who may write, for how long, and what becomes of a holder that stalled. */
 import { afterEach, expect, test } from 'vitest';
-import type { RunOutcome } from '../../shared/core/run.ts';
+import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { answer, type CoreWorld, coreWorld, LEASE_MS } from '../support/core-world.ts';
 
 let world: CoreWorld;
@@ -90,7 +90,7 @@ test('a holder whose heartbeat finds another holder aborts its own call', async 
 test('a holder that cannot renew aborts its own call before the lease ends', async () => {
   const { aborted } = gatedWorld();
   const job = await world.submit();
-  let outcome: RunOutcome | undefined;
+  let outcome: WorkOutcome | undefined;
   void world.run(job).then((value) => {
     outcome = value;
   });

@@ -1,71 +1,161 @@
 /** The transition table: every state × every event, and what must hold over any sequence of events. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isTerminal, JOB_STATES, type Job, type JobState } from '../../shared/core/job.ts';
-import { applyChanges, type JobEvent, LEASE_GRACE_MS, type Refusal, transition } from '../../shared/core/lifecycle.ts';
+import type { FailedAttempt, JobEvent, Refusal } from '../../shared/core/events.ts';
+import { applyChanges, isTerminal, JOB_STATES, type Job, type JobState } from '../../shared/core/job.ts';
+import { CANCEL_GRACE_MS, LEASE_GRACE_MS } from '../../shared/core/leases.ts';
+import { transition } from '../../shared/core/lifecycle.ts';
+import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
+import { LOSSES_MOST } from '../../shared/core/waking.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 
 const NOW = 1_700_000_100_000;
 const LEASE_MS = 60_000;
 const MINUTE_MS = 60_000;
 
-const EVENTS: { [name: string]: JobEvent } = {
-  claim: { type: 'claim', nowMs: NOW, leaseMs: LEASE_MS, token: 'new', stage: 'calling_llm' },
-  renew: { type: 'renew', nowMs: NOW, leaseMs: LEASE_MS, token: 'held' },
-  'finish, completed': { type: 'finish', nowMs: NOW, token: 'held', outcome: { state: 'completed', result: 'r' } },
-  'finish, failed': {
-    type: 'finish',
-    nowMs: NOW,
-    token: 'held',
-    outcome: { state: 'failed', error: { code: 'auth', message: 'no' } },
-  },
-  ring: { type: 'ring', nowMs: NOW },
-};
+const BORN = NOW - 10_000;
+const now = { nowMs: NOW, storedAtMs: BORN };
+const held = { nowMs: NOW, token: 'held' };
+const ended: FailedAttempt = { outcome: 'failed', errorCode: 'overloaded', counts: 'failures' };
+
+const EVENTS = {
+  claim: { type: 'claim', ...now, leaseMs: LEASE_MS, token: 'new', holder: 'w2', stage: 'calling_llm' },
+  renew: { type: 'renew', ...held, leaseMs: LEASE_MS },
+  retry: { type: 'retry', ...held, leaseMs: LEASE_MS, ended, nextAttemptAt: NOW + 5_000 },
+  'hand-back': { type: 'hand-back', ...held, storedAtMs: BORN, ended, nextAttemptAt: NOW + 90_000 },
+  'finish, completed': { type: 'finish', ...held, outcome: { state: 'completed', result: 'r' } },
+  'finish, failed': { type: 'finish', ...held, outcome: { state: 'failed', error: { code: 'auth', message: 'no' } } },
+  cancel: { type: 'cancel', nowMs: NOW },
+  wake: { type: 'wake', ...now, random: 0.5 },
+} satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
-const EVENT_TYPES: Record<JobEvent['type'], true> = { claim: true, renew: true, finish: true, ring: true };
+const EVENT_TYPES: Record<JobEvent['type'], true> = {
+  ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, wake: true },
+};
 
-/** A job in each state; a processing one with a live lease, an ended lease, and a lease that another one holds. */
-const JOBS: { [name: string]: Job } = {
+const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
+const SHORT = { ...DEFAULT_LIMITS, timeoutMs: 10_000 };
+const WAITING = { leaseExpiresAt: null, stage: 'waiting' };
+const ENDED = { leaseExpiresAt: NOW, wakeAt: NOW };
+const ASKED = { cancelRequestedAt: NOW - CANCEL_GRACE_MS };
+
+/** Jobs in each state, by who holds them, what they wait for, and what time has done to them. */
+const JOBS = {
   pending: sampleJob({ wakeAt: NOW }),
   'pending, not due': sampleJob({ wakeAt: NOW + 1 }),
+  'pending, start_within is over': sampleJob({ wakeAt: NOW + 1, limits: SOON }),
+  'pending, timeout is over': sampleJob({ wakeAt: NOW + 1, limits: SHORT }),
   processing: processing({ leaseExpiresAt: NOW + 1 }),
-  'processing, lease ended': processing({ leaseExpiresAt: NOW, wakeAt: NOW }),
+  'processing, timeout is over': processing({ leaseExpiresAt: NOW + 1, limits: SHORT }),
+  'processing, start_within is over': processing({ leaseExpiresAt: NOW + 1, limits: SOON }),
+  'processing, cancel asked just now': processing({ leaseExpiresAt: NOW + 1, cancelRequestedAt: NOW - 1 }),
+  'processing, cancel ignored': processing({ leaseExpiresAt: NOW + 1, ...ASKED }),
   'processing, held by another': processing({ leaseExpiresAt: NOW + 1, token: 'other' }),
-  'processing, ended lease of another': processing({ leaseExpiresAt: NOW, wakeAt: NOW, token: 'other' }),
+  'lease ended': processing(ENDED),
+  'lease ended, in its grace': processing({ leaseExpiresAt: NOW, wakeAt: NOW + 1 }),
+  'lease ended, of another': processing({ ...ENDED, token: 'other' }),
+  'lease ended, a second loss': processing({ ...ENDED, losses: 1 }),
+  'lease ended, a last loss': processing({ ...ENDED, losses: LOSSES_MOST - 1 }),
+  'lease ended, cancel asked': processing({ ...ENDED, cancelRequestedAt: NOW - 1 }),
+  'lease ended, timeout is over': processing({ ...ENDED, limits: SHORT }),
+  'lease ended, in a pause': processing({ ...ENDED, nextAttemptAt: NOW + 1 }),
+  waiting: processing({ ...WAITING, nextAttemptAt: NOW, wakeAt: NOW, attempts: [closed()] }),
+  'waiting, not yet': processing({ ...WAITING, nextAttemptAt: NOW + 1, wakeAt: NOW + 1, attempts: [closed()] }),
+  'waiting, timeout is over': processing({ ...WAITING, nextAttemptAt: NOW + 1, limits: SHORT, attempts: [closed()] }),
   completed: sampleJob({ state: 'completed', wakeAt: null, token: 'held' }),
   failed: sampleJob({ state: 'failed', wakeAt: null, token: 'held' }),
   cancelled: sampleJob({ state: 'cancelled', wakeAt: null, token: 'held' }),
-};
+} satisfies { [name: string]: Job };
+
+function attempt() {
+  return { n: 1, startedAt: NOW - 1_000, provider: 'p', model: 'm', calls: 1 };
+}
+
+function closed() {
+  return { ...attempt(), endedAt: NOW - 1, outcome: 'failed' as const, errorCode: 'overloaded' };
+}
 
 function processing(over: Partial<Job>): Job {
-  const attempt = { n: 1, startedAt: NOW - 1_000, provider: 'p', model: 'm', calls: 1 };
-  return sampleJob({ state: 'processing', attempt: 1, token: 'held', sequence: 3, attempts: [attempt], ...over });
+  const job = {
+    state: 'processing',
+    attempt: 1,
+    token: 'held',
+    sequence: 3,
+    holder: 'w1',
+    attempts: [attempt()],
+  } as const;
+  return sampleJob({ ...job, attempts: [attempt()], startedAt: NOW - 1_000, ...over });
 }
 
 type Expected = JobState | Refusal;
-const over: Expected[] = ['done', 'done', 'done', 'done', 'done'];
-/** Columns: claim, renew, finish completed, finish failed, ring. A state: allowed, and the job is in it after. */
-const TABLE: { [job: string]: Expected[] } = {
-  pending: ['processing', 'not-leased', 'not-leased', 'not-leased', 'pending'],
-  'pending, not due': ['processing', 'not-leased', 'not-leased', 'not-leased', 'not-due'],
-  processing: ['leased', 'processing', 'completed', 'failed', 'not-due'],
-  'processing, lease ended': ['processing', 'lease-ended', 'completed', 'failed', 'processing'],
-  'processing, held by another': ['leased', 'lease-lost', 'lease-lost', 'lease-lost', 'not-due'],
-  'processing, ended lease of another': ['processing', 'lease-lost', 'lease-lost', 'lease-lost', 'processing'],
+const over: Expected[] = Array(8).fill('done');
+const p: Expected = 'processing';
+const [completed, failed, cancelled]: Expected[] = ['completed', 'failed', 'cancelled'] as Expected[];
+/** Columns as in EVENTS. A state: allowed, and the job is in it after. */
+const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
+  pending: [p, ...Array(5).fill('not-leased'), cancelled, 'pending'],
+  'pending, not due': [p, ...Array(5).fill('not-leased'), cancelled, 'not-due'],
+  'pending, start_within is over': ['overdue', ...Array(5).fill('not-leased'), cancelled, failed],
+  'pending, timeout is over': ['overdue', ...Array(5).fill('not-leased'), cancelled, failed],
+  processing: ['leased', p, p, p, completed, failed, p, 'leased'],
+  'processing, timeout is over': ['leased', p, p, p, completed, failed, p, 'leased'],
+  'processing, start_within is over': ['leased', p, p, p, completed, failed, p, 'leased'],
+  'processing, cancel asked just now': [
+    'leased',
+    p,
+    'cancelling',
+    'cancelling',
+    cancelled,
+    cancelled,
+    'cancelling',
+    'leased',
+  ],
+  'processing, cancel ignored': [
+    'leased',
+    p,
+    'cancelling',
+    'cancelling',
+    cancelled,
+    cancelled,
+    'cancelling',
+    cancelled,
+  ],
+  'processing, held by another': ['leased', ...Array(5).fill('lease-lost'), p, 'leased'],
+  'lease ended': [p, 'lease-ended', 'lease-ended', p, completed, failed, cancelled, p],
+  'lease ended, in its grace': [p, 'lease-ended', 'lease-ended', p, completed, failed, cancelled, 'not-due'],
+  'lease ended, of another': [p, ...Array(5).fill('lease-lost'), cancelled, p],
+  'lease ended, a second loss': ['overdue', 'lease-ended', 'lease-ended', p, completed, failed, cancelled, p],
+  'lease ended, a last loss': ['overdue', 'lease-ended', 'lease-ended', p, completed, failed, cancelled, failed],
+  'lease ended, cancel asked': [
+    'overdue',
+    'lease-ended',
+    'cancelling',
+    'cancelling',
+    cancelled,
+    cancelled,
+    cancelled,
+    cancelled,
+  ],
+  'lease ended, timeout is over': ['overdue', 'lease-ended', 'lease-ended', p, completed, failed, cancelled, failed],
+  'lease ended, in a pause': ['not-due', 'lease-ended', 'lease-ended', p, completed, failed, cancelled, p],
+  waiting: [p, 'lease-ended', 'lease-ended', p, completed, failed, cancelled, p],
+  'waiting, not yet': ['not-due', 'lease-ended', 'lease-ended', p, completed, failed, cancelled, 'not-due'],
+  'waiting, timeout is over': ['overdue', 'lease-ended', 'lease-ended', p, completed, failed, cancelled, failed],
   completed: over,
   failed: over,
   cancelled: over,
 };
 
 describe('the table', () => {
-  const rows = Object.entries(TABLE).flatMap(([job, expected]) =>
-    Object.keys(EVENTS).map((event, column) => ({ job, event, expected: expected[column] })),
+  const events = Object.keys(EVENTS) as (keyof typeof EVENTS)[];
+  const rows = (Object.keys(TABLE) as (keyof typeof JOBS)[]).flatMap((job) =>
+    events.map((event, column) => ({ job, event, expected: TABLE[job][column] })),
   );
 
   test.each(rows)('$job, $event: $expected', ({ job, event, expected }) => {
-    const before = JOBS[job] as Job;
-    const decision = transition(before, EVENTS[event] as JobEvent);
+    const before: Job = JOBS[job];
+    const decision = transition(before, EVENTS[event]);
     const after = decision.refused ?? applyChanges(before, decision.changes).state;
     expect(after).toBe(expected);
   });
@@ -74,6 +164,7 @@ describe('the table', () => {
     expect(new Set(Object.values(JOBS).map((job) => job.state))).toEqual(new Set(JOB_STATES));
     expect(new Set(Object.values(EVENTS).map((event) => event.type))).toEqual(new Set(Object.keys(EVENT_TYPES)));
     expect(Object.keys(TABLE)).toEqual(Object.keys(JOBS));
+    expect(Object.values(TABLE).map((row) => row.length)).toEqual(Object.keys(JOBS).map(() => 8));
     expect(rows.filter(({ expected }) => expected === undefined)).toEqual([]);
   });
 });
@@ -85,25 +176,26 @@ function changed(job: Job, event: JobEvent): Job {
 }
 
 test('a claim records its call, starts a lease, and wakes the sweeper after its end', () => {
-  const job = changed(JOBS.pending as Job, EVENTS.claim as JobEvent);
-  expect(job).toMatchObject({
-    version: 2,
-    startedAt: NOW,
-    stage: 'calling_llm',
-    attempt: 1,
-    token: 'new',
-    sequence: 0,
+  expect(changed(JOBS.pending, EVENTS.claim)).toMatchObject({
+    ...{
+      version: 2,
+      startedAt: NOW,
+      stage: 'calling_llm',
+      attempt: 1,
+      token: 'new',
+      holder: 'w2',
+      sequence: 0,
+      rings: 0,
+    },
     leaseExpiresAt: NOW + LEASE_MS,
     wakeAt: NOW + LEASE_MS + LEASE_GRACE_MS,
-    rings: 0,
     attempts: [{ n: 1, startedAt: NOW, provider: 'simulated', model: 'simulated', calls: 1 }],
   });
 });
 
-test('a claim after an ended lease closes the lost attempt and keeps when the job started', () => {
-  const before = { ...(JOBS['processing, lease ended'] as Job), startedAt: NOW - 1_000 };
-  const job = changed(before, EVENTS.claim as JobEvent);
-  expect(job.startedAt).toBe(NOW - 1_000);
+test('a claim after an ended lease closes the lost attempt, counts the loss and keeps when the job started', () => {
+  const job = changed(JOBS['lease ended'], EVENTS.claim);
+  expect(job).toMatchObject({ startedAt: NOW - 1_000, losses: 1 });
   expect(job.attempts).toMatchObject([
     { n: 1, outcome: 'lost', errorCode: 'lease_lost', endedAt: NOW },
     { n: 2, calls: 1 },
@@ -111,85 +203,177 @@ test('a claim after an ended lease closes the lost attempt and keeps when the jo
 });
 
 test('a finish leaves nothing for anybody to do', () => {
-  const completed = changed(JOBS.processing as Job, EVENTS['finish, completed'] as JobEvent);
-  expect(completed).toMatchObject({
-    state: 'completed',
-    result: 'r',
-    wakeAt: null,
-    leaseExpiresAt: null,
-    completedAt: NOW,
+  const job = changed(JOBS.processing, EVENTS['finish, completed']);
+  expect(job).toMatchObject({ state: 'completed', result: 'r', wakeAt: null, leaseExpiresAt: null, completedAt: NOW });
+  for (const field of ['stage', 'holder', 'nextAttemptAt', 'cancelFor']) expect(job).not.toHaveProperty(field);
+  const refused = changed(JOBS.processing, EVENTS['finish, failed']);
+  expect(refused).toMatchObject({
+    error: { code: 'auth' },
+    attempts: [{ n: 1, outcome: 'failed', errorCode: 'auth' }],
   });
-  expect(completed).not.toHaveProperty('stage');
-  const failed = changed(JOBS.processing as Job, EVENTS['finish, failed'] as JobEvent);
-  expect(failed).toMatchObject({ error: { code: 'auth' }, attempts: [{ n: 1, outcome: 'failed', errorCode: 'auth' }] });
-  expect(failed).not.toHaveProperty('result');
+  expect(refused).not.toHaveProperty('result');
+});
+
+test('a finish that meets a cancel drops its result and keeps what is known of the call', () => {
+  const usage = { inputTokens: 1, outputTokens: 2, totalTokens: 3 };
+  const outcome = { state: 'completed', result: 'r', usage } as const;
+  const job = changed(JOBS['processing, cancel asked just now'], { type: 'finish', ...held, outcome });
+  expect(job).not.toHaveProperty('result');
+  expect(job).toMatchObject({
+    state: 'cancelled',
+    attempts: [{ outcome: 'cancelled', errorCode: 'cancelled', usage }],
+  });
+});
+
+test('a retry records both attempts in one write and keeps the lease', () => {
+  const job = changed(JOBS.processing, EVENTS.retry);
+  expect(job).toMatchObject({
+    state: 'processing',
+    attempt: 2,
+    failures: 1,
+    nextAttemptAt: NOW + 5_000,
+    token: 'held',
+  });
+  expect(job.leaseExpiresAt).toBe(NOW + LEASE_MS);
+  expect(job.version).toBe(JOBS.processing.version + 1);
+  expect(job.attempts).toMatchObject([
+    { n: 1, outcome: 'failed', errorCode: 'overloaded', endedAt: NOW },
+    { n: 2, calls: 1, startedAt: NOW + 5_000 },
+  ]);
+});
+
+test('a job that is handed back waits, and is looked at when its next attempt may start, or its time is over', () => {
+  const job = changed(JOBS.processing, EVENTS['hand-back']);
+  expect(job).toMatchObject({ ...WAITING, state: 'processing', attempt: 1, failures: 1, wakeAt: NOW + 90_000 });
+  const hurried = processing({ leaseExpiresAt: NOW + 1, limits: { ...DEFAULT_LIMITS, timeoutMs: 60_000 } });
+  expect(changed(hurried, EVENTS['hand-back']).wakeAt).toBe(BORN + 60_000);
+});
+
+test('a lost attempt is given to the next worker at once the first time, later from the second time on', () => {
+  const first = changed(JOBS['lease ended'], EVENTS.wake);
+  expect(first).toMatchObject({ ...WAITING, losses: 1, nextAttemptAt: NOW, rings: 1, attempts: [{ outcome: 'lost' }] });
+  const second = changed(JOBS['lease ended, a second loss'], EVENTS.wake);
+  expect(second).toMatchObject({ losses: 2, nextAttemptAt: NOW + 2_000, wakeAt: NOW + 2_000, rings: 0 });
+  const last = changed(JOBS['lease ended, a last loss'], EVENTS.wake);
+  expect(last).toMatchObject({ state: 'failed', losses: LOSSES_MOST, error: { code: 'crash_loop' }, wakeAt: null });
+});
+
+test('a lost attempt that still waited for what a provider asked goes on waiting', () => {
+  expect(changed(JOBS['lease ended, in a pause'], EVENTS.wake)).toMatchObject({
+    nextAttemptAt: NOW + 1,
+    wakeAt: NOW + 1,
+  });
+});
+
+test.each([
+  ['pending, start_within is over', 'start_timeout'],
+  ['pending, timeout is over', 'job_timeout'],
+  ['lease ended, timeout is over', 'job_timeout'],
+  ['waiting, timeout is over', 'job_timeout'],
+] as const)('%s: it fails with %s', (job, code) => {
+  expect(changed(JOBS[job], EVENTS.wake)).toMatchObject({ state: 'failed', error: { code }, wakeAt: null });
+});
+
+test('what a holder says of its attempt stands above that others took it for lost', () => {
+  const lost = changed(JOBS['lease ended'], EVENTS.wake);
+  const job = changed(lost, EVENTS['finish, completed']);
+  expect(job.attempts).toMatchObject([{ n: 1, outcome: 'completed' }]);
+  expect(job.attempts[0]?.errorCode).toBeUndefined();
+});
+
+test('a cancel of a held job names who has to hear of it, and when somebody else looks', () => {
+  const job = changed({ ...JOBS.processing, wakeAt: NOW + 2 * CANCEL_GRACE_MS }, EVENTS.cancel);
+  expect(job).toMatchObject({
+    state: 'processing',
+    cancelRequestedAt: NOW,
+    cancelFor: 'w1',
+    wakeAt: NOW + CANCEL_GRACE_MS,
+  });
+  // A heartbeat after it does not put that off.
+  expect(changed(job, EVENTS.renew).wakeAt).toBe(NOW + CANCEL_GRACE_MS);
 });
 
 test('ring k comes min(2^k, 15) minutes after the one before', () => {
-  let job = JOBS.pending as Job;
+  let job: Job = JOBS.pending;
   const pauses: number[] = [];
   for (let k = 0; k < 6; k++) {
     const nowMs = job.wakeAt ?? 0;
-    job = changed(job, { type: 'ring', nowMs });
+    job = changed(job, { type: 'wake', nowMs, storedAtMs: NOW, random: 0 });
     pauses.push(((job.wakeAt ?? 0) - nowMs) / MINUTE_MS);
   }
   expect(pauses).toEqual([1, 2, 4, 8, 15, 15]);
 });
 
 test('only the latest 50 attempts are kept', () => {
-  let job = JOBS.pending as Job;
-  for (let n = 1; n <= 60; n++) {
-    job = changed(job, { type: 'claim', nowMs: NOW + n * 2 * LEASE_MS, leaseMs: LEASE_MS, token: `t${n}`, stage: 's' });
+  let job = changed(JOBS.pending, EVENTS.claim);
+  for (let n = 2; n <= 60; n++) {
+    const at = { nowMs: NOW, token: 'new', leaseMs: LEASE_MS };
+    job = changed(job, { type: 'retry', ...at, nextAttemptAt: NOW, ended: { ...ended, counts: 'refusals' } });
   }
-  expect(job.attempts.map((attempt) => attempt.n)).toEqual(Array.from({ length: 50 }, (_, index) => index + 11));
+  expect(job.attempts.map((one) => one.n)).toEqual(Array.from({ length: 50 }, (_, index) => index + 11));
+  expect(job.refusals).toBe(59);
 });
 
 describe('over any sequence of events', () => {
-  const token = fc.constantFrom('a', 'b', 'c');
+  const kind = fc.constantFrom('claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'wake');
   const step = fc.record({
-    type: fc.constantFrom('claim', 'renew', 'complete', 'fail', 'ring'),
-    token,
+    type: kind,
+    token: fc.constantFrom('a', 'b', 'c'),
     afterMs: fc.nat(90_000),
+    random: fc.float({ min: 0, max: 1, noNaN: true }),
   });
+  const BY_HOLDER = ['renew', 'retry', 'hand-back', 'complete', 'fail'];
 
-  test('nothing goes back, and only the newest token writes', () => {
+  test('nothing goes back, only the newest token writes, and somebody always looks again', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        let job = sampleJob({ wakeAt: NOW });
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3_600_000 }), (steps, timeoutMs) => {
+        let job = sampleJob({ wakeAt: NOW, limits: { ...DEFAULT_LIMITS, timeoutMs } });
         let nowMs = NOW;
-        for (const { type, token: by, afterMs } of steps) {
+        for (const { type, token: by, afterMs, random } of steps) {
           nowMs += afterMs;
-          const decision = transition(job, toEvent(type, by, nowMs));
+          const decision = transition(job, toEvent(type, by, nowMs, random));
           if (decision.refused) continue;
           const next = applyChanges(job, decision.changes);
           expect(isTerminal(job.state)).toBe(false);
           expect(next.version).toBeGreaterThanOrEqual(job.version);
-          expect(next.attempt - job.attempt).toBe(type === 'claim' ? 1 : 0);
-          expect(next.attempts.map((attempt) => attempt.n)).toEqual(next.attempts.map((_, index) => index + 1));
+          expect(next.attempt - job.attempt).toBe(type === 'claim' || type === 'retry' ? 1 : 0);
+          expect(next.attempts.map((one) => one.n)).toEqual(
+            next.attempts.map((_, index) => index + next.attempt - next.attempts.length + 1),
+          );
           expect(next.wakeAt === null).toBe(isTerminal(next.state));
-          if (type === 'claim') expect(job.leaseExpiresAt === null || job.leaseExpiresAt <= nowMs).toBe(true);
-          else if (type !== 'ring') expect(by).toBe(job.token);
-          if (isTerminal(next.state))
-            expect(next.attempts.every((attempt) => attempt.endedAt !== undefined)).toBe(true);
+          expect(next.losses ?? 0).toBeLessThanOrEqual(LOSSES_MOST);
+          if (type === 'claim') {
+            expect(job.leaseExpiresAt === null || job.leaseExpiresAt <= nowMs).toBe(true);
+            expect(job.nextAttemptAt ?? 0).toBeLessThanOrEqual(nowMs);
+          } else if (BY_HOLDER.includes(type)) expect(by).toBe(job.token);
+          if (job.cancelRequestedAt !== undefined && isTerminal(next.state)) expect(next.state).toBe('cancelled');
+          if (isTerminal(next.state)) expect(next.attempts.every((one) => one.endedAt !== undefined)).toBe(true);
           job = next;
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 2_000 },
     );
   });
 
-  function toEvent(type: string, by: string, nowMs: number): JobEvent {
+  function toEvent(type: string, token: string, nowMs: number, random: number): JobEvent {
+    const at = { nowMs, token };
     switch (type) {
       case 'claim':
-        return { type, nowMs, leaseMs: LEASE_MS, token: by, stage: 's' };
+        return { type, ...at, storedAtMs: NOW, leaseMs: LEASE_MS, holder: `worker of ${token}`, stage: 's' };
       case 'renew':
-        return { type, nowMs, leaseMs: LEASE_MS, token: by };
+        return { type, ...at, leaseMs: LEASE_MS };
+      case 'retry':
+        return { type, ...at, leaseMs: LEASE_MS, ended, nextAttemptAt: nowMs + random * 60_000 };
+      case 'hand-back':
+        return { type, ...at, storedAtMs: NOW, ended, nextAttemptAt: nowMs + random * 3_600_000 };
       case 'complete':
-        return { type: 'finish', nowMs, token: by, outcome: { state: 'completed', result: 1 } };
+        return { type: 'finish', ...at, outcome: { state: 'completed', result: 1 } };
       case 'fail':
-        return { type: 'finish', nowMs, token: by, outcome: { state: 'failed', error: { code: 'auth', message: '' } } };
+        return { type: 'finish', ...at, outcome: { state: 'failed', error: { code: 'auth', message: '' } } };
+      case 'cancel':
+        return { type, nowMs };
       default:
-        return { type: 'ring', nowMs };
+        return { type: 'wake', nowMs, storedAtMs: NOW, random };
     }
   }
 });

@@ -2,7 +2,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { JobStore } from '../../shared/core/ports.ts';
-import { runJob } from '../../shared/core/run.ts';
 import { answer, type CoreWorld, coreWorld, LEASE_MS } from '../support/core-world.ts';
 
 let world: CoreWorld;
@@ -91,7 +90,7 @@ test('a heartbeat that lands after it was given up on does not cost the finish',
   worldThatAnswersAfter(LEASE_MS / 3 + 1_000);
   const job = await world.submit();
   const late = lateUpdate(2);
-  const running = runJob({ ...world, store: late.store }, job);
+  const running = world.anotherWorker({ store: late.store }).run(job);
   await world.clock.advance(LEASE_MS / 3);
   expect(late.fired()).toBe(true);
   world.store.before('update', late.land);
@@ -104,7 +103,7 @@ test('a heartbeat that lands after the finish is refused', async () => {
   worldThatAnswersAfter(LEASE_MS / 3 + 100);
   const job = await world.submit();
   const late = lateUpdate(2);
-  const running = runJob({ ...world, store: late.store }, job);
+  const running = world.anotherWorker({ store: late.store }).run(job);
   expect(await world.clock.until(running)).toEqual({ finished: 'completed' });
   expect(late.fired()).toBe(true);
   const ended = await world.read(job);
@@ -118,7 +117,9 @@ test('a claim that lands after it was given up on is the claim: one attempt, one
   const late = lateUpdate(1);
   // Between the second look and the second try.
   world.store.before('update', late.land);
-  expect(await world.clock.until(runJob({ ...world, store: late.store }, job))).toEqual({ finished: 'completed' });
+  expect(await world.clock.until(world.anotherWorker({ store: late.store }).run(job))).toEqual({
+    finished: 'completed',
+  });
   expect(late.fired()).toBe(true);
   expect(world.calls()).toBe(1);
   expect(await world.read(job)).toMatchObject({ attempt: 1, attempts: [{ n: 1, calls: 1, outcome: 'completed' }] });

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { RESULT_BYTES_MOST } from '../../shared/core/attempt.ts';
 import type { LlmPart } from '../../shared/core/ports.ts';
-import { answer, type CoreWorld, coreWorld, FINISH, type Generate, LEASE_MS } from '../support/core-world.ts';
+import { answer, type CoreWorld, coreWorld, FINISH, type Generate, LEASE_MS, NO_RETRY } from '../support/core-world.ts';
 
 let world: CoreWorld;
 afterEach(() => world.close());
@@ -58,7 +58,7 @@ describe('a job', () => {
       await world.store.update(job, found?.revision ?? '', { rings: 1 });
     };
     world.store.before('update', ring);
-    expect(await world.run(job)).toEqual({ finished: 'completed' });
+    expect(await world.clock.until(world.run(job))).toEqual({ finished: 'completed' });
     expect(await world.read(job)).toMatchObject({ attempt: 1, attempts: [{ n: 1 }] });
   });
 });
@@ -182,7 +182,7 @@ describe('an answer', () => {
   ];
 
   test.each(cases)('%s fails its job with its class', async (_, generate, code) => {
-    world = coreWorld(generate);
+    world = coreWorld(generate, NO_RETRY);
     const job = await world.submit();
     expect(await world.clock.until(world.run(job))).toEqual({ finished: 'failed' });
     const ended = await world.read(job);
