@@ -174,6 +174,35 @@ export function jobStoreContract(name: string, open: OpenStore): void {
       expect(Math.abs(Date.now() - second.readAtMs)).toBeLessThan(10_000);
     });
 
+    test("a document's birth is told by the store's clock, and does not change", async () => {
+      const job = await created({ createdAt: Date.now() });
+      const first = await stored(job);
+      expect(Math.abs(Date.now() - first.storedAtMs)).toBeLessThan(10_000);
+      expect(first.storedAtMs).toBeLessThanOrEqual(first.readAtMs);
+      await store.update(job, first.revision, { version: 2 });
+      expect((await stored(job)).storedAtMs).toBe(first.storedAtMs);
+    });
+
+    test('a worker hears of each job whose cancel is for it, until it stops listening', async () => {
+      const [mine, other] = [id(), id()];
+      const heard: string[] = [];
+      const stop = store.watchCancels(mine, (key) => heard.push(`${key.tenant}~${key.id}`));
+      const cancel = async (cancelFor: string) => {
+        const job = await created();
+        await store.update(job, (await stored(job)).revision, { cancelFor, cancelRequestedAt: 1_700_000_000_000 });
+        return `${job.tenant}~${job.id}`;
+      };
+      const first = await cancel(mine);
+      await cancel(other);
+      await expect.poll(() => heard, { timeout: 10_000 }).toEqual([first]);
+      const second = await cancel(mine);
+      await expect.poll(() => heard, { timeout: 10_000 }).toEqual([first, second]);
+      stop();
+      await cancel(mine);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(heard).toEqual([first, second]);
+    });
+
     test('a list is newest first, then by id, and shows only what was asked for', async () => {
       const tenant = `tenant-${id()}`;
       const at = (createdAt: number, over: Partial<Job> = {}) => created({ tenant, createdAt, ...over });

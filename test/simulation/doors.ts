@@ -1,0 +1,94 @@
+/** How requests get to a process of the simulation: by a call, or over HTTP and a real socket. */
+import { publicApp, WRITES } from '../../functions/surfaces/mount.ts';
+import { listen } from '../../infra/listen.ts';
+import type { Job, Limits } from '../../shared/core/job.ts';
+import type { ModelCatalog } from '../../shared/core/ports.ts';
+import type { JobService } from '../../shared/core/service.ts';
+import { asLocalUser } from '../../shared/http/auth.ts';
+import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
+import { promptOf } from './model.ts';
+
+const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
+const JOB_TYPE = 'general_llm_request';
+const MODEL = 'simulated';
+
+type Asked = Pick<Job, 'state' | 'cancelRequestedAt'>;
+type Door = { close(): void };
+export type ApiDoor = Door & {
+  submit(id: string, limits: Partial<Limits>): Promise<unknown>;
+  cancel(id: string): Promise<Asked>;
+};
+export type WorkerDoor = Door & { deliver(body: unknown): Promise<boolean> };
+
+export type Doors = {
+  api(service: JobService, models: ModelCatalog): Promise<ApiDoor>;
+  worker(handle: PushHandler): Promise<WorkerDoor>;
+};
+
+const close = () => {};
+
+export const directDoors: Doors = {
+  api: async (service) => ({
+    close,
+    submit: (jobId, limits) =>
+      service.submit(LOCAL, { jobType: JOB_TYPE, model: MODEL, input: { prompt: promptOf(jobId) }, jobId, limits }),
+    cancel: (id) => service.cancel(LOCAL, id),
+  }),
+  worker: async (deliver) => ({ close, deliver }),
+};
+
+export const httpDoors: Doors = {
+  async api(service, models) {
+    const config = { corsOrigins: [], authMode: 'none' };
+    const app = publicApp({ service, models, authenticate: asLocalUser, log: () => {}, config }, WRITES);
+    const { baseUrl, signal, close } = await open(app.fetch);
+    const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1_000);
+    return {
+      close,
+      submit: (id, { startWithinMs, timeoutMs, attemptTimeoutMs, idleTimeoutMs }) =>
+        ask(signal, 'PUT', `${baseUrl}/api/llm/jobs/${id}`, {
+          ...{ job_type: JOB_TYPE, model_id: MODEL, input_data: { prompt: promptOf(id) } },
+          ...{ start_within: seconds(startWithinMs), timeout: seconds(timeoutMs) },
+          ...{ attempt_timeout: seconds(attemptTimeoutMs), idle_timeout: seconds(idleTimeoutMs) },
+        }),
+      async cancel(id) {
+        const view = await ask(signal, 'POST', `${baseUrl}/api/llm/jobs/${id}/cancel/`, {});
+        return { state: view.status, cancelRequestedAt: view.cancel_requested_at };
+      },
+    };
+  },
+
+  async worker(handle) {
+    const { baseUrl, signal, close } = await open((request) => respondToPush(request, handle));
+    return {
+      close,
+      async deliver(body) {
+        const response = await fetch(baseUrl, { method: 'POST', body: JSON.stringify(body), signal });
+        return response.status === 204;
+      },
+    };
+  },
+};
+
+/** A server of its own; what is under way when it closes is cut, as when its process dies. */
+async function open(serve: Parameters<typeof listen>[0]) {
+  const { baseUrl, close } = await listen(serve, { host: '127.0.0.1', port: 0 });
+  const cut = new AbortController();
+  return {
+    baseUrl,
+    signal: cut.signal,
+    close() {
+      cut.abort();
+      void close();
+    },
+  };
+}
+
+async function ask(signal: AbortSignal, method: string, url: string, body: unknown) {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body), signal });
+  // biome-ignore lint/suspicious/noExplicitAny: the view as it is on the wire
+  const view = (await response.json()) as any;
+  if (response.ok) return view;
+  throw new Error(`${response.status} ${JSON.stringify(view)}`);
+}

@@ -1,0 +1,151 @@
+/**
+ * The write log of a run, and what must hold of it. Every write that the store really made is here, with who made it;
+ * most invariants are checked at the write, the others when the dust has settled.
+ */
+import { applyChanges, isTerminal, type Job, type JobChanges, type JobKey } from '../../shared/core/job.ts';
+import type { Clock, JobStore } from '../../shared/core/ports.ts';
+import { LOSSES_MOST } from '../../shared/core/waking.ts';
+
+export type Write = { atMs: number; by: string; id: string; before: Job | undefined; after: Job };
+
+export type WriteLog = {
+  /** The store as one process writes it, beneath whatever faults it is given. */
+  storeOf(by: string): JobStore;
+  /** The provider was called for a job. */
+  called(id: string): void;
+  /** The provider asked for patience with a job. */
+  asked(id: string, waitMs: number): void;
+  /** A client was told that its job was accepted, or its cancel. */
+  accepted(id: string): void;
+  cancelled(id: string, answered: Pick<Job, 'state' | 'cancelRequestedAt'>): void;
+  writes: readonly Write[];
+  /** Writes of a holder that were refused because the job had gone on without it. */
+  zombieWrites(): number;
+  jobs(): Job[];
+  calls(id: string): number;
+  recordedCalls(id: string): number;
+  /** What did not hold so far; `settled` adds what must hold when all is over. */
+  violations: readonly string[];
+  settled(): readonly string[];
+};
+
+const WRITES_MOST = 1_000;
+const VISIBLE = ['state', 'stage', 'attempts', 'error', 'result', 'cancelRequestedAt', 'nextAttemptAt'] as const;
+
+export function writeLog(real: JobStore, clock: Clock): WriteLog {
+  const jobs = new Map<string, Job>();
+  const writes: Write[] = [];
+  const violations: string[] = [];
+  const owners = new Map<string, string>();
+  const calls = new Map<string, number>();
+  const recorded = new Map<string, Map<number, number>>();
+  /** What a provider asked, as the worker heard it, and as it is binding: a worker that dies with it told nobody. */
+  const heard = new Map<string, number>();
+  const notBefore = new Map<string, number>();
+  const acceptedIds = new Set<string>();
+  const cancelledIds = new Set<string>();
+  let zombieWrites = 0;
+
+  const fail = (rule: string, id: string, what: string) => void violations.push(`${rule} ${id}: ${what}`);
+  const callsRecorded = (id: string) => [...(recorded.get(id)?.values() ?? [])].reduce((sum, n) => sum + n, 0);
+
+  function note(by: string, before: Job | undefined, after: Job, changes: JobChanges): void {
+    const { id } = after;
+    const nowMs = clock.nowMs();
+    writes.push({ atMs: nowMs, by, id, before, after });
+    jobs.set(id, after);
+    const perAttempt = recorded.get(id) ?? new Map<number, number>();
+    for (const { n, calls: made } of after.attempts) perAttempt.set(n, made);
+    recorded.set(id, perAttempt);
+    if (changes.token !== undefined) {
+      owners.set(changes.token, by);
+      heard.delete(id);
+    } else if (changes.sequence !== undefined && changes.nextAttemptAt !== undefined) {
+      const until = heard.get(id) ?? 0;
+      if (changes.nextAttemptAt < until) fail('P01', id, 'its next attempt is set earlier than the provider asked');
+      notBefore.set(id, Math.max(notBefore.get(id) ?? 0, until));
+    }
+    if ((after.wakeAt === null) !== isTerminal(after.state)) fail('I3', id, 'nobody will look at it again');
+    if (!before) return;
+
+    if (isTerminal(before.state)) fail('I1', id, `${by} changed a job that was ${before.state}`);
+    if (changes.token !== undefined && (before.leaseExpiresAt ?? 0) > nowMs) fail('I2', id, `${by} claimed a held job`);
+    if (changes.token === undefined && changes.sequence !== undefined && owners.get(before.token) !== by) {
+      fail('I2', id, `${by} wrote under the lease of ${owners.get(before.token)}`);
+    }
+    if (callsRecorded(id) < (calls.get(id) ?? 0)) fail('I4', id, 'a call that was made is not recorded any more');
+    if (after.version < before.version) fail('I8', id, 'the version fell');
+    const isVisible = VISIBLE.some((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]));
+    if (isVisible && after.version === before.version) fail('I8', id, 'a visible change kept the version');
+    if (after.state === 'pending' && before.state !== 'pending') fail('I8', id, 'the state went back');
+    const expected = after.attempts.map((_, index) => after.attempt - after.attempts.length + 1 + index);
+    if (after.attempts.some(({ n }, index) => n !== expected[index])) fail('I9', id, 'attempts have gaps');
+    if ((after.losses ?? 0) > LOSSES_MOST) fail('I9', id, 'too many losses');
+    if (isTerminal(after.state) && after.attempts.some(({ endedAt }) => endedAt === undefined)) {
+      fail('I9', id, 'an attempt of a job that is over has no end');
+    }
+    if (before.cancelRequestedAt !== undefined && isTerminal(after.state) && after.state !== 'cancelled') {
+      fail('I10', id, `it ended ${after.state} though a cancel was accepted`);
+    }
+  }
+
+  function storeOf(by: string): JobStore {
+    return {
+      ...real,
+      async create(job, input) {
+        const answer = await real.create(job, input);
+        if ('created' in answer) note(by, undefined, job, job);
+        return answer;
+      },
+      async update(key: JobKey, revision, changes) {
+        const answer = await real.update(key, revision, changes);
+        const before = jobs.get(key.id);
+        if ('written' in answer && before) note(by, before, applyChanges(before, changes), changes);
+        else if (changes.sequence !== undefined && before && changes.token === undefined) {
+          if (owners.get(before.token) !== by || isTerminal(before.state)) zombieWrites += 1;
+        }
+        return answer;
+      },
+    };
+  }
+
+  return {
+    storeOf,
+    writes,
+    violations,
+    zombieWrites: () => zombieWrites,
+    jobs: () => [...jobs.values()],
+    calls: (id) => calls.get(id) ?? 0,
+    recordedCalls: callsRecorded,
+    called(id) {
+      calls.set(id, (calls.get(id) ?? 0) + 1);
+      if ((calls.get(id) ?? 0) > callsRecorded(id)) fail('I4', id, 'a call was made before it was recorded');
+      if (clock.nowMs() < (notBefore.get(id) ?? 0)) fail('P01', id, 'it was called earlier than the provider asked');
+    },
+    asked: (id, waitMs) => void heard.set(id, clock.nowMs() + waitMs),
+    accepted: (id) => void acceptedIds.add(id),
+    cancelled(id, answered) {
+      if (answered.state === 'cancelled' || answered.cancelRequestedAt !== undefined) cancelledIds.add(id);
+      else if (!isTerminal(answered.state)) fail('I10', id, 'a cancel was answered and nothing was asked of the job');
+    },
+    settled() {
+      checkEnds();
+      return violations;
+    },
+  };
+
+  function checkEnds(): void {
+    for (const id of acceptedIds) {
+      const job = jobs.get(id);
+      if (!job) fail('I3', id, 'it was accepted and is not there');
+      else if (!isTerminal(job.state)) fail('I3', id, `it never ended: ${JSON.stringify(job)}`);
+    }
+    for (const id of cancelledIds) {
+      if (jobs.get(id)?.state !== 'cancelled') fail('I10', id, `it ended ${jobs.get(id)?.state} after a cancel`);
+    }
+    for (const id of jobs.keys()) {
+      const many = writes.filter((write) => write.id === id).length;
+      if (many > WRITES_MOST) fail('I11', id, `${many} writes`);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The simulation's model at the other end of the line: answers after a while, refuses, breaks, or says nothing for ever,
+ * and knows which job each call was for.
+ */
+import { type FailureCode, ServiceError } from '../../shared/core/errors.ts';
+import { type Clock, type LlmProvider, type LlmRequest, sleep } from '../../shared/core/ports.ts';
+import type { WriteLog } from './invariants.ts';
+import type { Chance } from './random.ts';
+
+export type ModelOptions = {
+  clock: Clock;
+  luck: Chance;
+  log: WriteLog;
+  /** How often a call fails by itself, 0 to 1. */
+  trouble: () => number;
+  slowestMs: number;
+  /** For how long it asks to be left alone, when it does. */
+  waitsMs: readonly number[];
+};
+
+const TROUBLES: readonly FailureCode[] = [
+  ...(['rate_limited', 'rate_limited', 'overloaded', 'overloaded', 'network', 'timeout', 'provider_error'] as const),
+  ...(['content_policy', 'auth'] as const),
+];
+const PARTS = 4;
+
+/** The text that tells the model which job a call is for. */
+export function promptOf(id: string): string {
+  return `job ${id}`;
+}
+
+export function simulatedModel({ clock, luck, log, trouble, slowestMs, waitsMs }: ModelOptions): LlmProvider {
+  return {
+    async *generate(request: LlmRequest, { signal }) {
+      const id = request.messages.at(-1)?.content.replace('job ', '') ?? '';
+      log.called(id);
+      const isTroubled = luck.happens(trouble());
+      const breaksAt = isTroubled ? Math.floor(luck.between(0, PARTS)) : PARTS;
+      const failure = luck.pick(TROUBLES);
+      const isSilent = isTroubled && luck.happens(0.1);
+      const pauseMs = ((luck.happens(0.5) ? luck.next() : 0.01) * slowestMs) / PARTS;
+      for (let part = 0; part <= PARTS; part++) {
+        await sleep(clock, pauseMs, signal);
+        signal.throwIfAborted();
+        if (part === breaksAt && isSilent) await new Promise(() => {});
+        if (part === breaksAt && isTroubled) throw broken(id, failure);
+        if (part === 0) yield { type: 'accepted' };
+        else yield { type: 'text-delta', text: `${id} ` };
+      }
+      yield { type: 'usage', usage: { inputTokens: 1, outputTokens: PARTS, totalTokens: PARTS + 1 } };
+      yield { type: 'finish', reason: 'stop' };
+    },
+  };
+
+  function broken(id: string, failure: FailureCode): ServiceError {
+    const retryAfterMs = ['rate_limited', 'overloaded'].includes(failure)
+      ? luck.pick([undefined, ...waitsMs])
+      : undefined;
+    if (retryAfterMs === undefined) return new ServiceError(failure, 'The model failed.');
+    log.asked(id, retryAfterMs);
+    return new ServiceError(failure, 'The model asked for patience.', { retryAfterMs });
+  }
+}

@@ -1,0 +1,179 @@
+/** One run of the simulation from one seed: jobs, faults, deaths, and what became of it all. */
+import { createHash } from 'node:crypto';
+import { steadyClock } from '../../shared/adapters/system-clock.ts';
+import { type Clock, type JobStore, sleep } from '../../shared/core/ports.ts';
+import { virtualClock } from '../support/virtual-clock.ts';
+import type { Doors } from './doors.ts';
+import { chance } from './random.ts';
+import { simulatedWorld } from './world.ts';
+
+export type SimulationOptions = {
+  seed: number;
+  /** How often a call of a port fails, 0 to 1; deaths and stalls come more often with it, too. */
+  faultRate: number;
+  jobs?: number;
+  pace?: Pace;
+  doors?: Doors;
+  brokenStore?: (store: JobStore) => JobStore;
+};
+
+export type SimulationReport = {
+  seed: number;
+  violations: readonly string[];
+  /** How many jobs ended how; failures by their code. */
+  ends: Record<string, number>;
+  faults: number;
+  kills: number;
+  pauses: number;
+  drains: number;
+  zombieWrites: number;
+  calls: number;
+  recordedCalls: number;
+  writes: number;
+  virtualMs: number;
+  /** The writes of the jobs for which something did not hold. */
+  story: string[];
+};
+
+/** How fast things happen. */
+export type Pace = {
+  clock: Clock;
+  pass(ms: number): Promise<void>;
+  leaseMs: number;
+  sweepMs: number;
+  submitsWithinMs: number;
+  /** So long things go wrong. */
+  troubledMs: number;
+  /** With nothing failing any more, every accepted job is over by then. */
+  patienceMs: number;
+  slowestMs: number;
+  waitsMs: readonly number[];
+  skewMs: number;
+  silenceMs: number;
+};
+
+/** As deployed, but for a sweep each 20 s; no real time passes. */
+function virtualPace(): Pace {
+  const clock = virtualClock();
+  return {
+    ...{ clock, pass: clock.advance, leaseMs: 60_000, sweepMs: 20_000, submitsWithinMs: 120_000, troubledMs: 400_000 },
+    // A job's timeout, the longest pause between two rings, a sweep.
+    patienceMs: 3_600_000 + 900_000 + 60_000,
+    ...{ slowestMs: 120_000, waitsMs: [0, 1_500, 20_000, 45_000, 400_000], skewMs: 300_000, silenceMs: 20_000 },
+  };
+}
+
+/** In real time, for runs over real sockets: a doorbell that was lost is rung after 30 s, and then after a minute. */
+export function realPace(): Pace {
+  const clock = steadyClock();
+  return {
+    ...{ clock, pass: (ms: number) => sleep(clock, ms), leaseMs: 1_500, sweepMs: 400, submitsWithinMs: 4_000 },
+    ...{ troubledMs: 10_000, patienceMs: 200_000, slowestMs: 3_000, waitsMs: [0, 300, 1_000] },
+    ...{ skewMs: 200, silenceMs: 8_000 },
+  };
+}
+
+/** Runs one seed to its end. The same seed gives the same run. */
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  const { seed, faultRate, jobs = 20, pace = virtualPace(), ...more } = options;
+  const { clock, leaseMs, sweepMs, submitsWithinMs } = pace;
+  hashWithinTurn();
+  const luck = chance(seed);
+  const world = simulatedWorld({ ...pace, ...more, luck: luck.fork(), workers: 3, faultRate, trouble: 0.2 });
+  const deeds = { kills: 0, pauses: 0, drains: 0 };
+  const after = (ms: number, deed: () => unknown) => void clock.setTimer(() => void deed(), ms);
+  const ids = Array.from({ length: jobs }, () => luck.uuid());
+  const hurried = new Set<string>();
+  let isCalm = false;
+  let isOver = false;
+
+  for (const id of ids) {
+    const limits = luck.happens(0.2) ? shortLimits() : {};
+    if (Object.keys(limits).length > 0) hurried.add(id);
+    after(luck.between(0, submitsWithinMs), () => world.submit(id, limits));
+    // Impatient clients send the same again meanwhile.
+    if (luck.happens(0.2)) after(luck.between(0, submitsWithinMs), () => world.submit(id, limits));
+    if (luck.happens(0.2)) after(submitsWithinMs * luck.between(1, 2), () => world.cancel(id));
+  }
+  const sweepAgain = () => {
+    if (isOver) return;
+    void world.sweep();
+    if (luck.happens(0.1)) void world.sweep();
+    after(sweepMs, sweepAgain);
+  };
+  const harmAgain = () => {
+    if (isCalm) return;
+    harm();
+    after(((luck.between(0.5, 1.5) * leaseMs) / 60_000) * (1_000 / (faultRate + 0.001)), harmAgain);
+  };
+  after(sweepMs, sweepAgain);
+  if (faultRate > 0) after(submitsWithinMs / 10, harmAgain);
+
+  await pace.pass(pace.troubledMs);
+  isCalm = true;
+  world.calm();
+  const untilMs = clock.monotonicMs() + pace.patienceMs;
+  while (clock.monotonicMs() < untilMs && !world.areOver(ids)) await pace.pass(sweepMs);
+  isOver = true;
+  // Zombies, late writes and the like have their say.
+  await pace.pass(leaseMs);
+
+  const { log } = world;
+  const violations = [...log.settled()];
+  const ends: Record<string, number> = {};
+  for (const { id, state, error } of log.jobs()) {
+    if (error?.code.endsWith('_timeout') && !hurried.has(id)) violations.push(`I3 ${id}: it was stuck: ${error.code}`);
+    const end = error ? `${state}: ${error.code}` : state;
+    ends[end] = (ends[end] ?? 0) + 1;
+  }
+  world.close();
+  return {
+    ...{ seed, violations, ends, ...deeds, faults: [...world.faultCounts.values()].reduce((sum, n) => sum + n, 0) },
+    zombieWrites: log.zombieWrites(),
+    calls: ids.reduce((sum, id) => sum + log.calls(id), 0),
+    recordedCalls: ids.reduce((sum, id) => sum + log.recordedCalls(id), 0),
+    writes: log.writes.length,
+    virtualMs: clock.monotonicMs(),
+    story: log.writes.flatMap(({ id, atMs, by, after: job }) =>
+      violations.some((violation) => violation.includes(id))
+        ? [`${new Date(atMs).toISOString().slice(11, 23)} ${by}: ${JSON.stringify(job)}`]
+        : [],
+    ),
+  };
+
+  function shortLimits() {
+    return luck.pick([
+      { startWithinMs: luck.between(1_000, leaseMs) },
+      { timeoutMs: luck.between(1_000, 5 * leaseMs) },
+      { attemptTimeoutMs: luck.between(1_000, leaseMs) },
+      { idleTimeoutMs: luck.between(1_000, 1_000 + leaseMs / 2) },
+    ]);
+  }
+
+  function harm(): void {
+    const alive = world.workers().filter(({ process }) => process.isAlive());
+    const victim = alive.length > 0 ? luck.pick(alive) : undefined;
+    const deed = luck.pick(['kill', 'pause', 'drain', 'lose'] as const);
+    if (deed === 'lose') world.loseMessages();
+    if (!victim) return;
+    if (deed === 'kill') {
+      deeds.kills += 1;
+      victim.process.kill();
+    } else if (deed === 'pause' && !victim.process.isPaused()) {
+      deeds.pauses += 1;
+      victim.process.pause();
+      after(luck.between(0.2, 3) * leaseMs, victim.process.resume);
+    } else if (deed === 'drain' && !victim.isStopping) {
+      deeds.drains += 1;
+      world.drain(victim);
+    }
+  }
+}
+
+/** Hashing settles on a thread of its own, in real time, which no seed could repeat. */
+function hashWithinTurn(): void {
+  Object.defineProperty(crypto.subtle, 'digest', {
+    configurable: true,
+    value: async (_: string, data: Uint8Array) => new Uint8Array(createHash('sha256').update(data).digest()).buffer,
+  });
+}

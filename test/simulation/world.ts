@@ -1,0 +1,220 @@
+/**
+ * A whole service in one process, on virtual time: real core, real SQLite store and queue; functions, workers and sweepers
+ * are simulated processes that can die, stall and be told to stop, each behind ports that fail by chance.
+ */
+import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
+import { sqliteJobQueue } from '../../shared/adapters/sqlite-job-queue.ts';
+import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { isTerminal, type Limits } from '../../shared/core/job.ts';
+import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
+import { type Clock, type JobQueue, type JobStore, type JobType, sleep } from '../../shared/core/ports.ts';
+import { jobService } from '../../shared/core/service.ts';
+import { sweep } from '../../shared/core/sweep.ts';
+import { jobWorker, type Worker } from '../../shared/core/worker.ts';
+import { doorbellHandler, encodeDoorbell } from '../../shared/http/push.ts';
+import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
+import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { NO_PROVIDERS } from '../support/core-world.ts';
+import { type Fault, faulty } from '../support/faulty.ts';
+import { type ApiDoor, type Doors, directDoors } from './doors.ts';
+import { type WriteLog, writeLog } from './invariants.ts';
+import { simulatedModel } from './model.ts';
+import { type SimulatedProcess, simulatedProcess } from './process.ts';
+import type { Chance } from './random.ts';
+
+export type WorldOptions = {
+  clock: Clock;
+  luck: Chance;
+  workers: number;
+  leaseMs: number;
+  /** How often a call of a port fails, and a call of the model, 0 to 1. */
+  faultRate: number;
+  trouble: number;
+  slowestMs: number;
+  /** For how long a model asks to be left alone. */
+  waitsMs: readonly number[];
+  /** By how much the clocks of machines are wrong; leases must not care. */
+  skewMs: number;
+  /** After this long without an answer a client tries again. */
+  silenceMs: number;
+  doors?: Doors;
+  /** Something wrong with the store, to see that it is found. */
+  brokenStore?: (store: JobStore) => JobStore;
+};
+
+export type WorkerProcess = {
+  process: SimulatedProcess;
+  worker: Worker;
+  isStopping: boolean;
+  deliver(body: unknown): Promise<boolean>;
+};
+
+export type World = ReturnType<typeof simulatedWorld>;
+
+export const STORE_FAULTS: readonly Fault[] = [
+  'before',
+  'after',
+  'hang',
+  'late',
+  'slow',
+  'duplicate',
+  'crash',
+  'crash-after',
+];
+const MODEL_FAULTS: readonly Fault[] = ['before', 'after', 'hang', 'slow', 'crash', 'crash-after'];
+const RESTART_MS = 1_000;
+/** As the platform does after SIGTERM. */
+const KILLED_AFTER_MS = 10_000;
+
+export function simulatedWorld(options: WorldOptions) {
+  const { clock, luck, leaseMs, skewMs, silenceMs, doors = directDoors } = options;
+  const database = openDatabase(':memory:');
+  const plain = sqliteJobStore(database, clock);
+  const log: WriteLog = writeLog(plain, clock);
+  const { brokenStore = (store: JobStore) => store } = options;
+  const pubsub = sqliteJobQueue(database, { clock, log: () => {}, deliveriesMost: 20, backoffMostMs: 60_000 });
+  const faultCounts = new Map<Fault, number>();
+  const count = (fault: Fault) => void faultCounts.set(fault, (faultCounts.get(fault) ?? 0) + 1);
+  /** Faults of the next calls of store or queue, whoever makes them. */
+  const armed: Fault[] = [];
+  let { faultRate, trouble } = options;
+  let serial = 0;
+  let isClosed = false;
+  const model = simulatedModel({ ...options, luck: luck.fork(), log, trouble: () => trouble });
+  const type: JobType = { ...generalLlmRequest, limits: { ...DEFAULT_LIMITS, timeoutMs: 3_600_000 } };
+  const workers: WorkerProcess[] = [];
+
+  /** A new process, with ports of its own that fail by chance and die with it. */
+  function start(role: string) {
+    const process = simulatedProcess(`${role}-${++serial}`, clock, Math.floor(luck.between(-skewMs, skewMs)));
+    const chances = luck.fork();
+    const ports = <P extends object>(port: P, faults: readonly Fault[]) =>
+      faulty(process.within(port), {
+        clock: process.clock,
+        crash: process.kill,
+        plan: () => {
+          const fault = armed.shift() ?? (chances.happens(faultRate) ? chances.pick(faults) : undefined);
+          if (fault) count(fault);
+          return fault;
+        },
+      });
+    return {
+      process,
+      ...{ clock: process.clock, store: ports(brokenStore(log.storeOf(process.name)), STORE_FAULTS) },
+      ...{ queue: ports<JobQueue>({ publish: (key) => pubsub.publish(key) }, STORE_FAULTS) },
+      ...{ log: () => {}, newId: () => luck.uuid(), random: () => luck.next(), jobTypes: new Map([[type.name, type]]) },
+      provider: faulty(process.within(model), {
+        clock: process.clock,
+        code: 'network',
+        crash: process.kill,
+        plan: () => {
+          const fault = chances.happens(faultRate) ? chances.pick(MODEL_FAULTS) : undefined;
+          if (fault) count(fault);
+          return fault;
+        },
+      }),
+    };
+  }
+
+  async function startWorker(): Promise<void> {
+    if (isClosed) return;
+    const ports = start('worker');
+    const { process } = ports;
+    const worker = jobWorker({ ...ports, providerFor: async () => ports.provider, leaseMs, instance: process.name });
+    const door = await doors.worker(doorbellHandler({ run: worker.run, log: () => {} }));
+    const started: WorkerProcess = { process, worker, isStopping: false, deliver: door.deliver };
+    workers.push(started);
+    void process.died.then(() => {
+      worker.close();
+      door.close();
+      workers.splice(workers.indexOf(started), 1);
+      clock.setTimer(() => void startWorker(), luck.between(0.5, 3) * RESTART_MS);
+    });
+  }
+
+  /** A request through a function; one that dies or says nothing for long has not answered. */
+  async function ask<T>(request: (api: ApiDoor) => Promise<T>): Promise<T | undefined> {
+    const ports = start('api');
+    const models = modelCatalog({ ...NO_PROVIDERS, clock });
+    const api = await doors.api(jobService({ ...ports, models, wakeShards: 1 }), models);
+    const silence = new Promise<undefined>((resolve) => void clock.setTimer(() => resolve(undefined), silenceMs));
+    const answer = request(api).catch(() => undefined);
+    return Promise.race([answer, silence, ports.process.died.then(() => undefined)]).finally(api.close);
+  }
+
+  /** Asks until there is an answer. */
+  async function insist<T>(request: (api: ApiDoor) => Promise<T>): Promise<T> {
+    for (;;) {
+      const answer = await ask(request);
+      if (answer !== undefined) return answer;
+      await sleep(clock, RESTART_MS);
+    }
+  }
+
+  for (let n = 0; n < options.workers; n++) void startWorker();
+  const stopConsuming = pubsub.consume(async ({ doorbell, messageId, attempt }) => {
+    const ready = workers.filter(({ isStopping, process }) => !isStopping && process.isAlive());
+    if (ready.length === 0) return false;
+    const { deliver, process } = luck.pick(ready);
+    // A connection that dies with its process is refused, or never answered.
+    const refused = process.died.then(() => (luck.happens(0.5) ? false : new Promise<boolean>(() => {})));
+    return Promise.race([deliver(encodeDoorbell(doorbell, messageId, attempt)), refused]);
+  }, 50);
+
+  return {
+    log,
+    workers: () => workers,
+    faultCounts,
+    /** Is every one of these jobs over? */
+    areOver: (ids: readonly string[]) =>
+      ids.every((id) => isTerminal(log.jobs().find((job) => job.id === id)?.state ?? 'pending')),
+
+    /** Submits under an id of its own, again and again until it is accepted. */
+    async submit(id: string, limits: Partial<Limits> = {}): Promise<void> {
+      await insist((api) => api.submit(id, limits));
+      log.accepted(id);
+    },
+
+    /** Cancels, again and again until that is answered. */
+    async cancel(id: string): Promise<void> {
+      log.cancelled(id, await insist((api) => api.cancel(id)));
+    },
+
+    /** A sweeper's whole life. */
+    async sweep(): Promise<void> {
+      const ports = start('sweeper');
+      await Promise.race([sweep(ports).catch(() => undefined), ports.process.died]);
+    },
+
+    /** One more copy of a job's doorbell. */
+    deliver: (id: string) => pubsub.publish({ tenant: 'default', id }),
+
+    /** SIGTERM, and SIGKILL ten seconds later. */
+    drain(worker: WorkerProcess): void {
+      worker.isStopping = true;
+      void worker.worker.drain(Math.min(8_000, leaseMs)).then(worker.process.kill);
+      clock.setTimer(worker.process.kill, KILLED_AFTER_MS);
+    },
+
+    /** Pub/Sub loses everything it had. */
+    loseMessages: () => void database.prepare('DELETE FROM messages').run(),
+
+    /** The next call of the store or the queue fails in this way. */
+    arm: (fault: Fault) => void armed.push(fault),
+
+    /** Nothing fails any more. */
+    calm(): void {
+      armed.length = 0;
+      faultRate = 0;
+      trouble = 0;
+      for (const { process } of workers) process.resume();
+    },
+
+    close(): void {
+      isClosed = true;
+      stopConsuming();
+      for (const { process } of [...workers]) process.kill();
+      database.close();
+    },
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * The whole core under random faults on virtual time, every invariant checked: a few seeds each day (`npm run test:long`
+ * has a thousand), and any sequence of commands, shrunk to the shortest that breaks something.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { JobStore } from '../../shared/core/ports.ts';
+import { type Command, obey } from '../simulation/commands.ts';
+import { type SimulationReport, simulate } from '../simulation/simulate.ts';
+
+async function simulateAll(seeds: number, options: { faultRate: number; brokenStore?: (store: JobStore) => JobStore }) {
+  const reports: SimulationReport[] = [];
+  for (let seed = 1; seed <= seeds; seed++) reports.push(await simulate({ seed, ...options }));
+  return reports;
+}
+
+const sum = (reports: SimulationReport[], figure: 'faults' | 'kills' | 'pauses' | 'drains' | 'zombieWrites') =>
+  reports.reduce((total, report) => total + report[figure], 0);
+
+test('X01 without faults every job ends, and every call that was recorded was made', async () => {
+  const reports = await simulateAll(20, { faultRate: 0 });
+  expect(reports.flatMap((report) => report.violations)).toEqual([]);
+  expect(reports.map((report) => report.calls)).toEqual(reports.map((report) => report.recordedCalls));
+});
+
+test.each([0.01, 0.05])('X01 with %f of all calls failing, everything holds', async (faultRate) => {
+  const reports = await simulateAll(40, { faultRate });
+  const broken = reports.filter((report) => report.violations.length > 0);
+  expect(
+    broken.map(({ seed, violations }) => ({
+      replay: `npm run simulate -- --seed ${seed} --faults ${faultRate}`,
+      violations,
+    })),
+  ).toEqual([]);
+  for (const figure of ['faults', 'kills', 'pauses', 'drains'] as const)
+    expect(sum(reports, figure)).toBeGreaterThan(10);
+  if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
+});
+
+test('the same seed is the same run', async () => {
+  const options = { seed: 7, faultRate: 0.05 };
+  expect(await simulate(options)).toEqual(await simulate(options));
+});
+
+describe('the checker finds', () => {
+  const broken: [what: string, rule: string, (store: JobStore) => JobStore][] = [
+    [
+      'a store that does not fence',
+      'I2',
+      (store) => ({
+        ...store,
+        async update(key, _, changes) {
+          const found = await store.get(key);
+          return found ? store.update(key, found.revision, changes) : { refused: 'missing' };
+        },
+      }),
+    ],
+    [
+      'a sweeper that never sees some jobs',
+      'I3',
+      (store) => ({ ...store, due: async (...asked) => (await store.due(...asked)).slice(1) }),
+    ],
+    [
+      'a call that is not recorded',
+      'I4',
+      (store) => ({
+        ...store,
+        update: (key, revision, { attempts, ...changes }) =>
+          store.update(
+            key,
+            revision,
+            changes.token && attempts
+              ? { ...changes, attempts: [] }
+              : { ...changes, ...(attempts ? { attempts } : {}) },
+          ),
+      }),
+    ],
+  ];
+
+  test.each(broken)('%s (%s)', async (_, rule, brokenStore) => {
+    const reports = await simulateAll(20, { faultRate: 0.05, brokenStore });
+    expect(reports.flatMap((report) => report.violations).some((violation) => violation.startsWith(rule))).toBe(true);
+  });
+});
+
+test('any sequence of submits, deliveries, crashes, stalls, cancels, sweeps, faults and time leaves everything right', async () => {
+  const job = fc.nat(3);
+  const worker = fc.nat(1);
+  const command: fc.Arbitrary<Command> = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constantFrom('submit' as const, 'deliver' as const, 'cancel' as const), job }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constantFrom('crash' as const, 'pause' as const, 'resume' as const, 'drain' as const),
+        worker,
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('sweep' as const, 'lose messages' as const) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.oneof(fc.nat(5_000), fc.nat(120_000)) }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('fail' as const), fault: fc.nat(7) }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { maxLength: 40 }), fc.nat(), async (commands, seed) => {
+      expect(await obey(commands, seed)).toEqual([]);
+    }),
+    { numRuns: 150 },
+  );
+}, 120_000);
