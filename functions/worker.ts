@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readConfig } from '../shared/config.ts';
-import { endByOurselves, nodeFunction } from '../shared/http/functions-framework.ts';
+import { endByOurselves, leaveDomain, nodeFunction } from '../shared/http/functions-framework.ts';
 import { respondToPushes } from '../shared/http/intake.ts';
 import { doorbellHandler } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
@@ -21,6 +21,7 @@ const respond = nodeFunction(respondToPushes(ring, intakeFor));
 /** No declared parameters: the framework hands a callback to event functions that declare two. */
 export async function worker(...call: [IncomingMessage, ServerResponse] | [event: unknown]): Promise<void> {
   if (call.length === 2) return respond(...call);
+  leaveDomain();
   // A rejection is how an event function asks for another delivery.
   if (!(await ring(call[0]))) throw new Error('This delivery must come again.');
 }

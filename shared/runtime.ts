@@ -6,6 +6,7 @@ import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/new-job.ts';
 import type { Clock, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
+import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
 import { jobWorker, type Worker } from './core/worker.ts';
@@ -144,7 +145,8 @@ function assemble(
     service,
     authenticate: asLocalUser,
     worker,
-    intakeFor: (principal) => intakeHandler({ ...intake, run: worker.run }, principal),
+    intakeFor: (principal) =>
+      intakeHandler({ ...intake, run: worker.run, ring: (key) => ringDoorbell(ports, key) }, principal),
     rescueFor: (principal) => intakeHandler(intake, principal),
     sweep: () => sweep(ports),
     async close() {

@@ -12,6 +12,7 @@ function project(
   return { extends: true, test: { name, include: include.map((pattern) => here(pattern)), ...options } };
 }
 
+const onEmulators = { globalSetup: here('support/emulators-setup.ts'), fileParallelism: false, hookTimeout: 90_000 };
 const everyday = [
   project('architecture', ['architecture.test.ts']),
   project('unit', [
@@ -19,16 +20,18 @@ const everyday = [
     'providers/**/*.test.ts',
     'contracts/*.sqlite.test.ts',
     'surface/**/*.test.ts',
+    'scenarios/*.sqlite.test.ts',
   ]),
   project('embedded', ['embedded/**/*.test.ts']),
-  project('emulator', ['emulator/**/*.test.ts'], {
-    globalSetup: here('support/emulators-setup.ts'),
-    fileParallelism: false,
+  project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts'], {
+    ...onEmulators,
     testTimeout: 60_000,
-    hookTimeout: 90_000,
   }),
 ];
-const long = [project('long', ['long/**/*.test.ts'], { testTimeout: 600_000, fileParallelism: false })];
+const long = [
+  project('long', ['long/**/*.test.ts'], { testTimeout: 600_000, fileParallelism: false }),
+  project('long-emulator', ['scenarios/storm.emulator.test.ts'], { ...onEmulators, testTimeout: 600_000 }),
+];
 
 export default defineConfig({
   root: here('..'),

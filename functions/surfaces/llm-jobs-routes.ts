@@ -1,5 +1,6 @@
 /** The routes of `/api/llm`: what each takes and answers, as `/openapi.json` describes it. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { noBodyNeeded } from '../../shared/http/body.ts';
 import { submissionSchema } from '../../shared/job-types/submission.ts';
 import * as schemas from './llm-jobs-schemas.ts';
 
@@ -57,6 +58,7 @@ export const cancelRoute = createRoute({
   method: 'post',
   path: '/api/llm/jobs/{job_id}/cancel',
   summary: 'Ask for the end of a job, as often as you like',
+  middleware: noBodyNeeded,
   request: { params: schemas.jobParameters, body: json(schemas.cancelBody) },
   responses: {
     200: answer(

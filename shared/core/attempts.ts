@@ -18,7 +18,9 @@ export function endAttempt(job: Job, endedAt: number, { notMade, ...end }: Attem
   return job.attempts.map((attempt) => {
     const mayEnd = attempt.n === job.attempt && (attempt.endedAt === undefined || attempt.outcome === 'lost');
     const calls = notMade ? attempt.calls - 1 : attempt.calls;
-    return mayEnd ? { ...attempt, endedAt, errorCode: undefined, ...end, calls } : attempt;
+    // One that was to start after a pause may be broken off within it.
+    const startedAt = Math.min(attempt.startedAt, endedAt);
+    return mayEnd ? { ...attempt, startedAt, endedAt, errorCode: undefined, ...end, calls } : attempt;
   });
 }
 

@@ -58,10 +58,10 @@ export type EventOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>
  * - `done`: the job is over. - `leased`: somebody's lease is alive. - `not-leased`: the job was never claimed.
  * - `lease-lost`: another holder has taken over. - `lease-ended`: too late to renew, though nobody took over.
  * - `not-due`: its time has not come. - `overdue`: no attempt may start; a `wake` says what happens instead.
- * - `cancelling`: its end was asked for before.
+ * - `cancelling`: its end was asked for before. - `unknown-state`: a newer version wrote it; it is not ours to change.
  */
 export type Refusal =
   | ('done' | 'leased' | 'not-leased' | 'lease-lost' | 'lease-ended')
-  | ('not-due' | 'overdue' | 'cancelling');
+  | ('not-due' | 'overdue' | 'cancelling' | 'unknown-state');
 
 export type Decision = { changes: JobChanges; refused?: never } | { refused: Refusal; changes?: never };

@@ -54,6 +54,7 @@ const table: { [S in JobState]: Row } = {
 
 /** Decides what an event does to a job: the fields to change, or why it may not happen. */
 export function transition(job: Job, event: JobEvent): Decision {
-  const rule = table[job.state][event.type] as Rule<JobEvent['type']>;
-  return rule(job, event);
+  const row: Row | undefined = table[job.state];
+  const rule = row?.[event.type] as Rule<JobEvent['type']> | undefined;
+  return rule ? rule(job, event) : { refused: 'unknown-state' };
 }

@@ -100,7 +100,7 @@ export function nextTry(
   if (ceilingMs === undefined) return { again: false };
   // Jitter on top of what was asked for: whoever was refused together was asked to come back together.
   const pauseMs = policy.jitter === 'full' ? askedMs + random * ceilingMs : Math.max(askedMs, ceilingMs);
-  const inPlace = (askedMs || pauseMs) <= policy.waitInPlaceMostMs;
+  const inPlace = pauseMs <= policy.waitInPlaceMostMs;
   return { again: true, pauseMs: Math.ceil(pauseMs), inPlace, counts: rule === 'wait' ? 'refusals' : 'failures' };
 }
 

@@ -7,7 +7,7 @@ import { isServiceError, ServiceError } from './errors.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { type Holder, type HolderOptions, holder } from './holder.ts';
 import { limitsOf } from './limits.ts';
-import { type JobQueue, type JobType, sleep } from './ports.ts';
+import { type Clock, type JobQueue, type JobType, sleep } from './ports.ts';
 import { nextTry } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
 
@@ -72,18 +72,21 @@ async function follow(
   const ended: FailedAttempt = { outcome: 'failed', errorCode: error.code, counts: next.counts, ...facts };
   const dueMs = options.clock.monotonicMs() + next.pauseMs;
   const hasRoom = dueMs - startedMs + limitsOf(lease.job()).attemptTimeoutMs <= DELIVERY_MS_MOST;
-  if (!next.inPlace || !hasRoom) return handBack(options, lease, ended, next.pauseMs);
+  const rings = next.inPlace;
+  if (!rings || !hasRoom) return handBack(options, lease, ended, next.pauseMs, rings);
 
   const answer = await lease.retry(ended, next.pauseMs);
   if (answer === 'cancelling') return finish(options, lease, { state: 'cancelled', ...facts });
   if (answer === 'lost') return { lost: true };
-  const { clock } = options;
-  while (clock.monotonicMs() < dueMs && !lease.stop.aborted) {
-    await sleep(clock, dueMs - clock.monotonicMs(), lease.stop);
-  }
-  if (!lease.stop.aborted) return undefined;
-  const waitMs = Math.max(0, dueMs - clock.monotonicMs());
+  if (await waitUntil(options.clock, dueMs, lease.stop)) return undefined;
+  const waitMs = Math.max(0, dueMs - options.clock.monotonicMs());
   return stopped(options, lease, lease.stop.reason as ServiceError, { notMade: true }, waitMs);
+}
+
+/** Waits for an instant of the monotonic clock; `false` when the signal was aborted before. Timers may be early. */
+async function waitUntil(clock: Clock, dueMs: number, signal: AbortSignal): Promise<boolean> {
+  while (clock.monotonicMs() < dueMs && !signal.aborted) await sleep(clock, dueMs - clock.monotonicMs(), signal);
+  return !signal.aborted;
 }
 
 /** Something else than its call ended the attempt. What a provider asked us to wait is still waited. */
@@ -98,7 +101,7 @@ async function stopped(
     case 'cancelled':
       return finish(options, lease, { state: 'cancelled', ...facts });
     case 'drained':
-      return handBack(options, lease, { outcome: 'released', errorCode: reason.code, ...facts }, waitMs);
+      return handBack(options, lease, { outcome: 'released', errorCode: reason.code, ...facts }, waitMs, false);
     case 'lease_lost':
       return { lost: true };
     default:
@@ -119,14 +122,25 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
   return { finished: state as FinishOutcome['state'] };
 }
 
-/** Gives the job up. When its next attempt may start at once, its doorbell is rung at once. */
-async function handBack(options: RunOptions, lease: Holder, ended: FailedAttempt, waitMs: number): Promise<RunOutcome> {
+/**
+ * Gives the job up. Its doorbell is rung at once when its next attempt may start at once, by the sweeper otherwise; with
+ * `rings` the worker stays for the wait, and rings to the second.
+ */
+async function handBack(
+  options: RunOptions,
+  lease: Holder,
+  ended: FailedAttempt,
+  waitMs: number,
+  rings: boolean,
+): Promise<RunOutcome> {
   const { id, tenant, attempt: n } = lease.job();
+  const dueMs = options.clock.monotonicMs() + waitMs;
   const answer = await lease.handBack(ended, waitMs);
   if (answer === 'cancelling') return finish(options, lease, { ...ended, state: 'cancelled' });
   if (answer === 'lost') return { lost: true };
   options.log('info', 'job-handed-back', { job_id: id, attempt: n, code: ended.errorCode, wait_ms: Math.ceil(waitMs) });
-  if (waitMs === 0) await ringDoorbell(options, { tenant, id });
+  const isTime = waitMs === 0 || (rings && (await waitUntil(options.clock, dueMs, lease.stop)));
+  if (isTime) await ringDoorbell(options, { tenant, id });
   return { handedBack: ended.errorCode };
 }
 

@@ -16,6 +16,8 @@ export type Swept = { rung: number; ended: number; postponed: number };
 /** Jobs per query, and queries per sweep: what remains is due at the next sweep, the longest waiting first. */
 const PAGE = 100;
 const PAGES_MOST = 20;
+/** A document of a newer version, which has sweepers of its own. */
+const UNREADABLE_PAUSE_MS = 900_000;
 
 /** Does what is due: ends jobs whose time is over, rings those that a worker must look at. Costs one read when idle. */
 export async function sweep(options: SweepOptions): Promise<Swept> {
@@ -36,16 +38,19 @@ async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof S
   const { store, queue, log, random } = options;
   const { job, revision, readAtMs: nowMs, storedAtMs } = found;
   const decision = transition(job, { type: 'wake', nowMs, storedAtMs, random: random() });
-  if (decision.refused) return undefined;
-  const next = applyChanges(job, decision.changes);
+  if (decision.refused && decision.refused !== 'unknown-state') return undefined;
+  // What we cannot read must not stand before the others for ever.
+  const changes = decision.changes ?? { wakeAt: nowMs + UNREADABLE_PAUSE_MS };
+  const next = applyChanges(job, changes);
+  const mustRing = !decision.refused && isForWorker(next, nowMs);
   try {
-    const answer = await store.update(job, revision, decision.changes).catch((error: unknown) => {
+    const answer = await store.update(job, revision, changes).catch((error: unknown) => {
       // It may have landed, and then nobody would ring: one doorbell too many costs a read, one too few a minute.
-      if (isServiceError(error, 'store_unavailable') && isForWorker(next, nowMs)) return undefined;
+      if (isServiceError(error, 'store_unavailable') && mustRing) return undefined;
       throw error;
     });
     if (answer && 'refused' in answer) return undefined;
-    if (isForWorker(next, nowMs)) {
+    if (mustRing) {
       await queue.publish({ tenant: job.tenant, id: job.id });
       return answer ? 'rung' : undefined;
     }

@@ -34,6 +34,12 @@ export const checkBody: MiddlewareHandler = async (context, next) => {
   return next();
 };
 
+/** For routes whose body says nothing: none is as good as `{}`, also from a client that names a type for it. */
+export const noBodyNeeded: MiddlewareHandler = (context, next) => {
+  if (!hasBody(context.req.raw)) context.req.bodyCache.text = Promise.resolve('{}') as never;
+  return next();
+};
+
 function hasBody(request: Request): boolean {
   if (request.method === 'GET' || request.method === 'HEAD') return false;
   return request.headers.has('transfer-encoding') || Number(request.headers.get('content-length') ?? 0) > 0;

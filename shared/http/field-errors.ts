@@ -45,7 +45,11 @@ export function findUnstorable(root: Json): FieldError | undefined {
   }
 }
 
+/** How zod's own sentences begin; one that a schema brings says more than ours could. */
+const ZODS_OWN = /^(Invalid (input|option)|Too (big|small))\b/;
+
 function sentenceOf(issue: z.core.$ZodIssue): string {
+  if (!ZODS_OWN.test(issue.message)) return issue.message;
   if (issue.code === 'invalid_type') {
     const type = issue.expected === 'record' ? 'object' : issue.expected;
     const expected = `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;

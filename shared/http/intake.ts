@@ -19,6 +19,8 @@ export type IntakeOptions = {
   parse: (content: unknown) => { submission: Submission } | { wrong: FieldError[] };
   /** Runs the job in the same delivery; without it, the job's doorbell is rung. */
   run?: (key: JobKey) => Promise<WorkOutcome>;
+  /** Rings the doorbell of a job that was taken in and could not be run here; without it, the sweeper does. */
+  ring?: (key: JobKey) => Promise<void>;
   log: Log;
 };
 
@@ -26,19 +28,22 @@ export type IntakeOptions = {
 const HELD = ['idempotency_conflict', 'job_id_taken'];
 
 /** Takes in what one subscription delivers, in the name of its principal. */
-export function intakeHandler({ service, parse, run, log }: IntakeOptions, principal: Principal): PushHandler {
-  async function takeIn(pushed: PushedMessage): Promise<WorkOutcome | undefined> {
+export function intakeHandler(options: IntakeOptions, principal: Principal): PushHandler {
+  const { service, parse, run, ring, log } = options;
+
+  async function takeIn(pushed: PushedMessage): Promise<undefined> {
     const read = readSubmission(pushed.content);
     if ('wrong' in read) return reject(pushed, invalidRequest(read.wrong));
     const submission = withMessageId(read.submission, pushed);
     try {
       const { job } = await service.submit(principal, { ...submission, ring: run === undefined });
-      return run?.(job);
+      // From here on the job's own doorbell brings it: refused too often, this message would come back as a dead letter,
+      // under another id, and be another job.
+      if (run && !(await settled(() => run(job), log, { job_id: job.id }))) await ring?.(job);
     } catch (error) {
       if (!isServiceError(error) || error.code === 'store_unavailable') throw error;
       if (!HELD.includes(error.code)) return reject(pushed, error);
       log('warning', 'submission-refused', { message_id: pushed.messageId, code: error.code });
-      return undefined;
     }
   }
 

@@ -39,7 +39,7 @@ test("with a key that provider's model answers", async () => {
 });
 
 test('a job that fails says why and ends with 1', async () => {
-  const { code, output } = await demo('[simulate fail=overloaded]');
+  const { code, output } = await demo('[simulate fail=content_policy]');
   expect(code).toBe(1);
-  expect(output).toContain('was told to fail: overloaded');
+  expect(output).toContain('was told to fail: content_policy');
 });

@@ -47,6 +47,36 @@ test('a job in the middle of a slow call completes after kill -9 and a new start
   }
 }, 40_000);
 
+test('a job in the middle of a slow call is released by SIGTERM, and completes after a new start', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
+  const environment = {
+    PORT: String(await freePort()),
+    DATABASE_URL: join(folder, 'jobs.db'),
+    SIMULATED_MS: '3000',
+    DRAIN_MS: '300',
+  };
+  let service = await startLocalProcess(environment);
+  try {
+    const id = await submit(service.baseUrl, request('simulated', 'Stop this.'));
+    await pollUntil(service.baseUrl, id, (view) => view.status === 'processing');
+    const ended = new Promise((resolve) => service.child.once('exit', (code) => resolve(code)));
+    service.child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+
+    service = await startLocalProcess(environment);
+    expect(await pollToEnd(service.baseUrl, id)).toMatchObject({
+      status: 'completed',
+      attempts: [
+        { n: 1, calls: 1, outcome: 'released', error_code: 'drained' },
+        { n: 2, calls: 1, outcome: 'completed' },
+      ],
+    });
+  } finally {
+    await stopGroup(service.child);
+    rmSync(folder, { recursive: true });
+  }
+}, 40_000);
+
 test('a second service on the same file does not start, and says why', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
   const config = readConfig({ PORT: '0', DATABASE_URL: join(folder, 'jobs.db'), LOG_LEVEL: 'error' });

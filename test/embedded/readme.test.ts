@@ -28,6 +28,7 @@ describe('the commands', () => {
     expect(commands.length).toBeGreaterThanOrEqual(6);
     expect(answers).toContain('"status":"completed"');
     expect(answers).toContain('"openapi":"3.1.0"');
+    expect(answers).toMatch(/"cancel_requested_at":|"status":"cancelled"/);
     expect(answers).not.toContain('"success":false');
   });
 });

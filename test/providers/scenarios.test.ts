@@ -151,6 +151,23 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     expect(JSON.stringify(job)).not.toContain('secret99');
   });
 
+  test.each<[string, Record<string, string>, number]>([
+    ['in seconds', { 'retry-after': '7' }, 7_000],
+    ['in milliseconds', { 'retry-after-ms': '1500' }, 1_500],
+    ["in Azure's milliseconds", { 'x-ms-retry-after-ms': '2500' }, 2_500],
+    [
+      "as a date, by the provider's clock",
+      { 'retry-after': 'Thu, 01 Jan 2015 00:00:30 GMT', date: 'Thu, 01 Jan 2015 00:00:00 GMT' },
+      30_000,
+    ],
+  ])('a wait %s is known with the failure', async (_, headers, retryAfterMs) => {
+    server.answerWith(({ json }) => json(429, errorBody('slow down', 'rate_limit_exceeded'), headers));
+    const request = { model: protocol.model, messages: [{ role: 'user' as const, content: 'Hi' }] };
+    const { signal } = new AbortController();
+    const call = protocol.provider(server.url).generate(request, { signal })[Symbol.asyncIterator]();
+    await expect(call.next()).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs });
+  });
+
   test.each([
     ['in seconds', { 'retry-after': '7' }],
     ['as a date', { 'retry-after': new Date(Date.now() + 60_000).toUTCString() }],
@@ -165,6 +182,8 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
   test.each([
     [500, 'overloaded'],
     [503, 'overloaded'],
+    [408, 'timeout'],
+    [504, 'timeout'],
     [400, 'invalid_request'],
     [404, 'invalid_request'],
     [403, 'auth'],

@@ -53,3 +53,10 @@ export const pollToEnd = (baseUrl: string, id: string, patienceMs?: number) =>
 export function request(model: string, prompt: string) {
   return { job_type: 'general_llm_request', model_id: model, input_data: { prompt } };
 }
+
+/** The first calls of processes that just started load and connect clients; what comes after is what is tested. */
+export async function warmUp(baseUrl: string): Promise<void> {
+  const job = () => submit(baseUrl, request('simulated', 'warm up'));
+  const id = await job().catch(job).catch(job);
+  await pollToEnd(baseUrl, id, 50_000);
+}

@@ -207,6 +207,7 @@ const ROUTES: [string, string[]][] = [
   [SUBMIT, ['POST', 'PUT']],
   [app.TRAINER, ['POST']],
   [JOB, ['PUT']],
+  [app.cancelOf(NOBODYS), ['POST']],
   ...[LIST, app.MODELS, app.statusOf(NOBODYS), app.resultOf(NOBODYS), '/health', '/openapi.json'].map(
     (path): [string, string[]] => [path, READ],
   ),

@@ -1,6 +1,17 @@
 /** What holds of every route alike: slashes, request ids, origins, the description; and which models a job can name. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { general, LIST, MODELS, openApp, resultOf, SUBMIT, statusOf, type TestApp, TRAINER } from '../support/app.ts';
+import {
+  cancelOf,
+  general,
+  LIST,
+  MODELS,
+  openApp,
+  resultOf,
+  SUBMIT,
+  statusOf,
+  type TestApp,
+  TRAINER,
+} from '../support/app.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -26,6 +37,9 @@ test('a slash at the end is optional everywhere', async () => {
     for (const written of [path, path.replace(/\/$/, '')]) {
       expect([written, (await api.post(written, body)).status]).toEqual([written, 202]);
     }
+  }
+  for (const written of [cancelOf(id), cancelOf(id).replace(/\/$/, '')]) {
+    expect([written, (await api.send('POST', written)).status]).toEqual([written, 200]);
   }
 });
 
@@ -195,7 +209,11 @@ describe('the description', () => {
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
     expect(new Set(described)).toEqual(new Set(mounted));
     expect(described).toEqual(
-      expect.arrayContaining(['POST /api/llm/jobs/submit', 'GET /api/llm/jobs/{job_id}/status']),
+      expect.arrayContaining([
+        'POST /api/llm/jobs/submit',
+        'POST /api/llm/jobs/{job_id}/cancel',
+        'GET /api/llm/jobs/{job_id}/status',
+      ]),
     );
   });
 

@@ -1,7 +1,7 @@
 /** The Jobs API as seed 000 shows it, plus the fields of ours: whole bodies, compared. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as app from '../support/app.ts';
-import { general, openApp, resultOf, SUBMIT, statusOf, type TestApp } from '../support/app.ts';
+import { cancelOf, general, openApp, resultOf, SUBMIT, statusOf, type TestApp } from '../support/app.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -29,7 +29,9 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const urlsOf = (id: string) => ({ status: statusOf(id), result: resultOf(id) });
+const urlsOf = (id: string) => ({ status: statusOf(id), result: resultOf(id), cancel: cancelOf(id) });
+/** The four clocks where nobody asked for others. */
+const CLOCKS = { start_within: 86_400, timeout: 86_400, attempt_timeout: 540, idle_timeout: 240 };
 
 function submittedView(id: string, model: object) {
   return {
@@ -58,6 +60,8 @@ function endedView(id: string, job_type: string) {
       processing_time: expect.any(Number),
       model: SIMULATED,
       progress: 100,
+      billing: 'final',
+      ...CLOCKS,
       version: 3,
       urls: urlsOf(id),
     },
@@ -143,6 +147,7 @@ describe('a job that waits for a worker', () => {
       question_id: 'optional-question-id',
       progress: 0,
       message: 'Waiting for a worker',
+      ...CLOCKS,
       version: 1,
       attempts: [],
       urls: urlsOf(waiting),
@@ -162,6 +167,7 @@ describe('a job that waits for a worker', () => {
       progress: 10,
       stage: 'calling_llm',
       message: 'Waiting for Simulated to answer',
+      ...CLOCKS,
       version: 2,
       attempts: [{ n: 1, started_at: TIME, provider: 'simulated', model: 'simulated', calls: 1 }],
       urls: urlsOf(running),
@@ -190,16 +196,17 @@ describe('a job that waits for a worker', () => {
 });
 
 test('a failed job is a successful answer with the error and no result', async () => {
-  const id = await api.submit('[simulate fail=overloaded]');
+  const id = await api.submit('[simulate fail=content_policy]');
   const { view, attempt } = endedView(id, 'general_llm_request');
   const failed = await api.poll(id);
   expect(failed).toEqual({
     ...view,
     status: 'failed',
-    error_message: 'The simulated model was told to fail: overloaded.',
-    error_code: 'overloaded',
+    error_message: 'The simulated model was told to fail: content_policy.',
+    error_code: 'content_policy',
     message: 'Failed',
-    attempts: [{ ...attempt, outcome: 'failed', error_code: 'overloaded' }],
+    billing: 'possible',
+    attempts: [{ ...attempt, outcome: 'failed', error_code: 'content_policy' }],
   });
   const { status, body } = await api.get(resultOf(id));
   expect(status).toBe(409);

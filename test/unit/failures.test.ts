@@ -1,6 +1,6 @@
 /** What a provider asks us to wait, in every form it can be asked, and what never gets into an error's text. */
 import { describe, expect, test } from 'vitest';
-import { failure, retryAfterOf } from '../../shared/llm/providers/failures.ts';
+import { codeOfStatus, failure, retryAfterOf } from '../../shared/llm/providers/failures.ts';
 import { classifyGeminiError } from '../../shared/llm/providers/gemini-errors.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -15,6 +15,13 @@ describe('a wait', () => {
     [{ 'retry-after': 'Thu, 01 Jan 2026 00:01:00 GMT' }, 60_000],
     [{ 'retry-after': 'Wed, 31 Dec 2025 23:59:00 GMT' }, 0],
     [{ 'retry-after-ms': '1500', 'retry-after': '99' }, 1_500],
+    [{ 'x-ms-retry-after-ms': '2500', 'retry-after': '99' }, 2_500],
+    [{ 'retry-after-ms': 'soon', 'x-ms-retry-after-ms': '-1' }, 0],
+    // Our clock is a minute late, or an hour early: the answer's own date counts.
+    [{ 'retry-after': 'Thu, 01 Jan 2026 00:02:00 GMT', date: 'Thu, 01 Jan 2026 00:01:00 GMT' }, 60_000],
+    [{ 'retry-after': 'Wed, 31 Dec 2025 23:00:30 GMT', date: 'Wed, 31 Dec 2025 23:00:00 GMT' }, 30_000],
+    [{ 'retry-after': 'Thu, 01 Jan 2026 00:01:00 GMT', date: 'today' }, 60_000],
+    [{ 'retry-after': '7', date: 'Thu, 01 Jan 2026 00:01:00 GMT' }, 7_000],
     [{ 'retry-after': 'soon' }, undefined],
     [{ 'retry-after': '' }, undefined],
     [{}, undefined],
@@ -34,6 +41,22 @@ describe('a wait', () => {
       retryAfterMs: expected,
     });
   });
+});
+
+test.each<[string | undefined, number | undefined, number | undefined]>([
+  ['34.4s', 60_000, 60_000],
+  ['34.4s', 7_000, 34_400],
+  ['34.4s', undefined, 34_400],
+  [undefined, 7_000, 7_000],
+  [undefined, undefined, undefined],
+])('of RetryInfo %s and a header of %s ms the longer counts', (retryDelay, headerMs, expected) => {
+  const errorDetails = retryDelay ? [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay }] : [];
+  expect(classifyGeminiError({ status: 429, errorDetails }, undefined, headerMs).retryAfterMs).toBe(expected);
+});
+
+test.each([408, 504])('HTTP %i says that the provider did not answer in time', (status) => {
+  expect(codeOfStatus(status)).toBe('timeout');
+  expect(failure('timeout').message).toBe('The provider did not answer in time.');
 });
 
 test("a vendor's sentence is short, is no page, and never repeats the key that was used", () => {

@@ -13,6 +13,7 @@ const schema = fields({
   name: text,
   kind: z.enum(['red', 'blue']).optional(),
   size: z.int().optional(),
+  wait: z.number({ error: 'must be a number of seconds' }).optional(),
   parts: z.array(fields({ label: z.string() })).optional(),
   inner: z.object({ on: z.boolean() }).optional(),
 });
@@ -30,6 +31,7 @@ describe('a field error', () => {
     ['an array in place of an object', { name: 'a', inner: [] }, 'inner', 'must be an object'],
     ['an object in place of an array', { name: 'a', parts: {} }, 'parts', 'must be an array'],
     ['a fraction', { name: 'a', size: 1.5 }, 'size', 'must be an int'],
+    ['a wrong type in the words of its schema', { name: 'a', wait: '5' }, 'wait', 'must be a number of seconds'],
     ['a blank text', { name: ' \n' }, 'name', 'must not be empty'],
     ['an unknown value', { name: 'a', kind: 'green' }, 'kind', 'must be one of: red, blue'],
     ['a field within a list', { name: 'a', parts: [{ label: '' }, {}] }, 'parts.1.label', 'is required, a string'],
@@ -39,7 +41,7 @@ describe('a field error', () => {
   });
 
   test('names each unknown field by itself, and the fields that are known there', () => {
-    const message = 'is not a known field; known fields: name, kind, size, parts, inner';
+    const message = 'is not a known field; known fields: name, kind, size, wait, parts, inner';
     expect(errorsOf({ name: 'a', foo: 1, bar: 2 })).toEqual([
       { path: 'foo', message },
       { path: 'bar', message },

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { derivedId, fingerprintOf, isClientJobId, isJobId } from '../../shared/core/ids.ts';
 import type { Submission } from '../../shared/core/service.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
-import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
+import { ADA, type CoreWorld, coreWorld, NO_RETRY } from '../support/core-world.ts';
 
 let world: CoreWorld;
 afterEach(() => world?.close());
@@ -64,7 +64,7 @@ describe('a key', () => {
   test('answers a job that failed, too', async () => {
     world = coreWorld(async function* () {
       // An answer without a last part was cut.
-    });
+    }, NO_RETRY);
     const { job } = await world.service.submit(ADA, submission({ idempotencyKey: 'k' }));
     await world.run(job);
     const again = await world.service.submit(ADA, submission({ idempotencyKey: 'k' }));

@@ -1,5 +1,8 @@
 /** Published submissions: taken in once, run in the same delivery, and never lost without a trace. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { ServiceError } from '../../shared/core/errors.ts';
+import type { JobKey } from '../../shared/core/job.ts';
+import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { intakeHandler, subscriptionPrincipal } from '../../shared/http/intake.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
@@ -139,6 +142,24 @@ test('a store that gives no answer asks for another delivery, which then makes t
   expect(world.store.fired()).toBe(1);
   expect(await publish(GOOD)).toBe(true);
   expect(await jobs()).toHaveLength(1);
+});
+
+describe('a submission that was taken in, and could not be run at once, is acknowledged, and its doorbell is rung', () => {
+  const read = () => publishedSubmissionSchema.parse(GOOD);
+  const body = { message: { data: Buffer.from(JSON.stringify(GOOD)).toString('base64'), messageId: 'm-1' } };
+
+  test.each<[string, () => Promise<WorkOutcome>]>([
+    ['because its worker is about to stop', async () => ({ refused: 'draining' })],
+    ['because the store gave no answer', () => Promise.reject(new ServiceError('store_unavailable', 'silent'))],
+  ])('%s', async (_, run) => {
+    world = coreWorld();
+    const rung: JobKey[] = [];
+    const ring = async (key: JobKey) => void rung.push(key);
+    const handle = intakeHandler({ ...world, parse: () => ({ submission: toSubmission(read()) }), run, ring }, ADA);
+    expect(await handle(body)).toBe(true);
+    expect(await jobs()).toMatchObject([{ state: 'pending', id: rung[0]?.id }]);
+    expect(rung).toHaveLength(1);
+  });
 });
 
 test('bytes that are no UTF-8, and a message without data, leave a trace, too', async () => {

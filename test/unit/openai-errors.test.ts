@@ -18,7 +18,7 @@ describe('an answer of status', () => {
     [401, {}, 'auth'],
     [403, {}, 'auth'],
     [404, {}, 'invalid_request'],
-    [408, {}, 'overloaded'],
+    [408, {}, 'timeout'],
     [409, {}, 'invalid_request'],
     [413, {}, 'invalid_request'],
     [422, {}, 'invalid_request'],
@@ -26,6 +26,7 @@ describe('an answer of status', () => {
     [500, {}, 'overloaded'],
     [502, {}, 'overloaded'],
     [503, {}, 'overloaded'],
+    [504, {}, 'timeout'],
     [529, {}, 'overloaded'],
     [401, { code: 'invalid_api_key' }, 'auth'],
     [429, { code: 'insufficient_quota' }, 'quota_exhausted'],
@@ -86,6 +87,10 @@ describe('the sentence', () => {
 test('a wait that the vendor asks for is kept', () => {
   expect(classifyOpenaiError(answered(429, {}, { 'retry-after': '20' }), undefined, NOW).retryAfterMs).toBe(20_000);
   expect(classifyOpenaiError(answered(503, {}, { 'retry-after-ms': '250' }), undefined, NOW).retryAfterMs).toBe(250);
+  const azure = answered(429, {}, { 'x-ms-retry-after-ms': '750', 'retry-after': '1' });
+  expect(classifyOpenaiError(azure, undefined, NOW).retryAfterMs).toBe(750);
+  const elsewhen = { 'retry-after': 'Fri, 02 Jan 2026 00:00:09 GMT', date: 'Fri, 02 Jan 2026 00:00:00 GMT' };
+  expect(classifyOpenaiError(answered(429, {}, elsewhen), undefined, NOW).retryAfterMs).toBe(9_000);
   expect(classifyOpenaiError(answered(429, {}), undefined, NOW).retryAfterMs).toBeUndefined();
 });
 
@@ -98,6 +103,7 @@ describe('a failure that the answer itself reports:', () => {
     ['constructor', 'provider_error'],
     [429, 'rate_limited'],
     ['503', 'overloaded'],
+    ['504', 'timeout'],
     [null, 'provider_error'],
     [undefined, 'provider_error'],
   ])('%s is %s', (reported, code) => {

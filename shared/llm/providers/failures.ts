@@ -11,6 +11,7 @@ const SENTENCES: Partial<Record<FailureCode, string>> = {
   quota_exhausted: 'The quota at the provider is used up.',
   overloaded: 'The provider is overloaded or out of order.',
   network: 'The connection to the provider could not be made, or was cut.',
+  timeout: 'The provider did not answer in time.',
   content_policy: "The request or its answer was withheld by the provider's content policy.",
   context_overflow: "The request is larger than the model's context window.",
   provider_error: 'The provider could not answer.',
@@ -42,7 +43,8 @@ export function codeOfStatus(status: number | undefined): FailureCode {
   if (status === 401 || status === 403) return 'auth';
   if (status === 402) return 'quota_exhausted';
   if (status === 429) return 'rate_limited';
-  if (status === 408 || status >= 500) return 'overloaded';
+  if (status === 408 || status === 504) return 'timeout';
+  if (status >= 500) return 'overloaded';
   return 'invalid_request';
 }
 
@@ -60,19 +62,26 @@ export function saysContextOverflow(text: string | undefined): boolean {
   return /maximum context length|context window|token count.*exceeds/i.test(text ?? '');
 }
 
+/** Vendors' headers for a wait in milliseconds: OpenAI's, and Azure's. They are exact where `Retry-After` is rounded. */
+const MILLISECOND_HEADERS = ['retry-after-ms', 'x-ms-retry-after-ms'];
+
 /**
- * How long the provider asks us to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date. What cannot be read
- * is no request to wait.
+ * How long the provider asks us to wait: in milliseconds, or `Retry-After` in seconds or as a date. A date is counted from
+ * the answer's own `Date`, for our clock may be wrong. What cannot be read is no request to wait.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
  */
 export function retryAfterOf(headers: Headers | undefined, nowMs: number): number | undefined {
-  const milliseconds = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
-  if (Number.isFinite(milliseconds)) return Math.max(0, milliseconds);
+  for (const name of MILLISECOND_HEADERS) {
+    const milliseconds = Number.parseFloat(headers?.get(name) ?? '');
+    if (Number.isFinite(milliseconds)) return Math.max(0, milliseconds);
+  }
   const text = headers?.get('retry-after')?.trim() ?? '';
   if (/^-?\d+(\.\d+)?$/.test(text)) return Math.max(0, Number(text) * 1_000);
   const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+  if (Number.isNaN(date)) return undefined;
+  const answeredMs = Date.parse(headers?.get('date') ?? '');
+  return Math.max(0, date - (Number.isNaN(answeredMs) ? nowMs : answeredMs));
 }
 
 const VENDOR_TEXT_MOST = 300;

@@ -15,8 +15,11 @@ type GeminiError = {
   details?: Detail[];
 };
 
-/** An error of the package, or an error object in the stream, as the `ServiceError` of its class. */
-export function classifyGeminiError(error: unknown, secret?: string): ServiceError {
+/**
+ * An error of the package, or an error object in the stream, as the `ServiceError` of its class. `headerMs` is the wait
+ * that the answer's headers asked for; where its body names another one, the longer counts.
+ */
+export function classifyGeminiError(error: unknown, secret?: string, headerMs?: number): ServiceError {
   if (error instanceof ServiceError) return error;
   const known = (error ?? {}) as GeminiError;
   const status = typeof known.status === 'number' ? known.status : known.code;
@@ -26,7 +29,7 @@ export function classifyGeminiError(error: unknown, secret?: string): ServiceErr
     cause: error,
     vendorText: known.message,
     secret,
-    retryAfterMs: retryDelayOf(details),
+    retryAfterMs: longest(retryDelayOf(details), headerMs),
   });
 }
 
@@ -45,6 +48,11 @@ function retryDelayOf(details: Detail[]): number | undefined {
   const delay = details.find((detail) => detail['@type']?.endsWith('google.rpc.RetryInfo'))?.retryDelay;
   const seconds = Number.parseFloat(delay ?? '');
   return Number.isFinite(seconds) ? Math.max(0, seconds * 1_000) : undefined;
+}
+
+function longest(...waits: (number | undefined)[]): number | undefined {
+  const asked = waits.filter((wait) => wait !== undefined);
+  return asked.length === 0 ? undefined : Math.max(...asked);
 }
 
 /** JSON that cannot be parsed has no class of its own: the package says so in its message alone. */

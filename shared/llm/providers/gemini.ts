@@ -9,11 +9,15 @@ import type { Usage } from '../../core/job.ts';
 import type { FinishReason, LlmPart, LlmProvider } from '../../core/ports.ts';
 import { toGeminiBody } from '../transformers/gemini.ts';
 import { withGrace } from './after-end.ts';
+import { retryAfterOf } from './failures.ts';
 import { classifyGeminiError } from './gemini-errors.ts';
 import { limitedFetch } from './limited-fetch.ts';
 
-/** What our `fetch` refused within a call: the package passes on neither the error nor its cause. */
-type Guard = { refusal?: ServiceError };
+/**
+ * What our `fetch` saw within a call, for the package passes it on nowhere: what it refused, and how long an answer that
+ * was no success asked us to wait.
+ */
+type Guard = { refusal?: ServiceError; retryAfterMs?: number | undefined };
 const guarded = new AsyncLocalStorage<Guard>();
 let isGuarding = false;
 
@@ -22,13 +26,15 @@ function guardFetch(): void {
   if (isGuarding) return;
   isGuarding = true;
   const plain = globalThis.fetch;
-  globalThis.fetch = (url, init) => {
+  globalThis.fetch = async (url, init) => {
     const guard = guarded.getStore();
     if (!guard) return plain(url, init);
     const note = (refusal: ServiceError) => {
       guard.refusal = refusal;
     };
-    return limitedFetch(plain, note)(url, init);
+    const response = await limitedFetch(plain, note)(url, init);
+    if (!response.ok) guard.retryAfterMs = retryAfterOf(response.headers, Date.now());
+    return response;
   };
 }
 
@@ -80,7 +86,7 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
         yield* partsOf(stream);
       } catch (error) {
         signal.throwIfAborted();
-        throw guard.refusal ?? classifyGeminiError(error, options.apiKey);
+        throw guard.refusal ?? classifyGeminiError(error, options.apiKey, guard.retryAfterMs);
       } finally {
         signal.removeEventListener('abort', stop);
         abort.abort();

@@ -1,25 +1,37 @@
 /**
  * A provider that needs no key: deterministic, streamed, and scriptable from the prompt, so that everything a real one
  * does to a job can be tried. A line `[simulate seconds=20 fail=overloaded after=3]` in the last message changes how it
- * answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come before the failure.
+ * answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come before the failure, `times` how
+ * many calls with this prompt fail before one succeeds, `retry_after` how many seconds the failure asks us to wait.
  */
 import { type ErrorCode, ServiceError } from '../../core/errors.ts';
 import { type Clock, type LlmPart, type LlmProvider, type LlmRequest, sleep } from '../../core/ports.ts';
 
 const FAILURES = [
-  ...(['auth', 'rate_limited', 'quota_exhausted', 'overloaded', 'network', 'invalid_request'] as const),
-  ...(['content_policy', 'context_overflow', 'provider_error'] as const),
+  ...(['auth', 'rate_limited', 'quota_exhausted', 'overloaded', 'network', 'timeout'] as const),
+  ...(['invalid_request', 'content_policy', 'context_overflow', 'provider_error'] as const),
 ] satisfies ErrorCode[];
 
 /** An attempt is over by then. */
 const SECONDS_MOST = 540;
 
-type Script = { durationMs: number; fail?: (typeof FAILURES)[number]; failAfter: number };
+/** How many prompts with `times` are remembered, the latest ones. */
+const COUNTED_MOST = 1_000;
+
+type Script = {
+  durationMs: number;
+  fail?: (typeof FAILURES)[number];
+  failAfter: number;
+  failTimes: number;
+  retryAfterMs?: number;
+};
 
 export function simulatedProvider(settings: { clock: Clock; simulatedMs: number }): LlmProvider {
+  const calls = callCounter();
   return {
     async *generate(request, { signal }): AsyncIterable<LlmPart> {
       const script = parseScript(questionOf(request), settings.simulatedMs);
+      const fails = script.fail && (script.failTimes === Infinity || calls(questionOf(request)) <= script.failTimes);
       const parts = answerTo(questionOf(request));
       const pauseMs = script.durationMs / (parts.length + 1);
 
@@ -27,9 +39,7 @@ export function simulatedProvider(settings: { clock: Clock; simulatedMs: number 
       signal.throwIfAborted();
       yield { type: 'accepted', providerRequestId: `simulated-${hash(questionOf(request))}` };
       for (const [index, text] of parts.entries()) {
-        if (script.fail && index >= script.failAfter) {
-          throw new ServiceError(script.fail, `The simulated model was told to fail: ${script.fail}.`);
-        }
+        if (fails && index >= script.failAfter) throw toldToFail(script);
         yield { type: 'text-delta', text };
         await sleep(settings.clock, pauseMs, signal);
         signal.throwIfAborted();
@@ -39,6 +49,25 @@ export function simulatedProvider(settings: { clock: Clock; simulatedMs: number 
       yield { type: 'usage', usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
       yield { type: 'finish', reason: 'stop' };
     },
+  };
+}
+
+function toldToFail({ fail = 'provider_error', retryAfterMs }: Script): ServiceError {
+  const sentence = `The simulated model was told to fail: ${fail}.`;
+  return new ServiceError(fail, sentence, retryAfterMs === undefined ? {} : { retryAfterMs });
+}
+
+/** Counts the calls with each prompt, in this process. */
+function callCounter(): (question: string) => number {
+  const counts = new Map<string, number>();
+  return (question) => {
+    const key = `${hash(question)}-${question.length}`;
+    const count = (counts.get(key) ?? 0) + 1;
+    // Written last, so that the first one is the one that was not asked for the longest.
+    counts.delete(key);
+    counts.set(key, count);
+    if (counts.size > COUNTED_MOST) counts.delete(counts.keys().next().value ?? '');
+    return count;
   };
 }
 
@@ -56,11 +85,18 @@ function answerTo(question: string): string[] {
 function parseScript(question: string, durationMs: number): Script {
   const words = /\[simulate([^\]]*)\]/.exec(question)?.[1]?.trim().split(/\s+/) ?? [];
   const options = new Map(words.map((word): [string, string] => [word.split('=')[0] ?? '', word.split('=')[1] ?? '']));
-  const seconds = Number(options.get('seconds') ?? Number.NaN);
+  const numberOf = (name: string) => {
+    const value = Number(options.get(name) || Number.NaN);
+    return value >= 0 ? value : undefined;
+  };
+  const seconds = numberOf('seconds');
+  const retryAfter = numberOf('retry_after');
   const fail = FAILURES.find((code) => code === options.get('fail'));
   return {
-    durationMs: seconds >= 0 ? Math.min(seconds, SECONDS_MOST) * 1_000 : durationMs,
-    failAfter: Number(options.get('after') ?? 0) || 0,
+    durationMs: seconds === undefined ? durationMs : Math.min(seconds, SECONDS_MOST) * 1_000,
+    failAfter: numberOf('after') ?? 0,
+    failTimes: numberOf('times') ?? Infinity,
+    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter * 1_000 }),
     ...(fail ? { fail } : {}),
   };
 }

@@ -1,0 +1,67 @@
+/** One process of a world: it can do everything, it fails on its own, and it can die. */
+import type { JobKey } from '../../shared/core/job.ts';
+import type { Clock, JobQueue, JobStore, JobType, LlmProvider } from '../../shared/core/ports.ts';
+import type { RetryPolicy } from '../../shared/core/retry.ts';
+import { type JobService, jobService } from '../../shared/core/service.ts';
+import { type Swept, sweep } from '../../shared/core/sweep.ts';
+import { jobWorker, type Worker, type WorkOutcome } from '../../shared/core/worker.ts';
+import { jobTypesByName } from '../../shared/job-types/registry.ts';
+import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { NO_PROVIDERS } from '../support/core-world.ts';
+import { type Faulty, faulty } from '../support/faulty.ts';
+import { type Mortal, mortal } from './mortal.ts';
+
+export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
+  name: string;
+  clock: Clock;
+  store: Faulty<JobStore>;
+  queue: Faulty<JobQueue>;
+  service: JobService;
+  worker: Worker;
+  run: (key: JobKey) => Promise<WorkOutcome>;
+  sweep(): Promise<Swept>;
+};
+
+export type InstanceOptions = {
+  /** How far its wall clock is from everybody else's. */
+  skewMs?: number;
+  /** Hears of no cancel, as when its listener is broken. */
+  deaf?: boolean;
+};
+
+export type Surroundings = {
+  name: string;
+  clock: Clock;
+  store: JobStore;
+  queue: JobQueue;
+  provider: LlmProvider;
+  retry: Partial<RetryPolicy>;
+  leaseMs: number;
+  wakeShards: number;
+  random: () => number;
+  lines: string[];
+};
+
+export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }: InstanceOptions): Instance {
+  const { name, random, lines, leaseMs, wakeShards } = around;
+  const process = mortal(around.clock, skewMs);
+  const { clock, die, pause, resume } = process;
+  const faults = { clock, crash: die };
+  const store = faulty(process.around(deaf ? { ...around.store, watchCancels: () => () => {} } : around.store), faults);
+  const queue = faulty(process.around(around.queue), faults);
+  const policies = [...jobTypesByName].map(([of, type]) => [
+    of,
+    { ...type, retry: { ...type.retry, ...around.retry } },
+  ]);
+  const ports = {
+    ...{ store, queue, clock, random, leaseMs, wakeShards },
+    jobTypes: new Map(policies as [string, JobType][]),
+    newId: () => crypto.randomUUID(),
+    log: (severity: string, event: string, fields = {}) =>
+      void lines.push(JSON.stringify({ by: name, severity, event, ...fields })),
+  };
+  const instance = `${name}-${crypto.randomUUID()}`;
+  const worker = jobWorker({ ...ports, instance, providerFor: async () => around.provider });
+  const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock }) });
+  return { name, clock, store, queue, service, worker, run: worker.run, sweep: () => sweep(ports), die, pause, resume };
+}

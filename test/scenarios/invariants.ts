@@ -1,0 +1,66 @@
+/** What must hold after every scenario, whatever happened in it: DESIGN 4, "Guarantees", on the log of all writes. */
+import { expect } from 'vitest';
+import { isTerminal, type Job, type JobChanges, type JobState } from '../../shared/core/job.ts';
+import type { JobStore, StoredJob } from '../../shared/core/ports.ts';
+
+/** An update that reached the store: who made it, and the revision it made, or why it was refused. */
+export type RecordedWrite = { by: string; id: string; changes: JobChanges; revision?: string; refused?: string };
+
+/** The store, with every update that reaches it and its answer noted in `writes`. */
+export function recorded(store: JobStore, by: string, writes: RecordedWrite[]): JobStore {
+  return {
+    ...store,
+    async update(key, revision, changes) {
+      const answer = await store.update(key, revision, changes);
+      const outcome = 'written' in answer ? { revision: answer.written.revision } : { refused: answer.refused };
+      writes.push({ by, id: key.id, changes, ...outcome });
+      return answer;
+    },
+  };
+}
+
+/** Checks one job at the end: `writes` are its own, `calls` is how often the provider was called for it. */
+export function checkInvariants({ job }: StoredJob, writes: readonly RecordedWrite[], calls: number): void {
+  const committed = writes.filter(({ revision }) => revision !== undefined);
+  committed.sort((left, right) => compareRevisions(left.revision ?? '', right.revision ?? ''));
+  checkTransitions(job, committed);
+  // Someone looks again exactly as long as there is something to do.
+  expect(job.wakeAt === null, `wakeAt of a job that is ${job.state}`).toBe(isTerminal(job.state));
+  const numbers = job.attempts.map(({ n }) => n);
+  const first = job.attempt - numbers.length + 1;
+  expect(numbers, 'attempts are numbered without gaps').toEqual(numbers.map((_, index) => first + index));
+  if (first === 1) {
+    expect(calls, 'no call without a record').toBeLessThanOrEqual(callsRecorded(job));
+  }
+  if (!isTerminal(job.state)) return;
+  for (const { n, endedAt, outcome } of job.attempts) {
+    expect([endedAt, outcome], `attempt ${n} of a job that is over has ended`).not.toContain(undefined);
+  }
+}
+
+/** How many calls a job's attempts record. */
+export function callsRecorded(job: Job): number {
+  return job.attempts.reduce((sum, { calls }) => sum + calls, 0);
+}
+
+function checkTransitions(job: Job, committed: readonly RecordedWrite[]): void {
+  const rank: Record<JobState, number> = { pending: 0, processing: 1, completed: 2, failed: 2, cancelled: 2 };
+  let state: JobState = 'pending';
+  let version = 0;
+  for (const { by, changes } of committed) {
+    expect(isTerminal(state), `${by} wrote ${JSON.stringify(changes)} to a job that was ${state}`).toBe(false);
+    const next: JobState = changes.state ?? state;
+    expect(rank[next], `from ${state} to ${next}`).toBeGreaterThanOrEqual(rank[state]);
+    if (changes.version !== undefined) expect(changes.version).toBeGreaterThan(version);
+    version = changes.version ?? version;
+    state = next;
+  }
+  if (committed.length > 0 && isTerminal(state)) expect(job.state).toBe(state);
+}
+
+/** Firestore's are `seconds.nanos`, SQLite's a number. */
+function compareRevisions(left: string, right: string): number {
+  const [leftSeconds = 0, leftNanos = 0] = left.split('.').map(Number);
+  const [rightSeconds = 0, rightNanos = 0] = right.split('.').map(Number);
+  return leftSeconds - rightSeconds || leftNanos - rightNanos;
+}

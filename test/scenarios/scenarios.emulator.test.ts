@@ -1,0 +1,27 @@
+/** The scenarios in which store or queue matter, on the emulators, in real time. */
+
+import { describeOnEmulators } from '../support/emulators.ts';
+import { cancelScenarios } from './cancel.ts';
+import { deliveryScenarios } from './delivery.ts';
+import { openEmulatorWorld } from './emulator-world.ts';
+import { rescueScenarios } from './rescue.ts';
+import { sweepScenarios } from './retry-and-sweep.ts';
+import { runningScenarios } from './running.ts';
+import { countedCallScenarios } from './socket.ts';
+import { submitScenarios } from './submit.ts';
+import { sweeperScenarios } from './sweepers.ts';
+import { unreadableScenarios } from './unreadable.ts';
+import { zombieScenarios } from './zombie.ts';
+
+describeOnEmulators('on the emulators', () => {
+  submitScenarios(openEmulatorWorld);
+  deliveryScenarios(openEmulatorWorld);
+  unreadableScenarios(openEmulatorWorld);
+  runningScenarios(openEmulatorWorld);
+  zombieScenarios(openEmulatorWorld);
+  sweepScenarios(openEmulatorWorld);
+  sweeperScenarios(openEmulatorWorld);
+  rescueScenarios(openEmulatorWorld);
+  cancelScenarios(openEmulatorWorld);
+  countedCallScenarios(openEmulatorWorld);
+});

@@ -1,0 +1,130 @@
+/** Makes a world on a store and a queue: who is in it, what is counted, how time comes to a job. */
+import type { Job, JobKey } from '../../shared/core/job.ts';
+import type { JobQueue } from '../../shared/core/ports.ts';
+import { ADA } from '../support/core-world.ts';
+import { type Instance, type InstanceOptions, startInstance } from './instance.ts';
+import { checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
+import { promptOf, providerDouble } from './provider-double.ts';
+import { type Ground, seeded, type World, type WorldOptions } from './world.ts';
+
+export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions): World {
+  const { isVirtual, clock, store, queue, leaseMs, wakeShards, pass, until } = ground;
+  const provider = providerDouble(clock);
+  const published: JobKey[] = [];
+  let delivered = 0;
+  const writes: RecordedWrite[] = [];
+  const lines: string[] = [];
+  const instances: Instance[] = [];
+  const random = seeded(7);
+  const countedQueue: JobQueue = {
+    async publish(key) {
+      await queue.publish(key);
+      published.push({ tenant: key.tenant, id: key.id });
+    },
+  };
+
+  function instance(options: InstanceOptions = {}): Instance {
+    const name = `instance-${instances.length + 1}`;
+    const around = {
+      ...{ name, clock, leaseMs, wakeShards, random, lines, retry: { ...ground.retry, ...retry } },
+      ...{ store: recorded(store, name, writes), queue: countedQueue, provider: given ?? provider.port },
+    };
+    const made = startInstance(around, options);
+    instances.push(made);
+    return made;
+  }
+  const main = instance();
+
+  async function found(key: JobKey) {
+    const stored = await store.get(key);
+    if (!stored) throw new Error(`there is no job ${key.id}`);
+    return stored;
+  }
+
+  /** Again until no heartbeat came in between. */
+  async function poke(key: JobKey, changesOf: (job: Job) => Partial<Job>): Promise<void> {
+    for (let tries = 0; tries < 20; tries++) {
+      const { job, revision } = await found(key);
+      if ('written' in (await store.update(key, revision, changesOf(job)))) return;
+    }
+    throw new Error('the document changed too often');
+  }
+
+  let serial = 0;
+  return {
+    ...{
+      isVirtual,
+      clock,
+      leaseMs,
+      pass,
+      until,
+      main,
+      instance,
+      provider,
+      writes,
+      lines,
+      ground: store,
+      doorbells: published,
+    },
+
+    callsOf: ({ questionId }) => provider.calls(questionId),
+    answerTo: ({ questionId = '' }, nth) => provider.open(questionId, nth),
+    async submit(over = {}) {
+      const input = over.input ?? { prompt: `job ${++serial}` };
+      const plain = { jobType: 'general_llm_request', model: 'simulated', questionId: promptOf(input) };
+      return (await main.service.submit(ADA, { ...plain, ...over, input })).job;
+    },
+    deliver: (key, by = main) => until(by.run(key)),
+    async deliverRung(by = main) {
+      const rung = published.slice(delivered);
+      delivered = published.length;
+      return until(Promise.all(rung.map((key) => by.run(key))));
+    },
+    published: (key) => published.filter(({ id }) => key === undefined || id === key.id).length,
+    read: async (key) => (await found(key)).job,
+
+    async makeDue(key) {
+      const { job, readAtMs } = await found(key);
+      if (job.wakeAt === null) throw new Error(`nothing is left to do for job ${key.id}`);
+      const waitMs = job.wakeAt - readAtMs + 1;
+      if (waitMs <= 0) return;
+      if (isVirtual) return pass(waitMs);
+      // On the machine's clock nobody waits so long: everything that is to come comes sooner.
+      await poke(key, ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt }) => ({
+        wakeAt: wakeAt === null ? null : wakeAt - waitMs,
+        leaseExpiresAt: leaseExpiresAt === null ? null : leaseExpiresAt - waitMs,
+        ...(nextAttemptAt === undefined ? {} : { nextAttemptAt: nextAttemptAt - waitMs }),
+        ...(cancelRequestedAt === undefined ? {} : { cancelRequestedAt: cancelRequestedAt - waitMs }),
+      }));
+    },
+
+    async eventually(isSo) {
+      const stepMs = isVirtual ? 1 : 10;
+      for (let waitedMs = 0; waitedMs <= 20_000; waitedMs += stepMs) {
+        if (await isSo()) return;
+        await pass(waitedMs === 0 && isVirtual ? 0 : stepMs);
+      }
+      throw new Error('it did not come about');
+    },
+    poke: (key, changes) => poke(key, () => changes),
+
+    jobs: () => store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 }),
+    async check() {
+      const writesOf = new Map<string, RecordedWrite[]>();
+      for (const write of writes) writesOf.set(write.id, [...(writesOf.get(write.id) ?? []), write]);
+      for (const { tenant, id } of await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })) {
+        const stored = await store.getWithInput({ tenant, id });
+        if (!stored) continue;
+        const calls = provider.calls(promptOf(stored.input)).length;
+        checkInvariants(stored, writesOf.get(id) ?? [], calls);
+      }
+    },
+    async close() {
+      for (const { die, worker } of instances) {
+        worker.close();
+        die();
+      }
+      await ground.close();
+    },
+  };
+}

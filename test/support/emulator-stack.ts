@@ -1,0 +1,58 @@
+/** All functions as processes on the emulators, in a project of their own, with what they logged. */
+import { type EmulatorStack, startEmulatorStack } from '../../infra/emulators.ts';
+import { readConfig } from '../../shared/config.ts';
+import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
+import { emulatorConfig, emulators } from './emulators.ts';
+
+export type LogLine = { message: string; job_id?: string; [field: string]: unknown };
+
+export type TestStack = EmulatorStack & {
+  /** What every function process is started with. */
+  environment: Record<string, string>;
+  /** Every line that a process printed, as `<function>: <line>`. */
+  lines: string[];
+  /** The log lines of this event. */
+  logged(event: string): LogLine[];
+  /** The same store, and doorbells that nobody hears: what is submitted here, no worker is told of. */
+  unheard: Runtime;
+};
+
+export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
+
+/** Starts the stack; `more` adds settings. */
+export async function startTestStack(more: Record<string, string>): Promise<TestStack> {
+  const config = emulatorConfig({ PORT: '0' });
+  const { pubsub, firestore } = emulators();
+  const environment = {
+    LOG_FORMAT: 'json',
+    LOG_LEVEL: 'debug',
+    ...more,
+    GOOGLE_CLOUD_PROJECT: config.projectId,
+    PUBSUB_EMULATOR_HOST: pubsub,
+    FIRESTORE_EMULATOR_HOST: firestore,
+  };
+  const lines: string[] = [];
+  const onLine = (line: string) => void lines.push(line);
+  const stack = await startEmulatorStack({ config, pubsubHost: pubsub, firestoreHost: firestore, environment, onLine });
+  const unheard = googleRuntime(readConfig({ ...environment, JOBS_TOPIC: 'nobody-listens', LOG_LEVEL: 'error' }));
+  return {
+    ...stack,
+    environment,
+    lines,
+    unheard,
+    logged: (event) => lines.flatMap((line) => parse(line)).filter(({ message }) => message === event),
+    async stop() {
+      await unheard.close();
+      await stack.stop();
+    },
+  };
+}
+
+function parse(line: string): LogLine[] {
+  const json = line.slice(line.indexOf('{'));
+  try {
+    return [JSON.parse(json) as LogLine];
+  } catch {
+    return [];
+  }
+}
