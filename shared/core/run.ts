@@ -75,9 +75,11 @@ async function follow(
   const rings = next.inPlace;
   if (!rings || !hasRoom) return handBack(options, lease, ended, next.pauseMs, rings);
 
+  const { id, attempt: n } = lease.job();
   const answer = await lease.retry(ended, next.pauseMs);
   if (answer === 'cancelling') return finish(options, lease, { state: 'cancelled', ...facts });
   if (answer === 'lost') return { lost: true };
+  options.log('info', 'attempt-failed', { job_id: id, attempt: n, code: error.code, wait_ms: next.pauseMs });
   if (await waitUntil(options.clock, dueMs, lease.stop)) return undefined;
   const waitMs = Math.max(0, dueMs - options.clock.monotonicMs());
   return stopped(options, lease, lease.stop.reason as ServiceError, { notMade: true }, waitMs);
@@ -117,8 +119,14 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
     return lease.finish(failed(error, { usage, providerRequestId, finishReason }));
   });
   if (answer !== 'written') return { lost: true };
-  const { id, attempt: n, state, error } = lease.job();
-  options.log('info', 'job-finished', { job_id: id, attempt: n, state, code: error?.code });
+  const { id, attempt: n, state, error, startedAt = 0, completedAt = 0 } = lease.job();
+  options.log('info', 'job-finished', {
+    job_id: id,
+    attempt: n,
+    state,
+    code: error?.code,
+    ms: completedAt - startedAt,
+  });
   return { finished: state as FinishOutcome['state'] };
 }
 
