@@ -4,13 +4,15 @@
 import { existsSync } from 'node:fs';
 import { publicApp, READS, WRITES } from '../functions/surfaces/mount.ts';
 import { type Config, readConfig } from '../shared/config.ts';
+import type { Log } from '../shared/core/ports.ts';
+import { logStray } from '../shared/http/stray-failures.ts';
 import { embeddedRuntime } from '../shared/runtime.ts';
 import { explain } from './explain.ts';
 import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
 
 /** A running service; `close` lets answers and jobs under way end for a while, and leaves the others to the next start. */
-export type LocalService = { baseUrl: string; close(): Promise<void> };
+export type LocalService = { baseUrl: string; log: Log; close(): Promise<void> };
 
 /** Starts the embedded service and resolves when it listens. */
 export async function startLocal(config: Config): Promise<LocalService> {
@@ -21,6 +23,7 @@ export async function startLocal(config: Config): Promise<LocalService> {
     runtime.start();
     return {
       baseUrl,
+      log: runtime.log,
       async close() {
         await Promise.all([close(), runtime.drain()]);
         await runtime.close();
@@ -36,6 +39,8 @@ async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env');
   const config = readConfig();
   const service = await startLocal(config);
+  const stray = logStray(service.log);
+  process.on('unhandledRejection', stray).on('uncaughtException', stray);
   console.log(nextSteps(service.baseUrl, `jobs are kept in ${config.databaseUrl}`));
   const stop = () => {
     // A second Ctrl-C, or a connection that does not end, must not hold the process.

@@ -2,7 +2,7 @@
  * One attempt at a job: the call to the provider, read to its end under two clocks. Says how it ended; writes nothing and
  * decides nothing.
  */
-import { isServiceError, ServiceError } from './errors.ts';
+import { framesOf, isServiceError, ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
 import type { Job, Json, Limits, Usage } from './job.ts';
 import { limitsOf } from './limits.ts';
@@ -27,12 +27,14 @@ export async function attempt(
   input: Json,
   stop: AbortSignal,
 ): Promise<AttemptResult> {
-  const facts: CallFacts = {};
+  const facts: CallFacts = { notMade: true };
   const timers = attemptTimers(clock, limitsOf(job));
   const signal = AbortSignal.any([stop, timers.signal]);
   try {
     const provider = await providerFor(job.model.provider);
     const request = jobType.toRequest(input, job.model);
+    signal.throwIfAborted();
+    facts.notMade = undefined;
     const parts = untilAborted(provider.generate(request, { signal }), signal);
     const text = await collect(parts, facts, timers.restartIdle);
     return { ended: 'answered', result: jobType.toResult(text, input), facts };
@@ -40,7 +42,7 @@ export async function attempt(
     if (stop.aborted) return { ended: 'stopped', reason: known(stop.reason), facts };
     const cause = signal.aborted ? signal.reason : error;
     if (!isServiceError(cause))
-      log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: nameOf(cause) });
+      log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: framesOf(cause) });
     return { ended: 'failed', error: known(cause), facts };
   } finally {
     timers.stop();
@@ -165,8 +167,4 @@ async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): 
 
 function known(error: unknown): ServiceError {
   return isServiceError(error) ? error : new ServiceError('internal_error', 'The attempt broke on our side.');
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.stack?.split('\n')[1]?.trim() ?? ''}` : typeof error;
 }

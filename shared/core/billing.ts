@@ -17,8 +17,9 @@ export function billingOf({ attempts, attempt }: Job): Billing {
   return kinds.includes('final') ? 'final' : 'none';
 }
 
-function billingOfAttempt({ calls, usage, errorCode }: Attempt): Billing {
-  if (usage) return 'final';
+function billingOfAttempt({ calls, usage, finishReason, errorCode }: Attempt): Billing {
+  // Some providers count as they go: without an end, what they counted is not all.
+  if (usage && finishReason !== undefined) return 'final';
   if (calls === 0) return 'none';
   return (errorCode && FAILURE_RULES[errorCode as FailureCode]?.billing) || 'possible';
 }

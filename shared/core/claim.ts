@@ -2,7 +2,8 @@
 import { isServiceError } from './errors.ts';
 import type { Decision, Refusal } from './events.ts';
 import type { Held } from './holder.ts';
-import { applyChanges, type JobKey, type Json } from './job.ts';
+import { applyChanges, isTerminal, type JobKey, type Json } from './job.ts';
+import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import { type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 import { isForWorker } from './waking.ts';
@@ -41,8 +42,11 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     const found = await store.getWithInput(key);
     if (!found) return { refused: 'unknown-job' };
     const { input, ...stored } = found;
-    // Our claim of a moment ago, whose answer we did not get.
-    if (stored.job.token === token) return { held: { ...stored, askedMs, answeredMs: clock.monotonicMs() }, input };
+    // Our claim of a moment ago, whose answer we did not get, unless too much has happened since.
+    if (stored.job.token === token) {
+      if (!isLeaseAlive(stored.job, stored.readAtMs)) return { refused: 'lease-ended' };
+      return { held: { ...stored, askedMs, answeredMs: clock.monotonicMs() }, input };
+    }
     const { decision, claims } = decide(options, stored, token);
     if (decision.refused) return { refused: decision.refused };
     if (tries === CLAIM_TRIES) break;
@@ -58,7 +62,8 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     const job = applyChanges(stored.job, decision.changes);
     if (claims)
       return { held: { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() }, input };
-    options.log('info', 'job-woken', { job_id: job.id, state: job.state, code: job.error?.code });
+    const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
+    options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
     if (!isForWorker(job, readAtMs)) return { refused: 'overdue' };
   }
   // Not acknowledged while a claim of ours may still land.

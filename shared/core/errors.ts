@@ -86,6 +86,18 @@ export function isServiceError(error: unknown, code?: ErrorCode): error is Servi
   return error instanceof ServiceError && (code === undefined || error.code === code);
 }
 
+const FRAMES_LOGGED = 5;
+
+/** Where an error came from, for a log: never its message, which may hold anything. */
+export function framesOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  // A message may have lines that look like frames.
+  const frames = (error.stack ?? '')
+    .replace(error.message, '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line));
+  return [error.name, ...frames.slice(0, FRAMES_LOGGED).map((frame) => frame.trim())].join(' ');
+}
 /** A request whose fields are wrong; the sentence names them, the details say what would be right. */
 export function invalidRequest(details: FieldError[]): ServiceError {
   const sentence = details.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');

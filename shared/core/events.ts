@@ -38,9 +38,9 @@ export type JobEvent =
   /** A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. */
   | ({ type: 'claim'; token: string; stage: string; holder: string } & NowAndBirth & Lease)
   /** The holder is alive. */
-  | ({ type: 'renew' } & ByHolder & Lease)
+  | ({ type: 'renew' } & ByHolder & NowAndBirth & Lease)
   /** An attempt failed, and its holder makes another one, after a pause in which it keeps the lease. */
-  | ({ type: 'retry'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & Lease)
+  | ({ type: 'retry'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & NowAndBirth & Lease)
   /** An attempt failed or was broken off, and its holder gives the job back. */
   | ({ type: 'hand-back'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & NowAndBirth)
   /** The holder is done. */

@@ -26,8 +26,12 @@ export type Holder = {
   stop: AbortSignal;
   /** Makes the work stop for one of these reasons; the first one counts. */
   stopFor(code: 'cancelled' | 'drained'): void;
+  /** Looks at the clock: a process that stalled finds here that its lease is over, before it makes another call. */
+  check(): void;
   /** How much of the job's time is left, in milliseconds. */
   leftMs(): number;
+  /** How long the next attempt must wait still, in milliseconds; never shorter than it really is. */
+  waitMs(): number;
   /** Records the next attempt, whose call may be made after the pause. Throws `store_unavailable`. */
   retry(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
   /** Gives the job up until the pause is over. Throws `store_unavailable`. */
@@ -72,6 +76,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   /** … and not earlier than it really is. */
   const latestNowMs = () => held.readAtMs + Math.ceil(clock.monotonicMs() - held.askedMs);
   const leftMs = () => storedAtMs + limitsOf(held.job).timeoutMs - storeNowMs();
+  const surelyLeftMs = () => (held.job.leaseExpiresAt ?? 0) - latestNowMs() - leaseMs / 10;
 
   function stopFor(code: keyof typeof SENTENCES): void {
     if (stopped.signal.aborted) return;
@@ -120,10 +125,11 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   }
 
   /** A write that ends an attempt: its number stays its own while the store is asked again and again. */
-  async function settle(toEvent: (nowMs: number) => JobEvent): Promise<HolderAnswer> {
+  async function settle(toEvent: (nowMs: number) => JobEvent, isMoot = () => false): Promise<HolderAnswer> {
     let sequence: number | undefined;
     const giveUpAtMs = clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
+      if (isMoot()) return 'lost';
       try {
         const answer = await enqueue(() => {
           sequence ??= ++begun;
@@ -145,14 +151,17 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     if (closed) return;
     stopHeartbeat = clock.setTimer(() => void enqueue(beat), leaseMs / 3);
     // A holder that cannot renew stops its own work before anybody may take over.
-    const surelyLeftMs = (held.job.leaseExpiresAt ?? 0) - latestNowMs() - leaseMs / 10;
-    stopFence = clock.setTimer(() => lose('not renewed in time'), Math.max(0, surelyLeftMs));
+    stopFence = clock.setTimer(() => lose('not renewed in time'), Math.max(0, surelyLeftMs()));
+  }
+
+  function check(): void {
+    if (surelyLeftMs() <= 0) lose('not renewed in time');
   }
 
   async function beat(): Promise<void> {
     if (closed) return;
     try {
-      const answer = await write(++begun, (nowMs) => ({ type: 'renew', nowMs, leaseMs, token }));
+      const answer = await write(++begun, (nowMs) => ({ type: 'renew', nowMs, storedAtMs, leaseMs, token }));
       if (answer !== 'written') return lose(answer);
       scheduleHeartbeat();
     } catch (error) {
@@ -170,23 +179,38 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   }
 
   const stopDeadline = clock.setTimer(() => stopFor('job_timeout'), Math.max(0, leftMs()));
+  function handBack(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer> {
+    close();
+    // Where nobody asked for patience, its doorbell must not come before its time.
+    const nextAttemptAt = pauseMs === 0 ? storeNowMs() : latestNowMs() + pauseMs;
+    return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt }));
+  }
+
   scheduleHeartbeat();
+  // A claim whose answer was lost may have been cancelled before it was found again.
+  if (claimed.job.cancelRequestedAt !== undefined) stopFor('cancelled');
   return {
     job: () => held.job,
     stop: stopped.signal,
     stopFor,
+    check,
     leftMs,
+    waitMs: () => (held.job.nextAttemptAt ?? 0) - storeNowMs(),
     async retry(ended, pauseMs) {
       const nextAttemptAt = latestNowMs() + pauseMs;
-      const answer = await settle((nowMs) => ({ type: 'retry', nowMs, leaseMs, token, ended, nextAttemptAt }));
-      if (answer === 'written') scheduleHeartbeat();
-      return answer;
+      const event = { type: 'retry', storedAtMs, leaseMs, token, ended, nextAttemptAt } as const;
+      const answer = await settle(
+        (nowMs) => ({ ...event, nowMs }),
+        () => closed,
+      );
+      if (answer !== 'written') return answer;
+      scheduleHeartbeat();
+      if (!closed) return answer;
+      // The fence fell while this was written: nobody here works on the job any more, and the lease is new.
+      await handBack({ outcome: 'released', errorCode: 'lease_lost', notMade: true }, pauseMs);
+      return 'lost';
     },
-    handBack(ended, pauseMs) {
-      close();
-      const nextAttemptAt = latestNowMs() + pauseMs;
-      return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt }));
-    },
+    handBack,
     finish(outcome) {
       close();
       return settle((nowMs) => ({ type: 'finish', nowMs, token, outcome }));

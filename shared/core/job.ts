@@ -21,12 +21,12 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 /**
  * Where a job is. There is no way back, and the last three are absorbing.
  *
- * - `pending`: accepted, not claimed yet. Entered by submit; left by a claim.
+ * - `pending`: accepted, not claimed yet. Entered by submit; left by a claim, a cancel, or the end of its time.
  * - `processing`: claimed at least once; with or without a live lease, also while it waits for its next attempt. Entered
  *   by a claim; left by a finish, or by a wake or a cancel when nobody holds it.
  * - `completed`: the answer is stored. Entered by the holder's finish.
- * - `failed`: the job ended without an answer; `error` says why. Entered by the holder's finish, or by a wake when time ran
- *   out or its workers died too often.
+ * - `failed`: the job ended without an answer; `error` says why. Entered by the holder's finish, by a wake when time ran
+ *   out or its workers died too often, or at once for a message that could not be taken in.
  * - `cancelled`: somebody asked for the end and got it. Entered by the cancel itself when nobody holds the job, else by
  *   the holder's finish, at last by a wake.
  */

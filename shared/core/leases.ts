@@ -1,10 +1,10 @@
 /** Leases: who holds a job and until when, and what a holder may change without ending its job. Pure. */
 import { beginAttempt, endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
-import type { Decision, EventOf, FailedAttempt, Lease, Now } from './events.ts';
+import type { Decision, EventOf, FailedAttempt, Lease, NowAndBirth } from './events.ts';
 import { applyChanges, type Job, type JobChanges } from './job.ts';
-import { deadlineOf } from './limits.ts';
+import { deadlineOf, limitsOf } from './limits.ts';
 
-/** After a lease's end, how long the sweeper leaves its holder the chance to finish. */
+/** After the end of a lease, or of the job's time, how long the sweeper leaves its holder the chance to finish. */
 export const LEASE_GRACE_MS = 1_000;
 /** After a cancel, how long the holder has to end the job; longer than a heartbeat, by which it hears of it at last. */
 export const CANCEL_GRACE_MS = 30_000;
@@ -62,11 +62,12 @@ export function handBack(job: Job, event: EventOf<'hand-back'>): Decision {
   };
 }
 
-/** A lease, and when to look after it: at its end, or sooner where a cancel waits for its holder. */
-function leaseUntil(job: Job, { nowMs, leaseMs }: Now & Lease): JobChanges {
+/** A lease, and when to look after it: at its end, or sooner where a cancel or a deadline waits for its holder. */
+function leaseUntil(job: Job, { nowMs, storedAtMs, leaseMs }: NowAndBirth & Lease): JobChanges {
   const leaseExpiresAt = nowMs + leaseMs;
   const cancelBy = job.cancelRequestedAt === undefined ? Infinity : job.cancelRequestedAt + CANCEL_GRACE_MS;
-  return { leaseExpiresAt, wakeAt: Math.min(leaseExpiresAt + LEASE_GRACE_MS, cancelBy) };
+  const endBy = storedAtMs + limitsOf(job).timeoutMs;
+  return { leaseExpiresAt, wakeAt: Math.min(Math.min(leaseExpiresAt, endBy) + LEASE_GRACE_MS, cancelBy) };
 }
 
 function closeAttempt(job: Job, nowMs: number, { counts, ...ended }: FailedAttempt): JobChanges {

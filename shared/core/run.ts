@@ -28,11 +28,14 @@ export type RunOutcome = { finished: FinishOutcome['state'] } | { handedBack: st
  */
 const DELIVERY_MS_MOST = 590_000;
 
-/** Works on a claimed job. Throws `store_unavailable` when its end could not be written. `onHeld` gets its holder. */
+/** What the worker adds to a run: it hears of its holder, and says whether it is about to stop. */
+export type RunHooks = { onHeld: (lease: Holder) => void; isStopping: () => boolean };
+
+/** Works on a claimed job. Throws `store_unavailable` when its end could not be written. */
 export async function runClaimed(
   options: RunOptions,
   { held, input }: Extract<Claim, { held: unknown }>,
-  onHeld: (lease: Holder) => void = () => {},
+  { onHeld, isStopping }: RunHooks,
 ): Promise<RunOutcome> {
   const { clock, log } = options;
   const startedMs = clock.monotonicMs();
@@ -42,9 +45,11 @@ export async function runClaimed(
     for (;;) {
       const { id, attempt: n, jobType, model } = lease.job();
       const type = options.jobTypes.get(jobType);
+      lease.check();
       log('info', 'attempt-started', { job_id: id, attempt: n, model: model.model });
       const result = type ? await attempt(options, type, lease.job(), input, lease.stop) : notInstalled(jobType);
-      const outcome = await follow(options, lease, type, result, startedMs);
+      const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
+      const outcome = await follow(options, lease, type, result, hasTime);
       if (outcome) return outcome;
     }
   } finally {
@@ -58,7 +63,7 @@ async function follow(
   lease: Holder,
   type: JobType | undefined,
   result: AttemptResult,
-  startedMs: number,
+  hasTime: (ms: number) => boolean,
 ): Promise<RunOutcome | undefined> {
   const { facts } = result;
   if (result.ended === 'answered')
@@ -70,25 +75,24 @@ async function follow(
   // An attempt that could only start when the job's time is over is none.
   if (!next.again || next.pauseMs >= lease.leftMs()) return finish(options, lease, failed(error, facts));
   const ended: FailedAttempt = { outcome: 'failed', errorCode: error.code, counts: next.counts, ...facts };
-  const dueMs = options.clock.monotonicMs() + next.pauseMs;
-  const hasRoom = dueMs - startedMs + limitsOf(lease.job()).attemptTimeoutMs <= DELIVERY_MS_MOST;
-  const rings = next.inPlace;
-  if (!rings || !hasRoom) return handBack(options, lease, ended, next.pauseMs, rings);
+  const staysHere = next.inPlace && hasTime(next.pauseMs + limitsOf(lease.job()).attemptTimeoutMs);
+  if (!staysHere) return handBack(options, lease, ended, next.pauseMs, next.inPlace);
 
   const { id, attempt: n } = lease.job();
   const answer = await lease.retry(ended, next.pauseMs);
   if (answer === 'cancelling') return finish(options, lease, { state: 'cancelled', ...facts });
   if (answer === 'lost') return { lost: true };
   options.log('info', 'attempt-failed', { job_id: id, attempt: n, code: error.code, wait_ms: next.pauseMs });
-  if (await waitUntil(options.clock, dueMs, lease.stop)) return undefined;
-  const waitMs = Math.max(0, dueMs - options.clock.monotonicMs());
-  return stopped(options, lease, lease.stop.reason as ServiceError, { notMade: true }, waitMs);
+  if (await waitOut(options.clock, lease)) return undefined;
+  return stopped(options, lease, lease.stop.reason as ServiceError, { notMade: true }, Math.max(0, lease.waitMs()));
 }
 
-/** Waits for an instant of the monotonic clock; `false` when the signal was aborted before. Timers may be early. */
-async function waitUntil(clock: Clock, dueMs: number, signal: AbortSignal): Promise<boolean> {
-  while (clock.monotonicMs() < dueMs && !signal.aborted) await sleep(clock, dueMs - clock.monotonicMs(), signal);
-  return !signal.aborted;
+/** Waits until the next attempt may start; `false` when the work must stop before. Timers may be early. */
+async function waitOut(clock: Clock, lease: Holder): Promise<boolean> {
+  for (let waitMs = lease.waitMs(); waitMs > 0 && !lease.stop.aborted; waitMs = lease.waitMs()) {
+    await sleep(clock, waitMs, lease.stop);
+  }
+  return !lease.stop.aborted;
 }
 
 /** Something else than its call ended the attempt. What a provider asked us to wait is still waited. */
@@ -142,12 +146,11 @@ async function handBack(
   rings: boolean,
 ): Promise<RunOutcome> {
   const { id, tenant, attempt: n } = lease.job();
-  const dueMs = options.clock.monotonicMs() + waitMs;
   const answer = await lease.handBack(ended, waitMs);
   if (answer === 'cancelling') return finish(options, lease, { ...ended, state: 'cancelled' });
   if (answer === 'lost') return { lost: true };
   options.log('info', 'job-handed-back', { job_id: id, attempt: n, code: ended.errorCode, wait_ms: Math.ceil(waitMs) });
-  const isTime = waitMs === 0 || (rings && (await waitUntil(options.clock, dueMs, lease.stop)));
+  const isTime = waitMs === 0 || (rings && (await waitOut(options.clock, lease)));
   if (isTime) await ringDoorbell(options, { tenant, id });
   return { handedBack: ended.errorCode };
 }

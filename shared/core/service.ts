@@ -1,9 +1,9 @@
 /**
- * What a surface may ask about jobs: submit, read, list. Surfaces never see the store or the queue.
+ * What a surface may ask about jobs: submit, read, list, cancel. Surfaces never see the store or the queue.
  */
 import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
 import { fingerprintOf, isJobId } from './ids.ts';
-import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
+import { applyChanges, isTerminal, type Job, type JobModel, type Json, type Limits } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { deadlineOf } from './limits.ts';
 import {
@@ -156,6 +156,12 @@ export function jobService(options: JobServiceOptions): JobService {
     for (let tries = 0; tries < CANCEL_TRIES; tries++) {
       const { job, revision, readAtMs } = await find(principal, id);
       const decision = transition(job, { type: 'cancel', nowMs: readAtMs });
+      if (decision.refused === 'unknown-state') {
+        throw new ServiceError(
+          'store_unavailable',
+          'The job was written by a newer version of this service. Try again.',
+        );
+      }
       if (decision.refused) return job;
       // Refused, or of unknown fate: the next look tells.
       const answer = await store.update(job, revision, decision.changes).catch((error: unknown) => {
@@ -165,7 +171,8 @@ export function jobService(options: JobServiceOptions): JobService {
       });
       if (!answer || 'refused' in answer) continue;
       const next = applyChanges(job, decision.changes);
-      log('info', 'cancel-accepted', { job_id: job.id, attempt: job.attempt, state: next.state });
+      const event = isTerminal(next.state) ? 'job-finished' : 'cancel-accepted';
+      log('info', event, { job_id: job.id, attempt: job.attempt, state: next.state });
       return next;
     }
     const sentence = 'It is not known whether the job was told. Cancel it again.';

@@ -1,9 +1,9 @@
-/** What time does to a job that nobody holds: it ends it, or says that it must be rung. Pure. */
+/** What time does to a job: it ends it, puts it off, or says that it must be rung. Pure. */
 import { isAttemptOpen, loseAttempt } from './attempts.ts';
 import { endUnheld, timeError } from './endings.ts';
 import type { Decision, EventOf, NowAndBirth } from './events.ts';
 import { isTerminal, type Job, type JobChanges } from './job.ts';
-import { CANCEL_GRACE_MS, isLeaseAlive, UNHELD } from './leases.ts';
+import { CANCEL_GRACE_MS, isLeaseAlive, LEASE_GRACE_MS, UNHELD } from './leases.ts';
 import { deadlineOf } from './limits.ts';
 import { backoffMs } from './retry.ts';
 
@@ -25,12 +25,17 @@ export function isOverdue(job: Job, event: NowAndBirth): boolean {
   return endingOf(job, event) !== undefined || (isAttemptOpen(job) && (job.losses ?? 0) > 0);
 }
 
-/** Ends the job, or changes when it is looked at next: then its doorbell must be rung, for its time has come. */
+/** Ends the job, or changes when it is looked at next; `isForWorker` says whether its doorbell must be rung. */
 export function wake(job: Job, event: EventOf<'wake'>): Decision {
   const { nowMs, storedAtMs, random } = event;
   if (isLeaseAlive(job, nowMs)) {
-    const isIgnored = job.cancelRequestedAt !== undefined && job.cancelRequestedAt + CANCEL_GRACE_MS <= nowMs;
-    return isIgnored ? { changes: endUnheld(job, nowMs, 'cancelled') } : { refused: 'leased' };
+    // Its holder had to end it, and did not: it is dead, or cannot be heard.
+    if (job.cancelRequestedAt !== undefined && job.cancelRequestedAt + CANCEL_GRACE_MS <= nowMs) {
+      return { changes: endUnheld(job, nowMs, 'cancelled') };
+    }
+    const deadline = deadlineOf(job, storedAtMs);
+    if (deadline.atMs + LEASE_GRACE_MS > nowMs) return { refused: 'leased' };
+    return { changes: endUnheld(job, nowMs, 'failed', timeError(job, deadline.code)) };
   }
   const ending = endingOf(job, event);
   if (ending === 'cancelled') return { changes: endUnheld(job, nowMs, 'cancelled') };

@@ -19,19 +19,23 @@ export type Worker = {
   run(key: JobKey): Promise<WorkOutcome>;
   /**
    * Takes no more jobs, lets those under way end for `graceMs`, and hands the others back so that their next attempts
-   * start at once elsewhere. Resolves when this instance holds nothing.
+   * start at once elsewhere. Resolves when this instance holds nothing, or could not hand everything back in two seconds.
    */
   drain(graceMs: number): Promise<void>;
   /** Stops listening for cancels. */
   close(): void;
 };
 
+/** A store that does not answer must not hold a process that has to end; the leases end by themselves. */
+const HAND_BACK_MS = 2_000;
+
 /** A worker that holds nothing yet. */
 export function jobWorker(options: WorkerOptions): Worker {
   const { store, clock, log, instance } = options;
   /** Claims under way: copies of a doorbell that come meanwhile need no look of their own. */
   const claiming = new Map<string, Promise<Claim>>();
-  const holders = new Map<string, Holder>();
+  /** Of one job there may be two: one that lost its lease and does not know, and the one that took over. */
+  const holders = new Set<Holder>();
   const underWay = new Set<Promise<unknown>>();
   let isDraining = false;
   let stopWatching: (() => void) | undefined;
@@ -41,7 +45,8 @@ export function jobWorker(options: WorkerOptions): Worker {
     const shared = claiming.get(name);
     if (shared) {
       const claim = await shared;
-      return 'refused' in claim ? claim : { refused: 'leased' };
+      // A refusal may be older than this doorbell, which deserves a look of its own.
+      return 'refused' in claim ? claimJob(options, key) : { refused: 'leased' };
     }
     const claim = claimJob(options, key);
     claiming.set(name, claim);
@@ -58,17 +63,16 @@ export function jobWorker(options: WorkerOptions): Worker {
       log('debug', 'claim-refused', { job_id: key.id, why: claim.refused });
       return claim;
     }
-    const name = nameOf(key);
     let mine: Holder | undefined;
+    const onHeld = (lease: Holder) => {
+      mine = lease;
+      holders.add(lease);
+      if (isDraining) lease.stopFor('drained');
+    };
     try {
-      return await runClaimed(options, claim, (lease) => {
-        mine = lease;
-        holders.set(name, lease);
-        if (isDraining) lease.stopFor('drained');
-      });
+      return await runClaimed(options, claim, { onHeld, isStopping: () => isDraining });
     } finally {
-      // By now another holder may be here, if this one lost its lease.
-      if (holders.get(name) === mine) holders.delete(name);
+      if (mine) holders.delete(mine);
     }
   }
 
@@ -76,7 +80,7 @@ export function jobWorker(options: WorkerOptions): Worker {
     async run(key) {
       if (isDraining) return { refused: 'draining' };
       stopWatching ??= store.watchCancels(instance, (cancelled) => {
-        holders.get(nameOf(cancelled))?.stopFor('cancelled');
+        for (const lease of holders) if (nameOf(lease.job()) === nameOf(cancelled)) lease.stopFor('cancelled');
       });
       const working = work(key);
       underWay.add(working);
@@ -94,8 +98,8 @@ export function jobWorker(options: WorkerOptions): Worker {
       const over = new AbortController();
       const ended = Promise.allSettled(underWay).then(() => over.abort());
       await sleep(clock, graceMs, over.signal);
-      for (const lease of holders.values()) lease.stopFor('drained');
-      await ended;
+      for (const lease of holders) lease.stopFor('drained');
+      await Promise.race([ended, sleep(clock, HAND_BACK_MS, over.signal)]);
     },
 
     close() {

@@ -3,6 +3,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { Log } from '../core/ports.ts';
+import { logStray } from './stray-failures.ts';
 
 export type NodeFunction = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -56,11 +57,14 @@ export function handleRequestsWhole(): void {
 /** Between two looks at whether the last answer has gone out. */
 const LOOK_MS = 20;
 
+/** An answer that was written goes out a moment later. */
+const LAST_ANSWERS_MS = 500;
+
 /**
  * Takes the end of the process out of the framework's hands, which would exit at once on SIGTERM, on a rejection that
  * nobody handles and on an exception that nobody catches, with other requests under way. Here SIGTERM lets what is under
- * way end (`drain`, then the answers, `graceMs` at most), and a stray failure is logged and hurts nobody else. To be called
- * while the function's module loads: the framework adds its listeners after that.
+ * way end: jobs by `drain`, which is bounded itself, other requests for `graceMs`. A stray failure is logged and hurts
+ * nobody else. To be called while the function's module loads: the framework adds its listeners after that.
  */
 export function endByOurselves({
   log,
@@ -75,24 +79,18 @@ export function endByOurselves({
   const end = async () => {
     if (isEnding) return;
     isEnding = true;
-    const untilMs = performance.now() + graceMs;
     await drain?.();
+    const untilMs = performance.now() + (drain ? LAST_ANSWERS_MS : graceMs);
     while (underWay > 0 && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    // An answer that was written is on its way a moment later.
     setTimeout(() => process.exit(0), LOOK_MS);
   };
+  const logFailure = logStray(log);
   const stray = (error: unknown) => {
-    // Without its message, which may hold anything.
-    const frames =
-      error instanceof Error ? (error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []) : [];
-    const name = error instanceof Error ? error.name : typeof error;
-    log('error', 'stray-failure', {
-      error: name,
-      stack: frames
-        .slice(0, 5)
-        .map((line) => line.trim())
-        .join(', '),
-    });
+    logFailure(error);
+    // A server that cannot listen is no server.
+    if ((error as { syscall?: string } | undefined)?.syscall !== 'listen') return;
+    log('error', 'cannot-listen', { code: (error as { code?: string }).code });
+    process.exit(1);
   };
   const ours = { SIGTERM: end, SIGINT: end, unhandledRejection: stray, uncaughtException: stray };
   for (const [event, listener] of Object.entries(ours)) process.on(event, listener);

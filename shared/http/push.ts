@@ -6,7 +6,7 @@
  * @see https://cloud.google.com/pubsub/docs/push#receive_push
  */
 import { z } from 'zod';
-import { isServiceError } from '../core/errors.ts';
+import { framesOf, isServiceError } from '../core/errors.ts';
 import { isJobId, isTenant } from '../core/ids.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
@@ -96,7 +96,7 @@ export async function settled(
     return !(outcome && 'refused' in outcome && outcome.refused === 'draining');
   } catch (error) {
     const code = isServiceError(error) ? error.code : 'internal_error';
-    const stack = error instanceof Error && code === 'internal_error' ? error.stack : undefined;
+    const stack = code === 'internal_error' ? framesOf(error) : undefined;
     log('error', 'delivery-failed', { ...fields, code, stack });
     return false;
   }

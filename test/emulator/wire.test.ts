@@ -69,6 +69,20 @@ describeOnEmulators('the wire', () => {
     });
   });
 
+  test('an attempt that is made again under the same lease is one write more', async () => {
+    await withRuntime({}, async (runtime) => {
+      const prompt = `count me twice ${crypto.randomUUID()} [simulate fail=overloaded times=1]`;
+      firestore.calls.length = 0;
+      const { job } = await runtime.service.submit(LOCAL, submission(prompt, 'simulated'));
+      expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
+      expect(firestore.calls.filter(named('Commit'))).toHaveLength(4);
+      expect(firestore.calls.filter(named('BatchGetDocuments'))).toHaveLength(1);
+      expect(await read(runtime, job)).toMatchObject({
+        attempts: [{ errorCode: 'overloaded' }, { outcome: 'completed' }],
+      });
+    });
+  });
+
   test.each([
     ['create', 1],
     ['claim', 2],

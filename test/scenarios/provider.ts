@@ -7,8 +7,9 @@ import { DEFAULT_RETRY, FAILURE_RULES, nextTry } from '../../shared/core/retry.t
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { classifyGeminiError } from '../../shared/llm/providers/gemini-errors.ts';
 import { classifyOpenaiError } from '../../shared/llm/providers/openai-errors.ts';
+import { chance } from '../simulation/random.ts';
 import { answer, type ProviderCall } from './provider-double.ts';
-import { type Open, scenario, seeded, type World } from './world.ts';
+import { type Open, scenario, type World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
 const SLOW_DOWN = { error: { message: 'Slow down.', code: 'rate_limit_exceeded' } };
@@ -25,7 +26,7 @@ const FORMS: [name: string, refusal: (nowMs: number) => ServiceError, askedMs: n
   ['of 1.5 seconds', withHeaders(() => ({ 'retry-after': '1.5' })), 1_500],
   ['as a date', withHeaders((nowMs) => ({ 'retry-after': new Date(nowMs + 20_000).toUTCString() })), 20_000],
   ['as a date that is past', withHeaders((nowMs) => ({ 'retry-after': new Date(nowMs - 20_000).toUTCString() })), 0],
-  ['in milliseconds', withHeaders(() => ({ 'retry-after-ms': '1250', 'retry-after': '60' })), 1_250],
+  ['in milliseconds', withHeaders(() => ({ 'retry-after-ms': '1250', 'retry-after': '1' })), 1_250],
   ["as Gemini's RetryInfo", () => classifyGeminiError({ status: 429, errorDetails: [RETRY_INFO] }), 34_400],
   ['of 0', withHeaders(() => ({ 'retry-after': '0' })), 0],
   ['of -5', withHeaders(() => ({ 'retry-after': '-5' })), 0],
@@ -150,7 +151,7 @@ export function providerScenarios(open: Open): void {
       const BUCKETS = 20;
       const JOBS = 1_000;
       const capMs = DEFAULT_RETRY.pausesMs[failures] ?? 0;
-      const random = seeded(42);
+      const random = chance(42).next;
       const buckets = Array<number>(BUCKETS).fill(0);
       for (let job = 0; job < JOBS; job++) {
         const next = nextTry(

@@ -1,4 +1,4 @@
-/** The scenarios in which store or queue matter, on the emulators, in real time. */
+/** The scenarios in which store or queue matter, on the emulators, in real time: most of it waiting, so several at once. */
 
 import { describeOnEmulators } from '../support/emulators.ts';
 import { cancelScenarios } from './cancel.ts';
@@ -13,7 +13,7 @@ import { sweeperScenarios } from './sweepers.ts';
 import { unreadableScenarios } from './unreadable.ts';
 import { zombieScenarios } from './zombie.ts';
 
-describeOnEmulators('on the emulators', () => {
+describeOnEmulators('on the emulators', { concurrent: true }, () => {
   submitScenarios(openEmulatorWorld);
   deliveryScenarios(openEmulatorWorld);
   unreadableScenarios(openEmulatorWorld);

@@ -1,11 +1,12 @@
 /** Makes a world on a store and a queue: who is in it, what is counted, how time comes to a job. */
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
+import { chance } from '../simulation/random.ts';
 import { ADA } from '../support/core-world.ts';
 import { type Instance, type InstanceOptions, startInstance } from './instance.ts';
 import { checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
 import { promptOf, providerDouble } from './provider-double.ts';
-import { type Ground, seeded, type World, type WorldOptions } from './world.ts';
+import type { Ground, World, WorldOptions } from './world.ts';
 
 export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions): World {
   const { isVirtual, clock, store, queue, leaseMs, wakeShards, pass, until } = ground;
@@ -15,7 +16,7 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
   const writes: RecordedWrite[] = [];
   const lines: string[] = [];
   const instances: Instance[] = [];
-  const random = seeded(7);
+  const random = chance(7).next;
   const countedQueue: JobQueue = {
     async publish(key) {
       await queue.publish(key);

@@ -99,17 +99,6 @@ export async function inWorld(
   }
 }
 
-/** What is between 0 and 1, the same each time (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** Lets an instance take a job, up to its call of the provider; the outcome is waited for by whoever wants it. */
 export async function inCall(world: World, job: Job, by: Instance): Promise<{ outcome: Promise<WorkOutcome> }> {
   const before = world.callsOf(job).length;

@@ -92,7 +92,8 @@ export function zombieScenarios(open: Open): void {
     const { leaseMs } = world;
     await world.pass(leaseMs + LEASE_GRACE_MS);
     const ended = await world.ground.get(job);
-    const renew = { type: 'renew', nowMs: ended?.readAtMs ?? 0, leaseMs, token: ended?.job.token ?? '' } as const;
+    const { readAtMs: nowMs = 0, storedAtMs = 0 } = ended ?? {};
+    const renew = { type: 'renew', nowMs, storedAtMs, leaseMs, token: ended?.job.token ?? '' } as const;
     expect(transition(ended?.job as Job, renew)).toEqual({ refused: 'lease-ended' });
     late.resume();
     expect(await world.until(within(world, outcome))).toEqual({ lost: true });

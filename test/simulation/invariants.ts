@@ -11,8 +11,8 @@ export type Write = { atMs: number; by: string; id: string; before: Job | undefi
 export type WriteLog = {
   /** The store as one process writes it, beneath whatever faults it is given. */
   storeOf(by: string): JobStore;
-  /** The provider was called for a job. */
-  called(id: string): void;
+  /** A process called the provider for a job. */
+  called(id: string, by: string): void;
   /** The provider asked for patience with a job. */
   asked(id: string, waitMs: number): void;
   /** A client was told that its job was accepted, or its cancel. */
@@ -117,8 +117,12 @@ export function writeLog(real: JobStore, clock: Clock): WriteLog {
     jobs: () => [...jobs.values()],
     calls: (id) => calls.get(id) ?? 0,
     recordedCalls: callsRecorded,
-    called(id) {
+    called(id, by) {
+      const job = jobs.get(id);
       calls.set(id, (calls.get(id) ?? 0) + 1);
+      if (!job || isTerminal(job.state)) fail('I1', id, `${by} made a call for a job that was over`);
+      else if (owners.get(job.token) !== by) fail('I2', id, `${by} made a call under the lease of another`);
+      else if ((job.leaseExpiresAt ?? 0) <= clock.nowMs()) fail('I2', id, `${by} made a call after its lease ended`);
       if ((calls.get(id) ?? 0) > callsRecorded(id)) fail('I4', id, 'a call was made before it was recorded');
       if (clock.nowMs() < (notBefore.get(id) ?? 0)) fail('P01', id, 'it was called earlier than the provider asked');
     },

@@ -29,11 +29,15 @@ export function promptOf(id: string): string {
   return `job ${id}`;
 }
 
-export function simulatedModel({ clock, luck, log, trouble, slowestMs, waitsMs }: ModelOptions): LlmProvider {
+/** The model as one process calls it. */
+export function simulatedModel(
+  { clock, luck, log, trouble, slowestMs, waitsMs }: ModelOptions,
+  by: string,
+): LlmProvider {
   return {
     async *generate(request: LlmRequest, { signal }) {
       const id = request.messages.at(-1)?.content.replace('job ', '') ?? '';
-      log.called(id);
+      log.called(id, by);
       const isTroubled = luck.happens(trouble());
       const breaksAt = isTroubled ? Math.floor(luck.between(0, PARTS)) : PARTS;
       const failure = luck.pick(TROUBLES);

@@ -46,12 +46,19 @@ export function simulatedProcess(name: string, machine: Clock, skewMs = 0): Simu
   }
 
   async function* stream<T>(real: () => AsyncIterable<T>): AsyncIterable<T> {
-    await turn();
+    // What runs is not paused: a call that it begins is on its way.
     for await (const part of real()) {
       await turn();
       yield part;
     }
     await turn();
+  }
+
+  /** What a process that is dead or paused is told is lost. */
+  function listening(callback: (told: unknown) => void): (told: unknown) => void {
+    return (told) => {
+      if (isAlive && !isPaused) callback(told);
+    };
   }
 
   return {
@@ -72,7 +79,7 @@ export function simulatedProcess(name: string, machine: Clock, skewMs = 0): Simu
         (...values: unknown[]) => {
           const invoke = () => real(...values);
           if (method === 'generate') return stream(invoke as () => AsyncIterable<unknown>);
-          if (method === 'watchCancels') return invoke();
+          if (method === 'watchCancels') return real(values[0], listening(values[1] as (key: unknown) => void));
           return call(invoke as () => Promise<unknown>);
         },
       ]);
@@ -91,7 +98,8 @@ export function simulatedProcess(name: string, machine: Clock, skewMs = 0): Simu
       isPaused = false;
       const waiting = parked;
       parked = [];
-      for (const go of waiting) go();
+      // One after the other, each with what it leads to: so does Node with timers that are late.
+      for (const go of waiting) machine.setTimer(() => isAlive && go(), 0);
     },
     isAlive: () => isAlive,
     isPaused: () => isPaused,

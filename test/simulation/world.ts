@@ -80,7 +80,7 @@ export function simulatedWorld(options: WorldOptions) {
   let { faultRate, trouble } = options;
   let serial = 0;
   let isClosed = false;
-  const model = simulatedModel({ ...options, luck: luck.fork(), log, trouble: () => trouble });
+  const model = { ...options, luck: luck.fork(), log, trouble: () => trouble };
   const type: JobType = { ...generalLlmRequest, limits: { ...DEFAULT_LIMITS, timeoutMs: 3_600_000 } };
   const workers: WorkerProcess[] = [];
 
@@ -100,10 +100,10 @@ export function simulatedWorld(options: WorldOptions) {
       });
     return {
       process,
-      ...{ clock: process.clock, store: ports(brokenStore(log.storeOf(process.name)), STORE_FAULTS) },
+      ...{ clock: process.clock, store: deafAtTimes(ports(brokenStore(log.storeOf(process.name)), STORE_FAULTS)) },
       ...{ queue: ports<JobQueue>({ publish: (key) => pubsub.publish(key) }, STORE_FAULTS) },
       ...{ log: () => {}, newId: () => luck.uuid(), random: () => luck.next(), jobTypes: new Map([[type.name, type]]) },
-      provider: faulty(process.within(model), {
+      provider: faulty(process.within(simulatedModel(model, process.name)), {
         clock: process.clock,
         code: 'network',
         crash: process.kill,
@@ -113,6 +113,15 @@ export function simulatedWorld(options: WorldOptions) {
           return fault;
         },
       }),
+    };
+  }
+
+  /** Listeners are best effort: some of what they should hear they never do. */
+  function deafAtTimes(store: JobStore): JobStore {
+    const hear = luck.fork();
+    return {
+      ...store,
+      watchCancels: (instance, onCancel) => store.watchCancels(instance, (key) => hear.happens(0.8) && onCancel(key)),
     };
   }
 

@@ -1,5 +1,5 @@
 /**
- * Loaded into a function's process before its bundle (`NODE_OPTIONS=--import`): a call whose body holds `[stray]` also
+ * Loaded into a process that runs jobs, before its own code (`NODE_OPTIONS=--import`): a call whose body holds `[stray]` also
  * leaves a rejection that nobody handles and throws an exception that nobody catches, as a careless library would.
  */
 const plain = globalThis.fetch;

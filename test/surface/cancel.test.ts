@@ -128,6 +128,8 @@ describe('a job that nobody has taken', () => {
 describe('a job whose call is being made', () => {
   test('is told with the answer, and over soon after; what was used is not known', async () => {
     const id = await running();
+    // Claimed, and a moment later called.
+    await pause(200);
     const { status, body } = await cancel(id);
     expect(status).toBe(200);
     expect(body).toMatchObject({ job_id: id, status: 'processing', is_complete: false, cancel_requested_at: TIME });

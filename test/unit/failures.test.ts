@@ -14,8 +14,9 @@ describe('a wait', () => {
     [{ 'retry-after': '3600' }, 3_600_000],
     [{ 'retry-after': 'Thu, 01 Jan 2026 00:01:00 GMT' }, 60_000],
     [{ 'retry-after': 'Wed, 31 Dec 2025 23:59:00 GMT' }, 0],
-    [{ 'retry-after-ms': '1500', 'retry-after': '99' }, 1_500],
-    [{ 'x-ms-retry-after-ms': '2500', 'retry-after': '99' }, 2_500],
+    [{ 'retry-after-ms': '1500', 'retry-after': '1' }, 1_500],
+    [{ 'retry-after-ms': '0', 'retry-after': '20' }, 20_000],
+    [{ 'x-ms-retry-after-ms': '2500', 'retry-after': '2' }, 2_500],
     [{ 'retry-after-ms': 'soon', 'x-ms-retry-after-ms': '-1' }, 0],
     // Our clock is a minute late, or an hour early: the answer's own date counts.
     [{ 'retry-after': 'Thu, 01 Jan 2026 00:02:00 GMT', date: 'Thu, 01 Jan 2026 00:01:00 GMT' }, 60_000],

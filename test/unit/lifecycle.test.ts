@@ -20,8 +20,8 @@ const ended: FailedAttempt = { outcome: 'failed', errorCode: 'overloaded', count
 
 const EVENTS = {
   claim: { type: 'claim', ...now, leaseMs: LEASE_MS, token: 'new', holder: 'w2', stage: 'calling_llm' },
-  renew: { type: 'renew', ...held, leaseMs: LEASE_MS },
-  retry: { type: 'retry', ...held, leaseMs: LEASE_MS, ended, nextAttemptAt: NOW + 5_000 },
+  renew: { type: 'renew', ...held, storedAtMs: BORN, leaseMs: LEASE_MS },
+  retry: { type: 'retry', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, ended, nextAttemptAt: NOW + 5_000 },
   'hand-back': { type: 'hand-back', ...held, storedAtMs: BORN, ended, nextAttemptAt: NOW + 90_000 },
   'finish, completed': { type: 'finish', ...held, outcome: { state: 'completed', result: 'r' } },
   'finish, failed': { type: 'finish', ...held, outcome: { state: 'failed', error: { code: 'auth', message: 'no' } } },
@@ -35,6 +35,7 @@ const EVENT_TYPES: Record<JobEvent['type'], true> = {
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
+const LATE = { ...DEFAULT_LIMITS, timeoutMs: 10_000 - LEASE_GRACE_MS };
 const SHORT = { ...DEFAULT_LIMITS, timeoutMs: 10_000 };
 const WAITING = { leaseExpiresAt: null, stage: 'waiting' };
 const ENDED = { leaseExpiresAt: NOW, wakeAt: NOW };
@@ -48,6 +49,7 @@ const JOBS = {
   'pending, timeout is over': sampleJob({ wakeAt: NOW + 1, limits: SHORT }),
   processing: processing({ leaseExpiresAt: NOW + 1 }),
   'processing, timeout is over': processing({ leaseExpiresAt: NOW + 1, limits: SHORT }),
+  'processing, long past its timeout': processing({ leaseExpiresAt: NOW + 1, limits: LATE }),
   'processing, start_within is over': processing({ leaseExpiresAt: NOW + 1, limits: SOON }),
   'processing, cancel asked just now': processing({ leaseExpiresAt: NOW + 1, cancelRequestedAt: NOW - 1 }),
   'processing, cancel ignored': processing({ leaseExpiresAt: NOW + 1, ...ASKED }),
@@ -100,6 +102,7 @@ const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
   'pending, timeout is over': ['overdue', ...Array(5).fill('not-leased'), cancelled, failed],
   processing: ['leased', p, p, p, completed, failed, p, 'leased'],
   'processing, timeout is over': ['leased', p, p, p, completed, failed, p, 'leased'],
+  'processing, long past its timeout': ['leased', p, p, p, completed, failed, p, failed],
   'processing, start_within is over': ['leased', p, p, p, completed, failed, p, 'leased'],
   'processing, cancel asked just now': [
     'leased',
@@ -307,7 +310,7 @@ test('ring k comes min(2^k, 15) minutes after the one before', () => {
 test('only the latest 50 attempts are kept', () => {
   let job = changed(JOBS.pending, EVENTS.claim);
   for (let n = 2; n <= 60; n++) {
-    const at = { nowMs: NOW, token: 'new', leaseMs: LEASE_MS };
+    const at = { nowMs: NOW, storedAtMs: BORN, token: 'new', leaseMs: LEASE_MS };
     job = changed(job, { type: 'retry', ...at, nextAttemptAt: NOW, ended: { ...ended, counts: 'refusals' } });
   }
   expect(job.attempts.map((one) => one.n)).toEqual(Array.from({ length: 50 }, (_, index) => index + 11));
@@ -361,9 +364,9 @@ describe('over any sequence of events', () => {
       case 'claim':
         return { type, ...at, storedAtMs: NOW, leaseMs: LEASE_MS, holder: `worker of ${token}`, stage: 's' };
       case 'renew':
-        return { type, ...at, leaseMs: LEASE_MS };
+        return { type, ...at, storedAtMs: NOW, leaseMs: LEASE_MS };
       case 'retry':
-        return { type, ...at, leaseMs: LEASE_MS, ended, nextAttemptAt: nowMs + random * 60_000 };
+        return { type, ...at, storedAtMs: NOW, leaseMs: LEASE_MS, ended, nextAttemptAt: nowMs + random * 60_000 };
       case 'hand-back':
         return { type, ...at, storedAtMs: NOW, ended, nextAttemptAt: nowMs + random * 3_600_000 };
       case 'complete':

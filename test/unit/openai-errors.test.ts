@@ -87,7 +87,7 @@ describe('the sentence', () => {
 test('a wait that the vendor asks for is kept', () => {
   expect(classifyOpenaiError(answered(429, {}, { 'retry-after': '20' }), undefined, NOW).retryAfterMs).toBe(20_000);
   expect(classifyOpenaiError(answered(503, {}, { 'retry-after-ms': '250' }), undefined, NOW).retryAfterMs).toBe(250);
-  const azure = answered(429, {}, { 'x-ms-retry-after-ms': '750', 'retry-after': '1' });
+  const azure = answered(429, {}, { 'x-ms-retry-after-ms': '750', 'retry-after': '0' });
   expect(classifyOpenaiError(azure, undefined, NOW).retryAfterMs).toBe(750);
   const elsewhen = { 'retry-after': 'Fri, 02 Jan 2026 00:00:09 GMT', date: 'Fri, 02 Jan 2026 00:00:00 GMT' };
   expect(classifyOpenaiError(answered(429, {}, elsewhen), undefined, NOW).retryAfterMs).toBe(9_000);

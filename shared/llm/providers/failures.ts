@@ -62,26 +62,27 @@ export function saysContextOverflow(text: string | undefined): boolean {
   return /maximum context length|context window|token count.*exceeds/i.test(text ?? '');
 }
 
-/** Vendors' headers for a wait in milliseconds: OpenAI's, and Azure's. They are exact where `Retry-After` is rounded. */
+/** Vendors' headers for a wait in milliseconds: OpenAI's, and Azure's. */
 const MILLISECOND_HEADERS = ['retry-after-ms', 'x-ms-retry-after-ms'];
 
 /**
- * How long the provider asks us to wait: in milliseconds, or `Retry-After` in seconds or as a date. A date is counted from
- * the answer's own `Date`, for our clock may be wrong. What cannot be read is no request to wait.
+ * How long the provider asks us to wait: in milliseconds, or `Retry-After` in seconds or as a date; the longest, where it
+ * says several. A date is counted from the answer's own `Date`, for our clock may be wrong. What cannot be read is no
+ * request to wait.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
  */
 export function retryAfterOf(headers: Headers | undefined, nowMs: number): number | undefined {
-  for (const name of MILLISECOND_HEADERS) {
-    const milliseconds = Number.parseFloat(headers?.get(name) ?? '');
-    if (Number.isFinite(milliseconds)) return Math.max(0, milliseconds);
-  }
+  const inMilliseconds = MILLISECOND_HEADERS.map((name) => Number.parseFloat(headers?.get(name) ?? ''));
+  const asked = [...inMilliseconds, secondsOrDate(headers, nowMs)].filter((ms) => Number.isFinite(ms));
+  return asked.length === 0 ? undefined : Math.max(0, ...asked);
+}
+
+function secondsOrDate(headers: Headers | undefined, nowMs: number): number {
   const text = headers?.get('retry-after')?.trim() ?? '';
-  if (/^-?\d+(\.\d+)?$/.test(text)) return Math.max(0, Number(text) * 1_000);
-  const date = Date.parse(text);
-  if (Number.isNaN(date)) return undefined;
+  if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000;
   const answeredMs = Date.parse(headers?.get('date') ?? '');
-  return Math.max(0, date - (Number.isNaN(answeredMs) ? nowMs : answeredMs));
+  return Date.parse(text) - (Number.isNaN(answeredMs) ? nowMs : answeredMs);
 }
 
 const VENDOR_TEXT_MOST = 300;
