@@ -38,6 +38,8 @@ export default defineConfig({
   test: {
     projects: process.env.LONG ? long : everyday,
     testTimeout: 20_000,
+    // Much of it is waiting; on two cores the default would be one worker.
+    maxWorkers: 2,
     // What a passing test logs is of no interest.
     silent: 'passed-only',
     // Without it Google's clients look for the metadata server, and warn.

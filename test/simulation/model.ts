@@ -37,6 +37,8 @@ export function simulatedModel(
   return {
     async *generate(request: LlmRequest, { signal }) {
       const id = request.messages.at(-1)?.content.replace('job ', '') ?? '';
+      // Real providers send nothing either, when it is too late before they begin.
+      signal.throwIfAborted();
       log.called(id, by);
       const isTroubled = luck.happens(trouble());
       const breaksAt = isTroubled ? Math.floor(luck.between(0, PARTS)) : PARTS;

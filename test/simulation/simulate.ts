@@ -1,6 +1,7 @@
 /** One run of the simulation from one seed: jobs, faults, deaths, and what became of it all. */
 import { createHash } from 'node:crypto';
 import { steadyClock } from '../../shared/adapters/system-clock.ts';
+import type { Limits } from '../../shared/core/job.ts';
 import { type Clock, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 import type { Doors } from './doors.ts';
@@ -35,6 +36,9 @@ export type SimulationReport = {
   story: string[];
 };
 
+/** Nobody let a job that was in no hurry come to this. */
+const STUCK = ['start_timeout', 'job_timeout'];
+
 /** How fast things happen. */
 export type Pace = {
   clock: Clock;
@@ -50,6 +54,8 @@ export type Pace = {
   waitsMs: readonly number[];
   skewMs: number;
   silenceMs: number;
+  /** Clocks of jobs that ask for none of their own. */
+  limits: Partial<Limits>;
 };
 
 /** As deployed, but for a sweep each 20 s; no real time passes. */
@@ -60,6 +66,7 @@ function virtualPace(): Pace {
     // A job's timeout, the longest pause between two rings, a sweep.
     patienceMs: 3_600_000 + 900_000 + 60_000,
     ...{ slowestMs: 120_000, waitsMs: [0, 1_500, 20_000, 45_000, 400_000], skewMs: 300_000, silenceMs: 20_000 },
+    limits: {},
   };
 }
 
@@ -69,7 +76,8 @@ export function realPace(): Pace {
   return {
     ...{ clock, pass: (ms: number) => sleep(clock, ms), leaseMs: 1_500, sweepMs: 400, submitsWithinMs: 4_000 },
     ...{ troubledMs: 10_000, patienceMs: 200_000, slowestMs: 3_000, waitsMs: [0, 300, 1_000] },
-    ...{ skewMs: 200, silenceMs: 8_000 },
+    // A model may be silent for ever.
+    ...{ skewMs: 200, silenceMs: 8_000, limits: { idleTimeoutMs: 5_000 } },
   };
 }
 
@@ -88,8 +96,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   let isOver = false;
 
   for (const id of ids) {
-    const limits = luck.happens(0.2) ? shortLimits() : {};
-    if (Object.keys(limits).length > 0) hurried.add(id);
+    const isHurried = luck.happens(0.2);
+    const limits = { ...pace.limits, ...(isHurried ? shortLimits() : {}) };
+    if (isHurried) hurried.add(id);
     after(luck.between(0, submitsWithinMs), () => world.submit(id, limits));
     // Impatient clients send the same again meanwhile.
     if (luck.happens(0.2)) after(luck.between(0, submitsWithinMs), () => world.submit(id, limits));
@@ -122,7 +131,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const violations = [...log.settled()];
   const ends: Record<string, number> = {};
   for (const { id, state, error } of log.jobs()) {
-    if (error?.code.endsWith('_timeout') && !hurried.has(id)) violations.push(`I3 ${id}: it was stuck: ${error.code}`);
+    if (error && STUCK.includes(error.code) && !hurried.has(id))
+      violations.push(`I3 ${id}: it was stuck: ${error.code}`);
     const end = error ? `${state}: ${error.code}` : state;
     ends[end] = (ends[end] ?? 0) + 1;
   }
