@@ -47,7 +47,7 @@ test('a job in the middle of a slow call completes after kill -9 and a new start
   }
 }, 40_000);
 
-test('a job in the middle of a slow call is released by SIGTERM, and completes after a new start', async () => {
+test('W07: a job in the middle of a slow call is released by SIGTERM, and runs again at once after a new start', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
   const environment = {
     PORT: String(await freePort()),
@@ -64,13 +64,17 @@ test('a job in the middle of a slow call is released by SIGTERM, and completes a
     expect(await ended).toBe(0);
 
     service = await startLocalProcess(environment);
-    expect(await pollToEnd(service.baseUrl, id)).toMatchObject({
+    const isUpMs = Date.now();
+    const view = await pollToEnd(service.baseUrl, id);
+    expect(view).toMatchObject({
       status: 'completed',
       attempts: [
         { n: 1, calls: 1, outcome: 'released', error_code: 'drained' },
         { n: 2, calls: 1, outcome: 'completed' },
       ],
     });
+    // By its doorbell, not by the sweeper two seconds later.
+    expect(Date.parse(view.attempts[1]?.started_at ?? '') - isUpMs).toBeLessThan(1_000);
   } finally {
     await stopGroup(service.child);
     rmSync(folder, { recursive: true });

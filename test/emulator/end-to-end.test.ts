@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { type EmulatorStack, startEmulatorStack } from '../../infra/emulators.ts';
 import { startFunction } from '../../infra/function-process.ts';
 import { readConfig } from '../../shared/config.ts';
+import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { encodeDoorbell } from '../../shared/http/push.ts';
 import { googleRuntime } from '../../shared/runtime.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
@@ -65,13 +66,18 @@ describeOnEmulators('emulators', () => {
         expect(provider().callsAbout(prompt)).toBe(1);
       });
 
-      test('a job completes after its worker was killed with -9 in the middle of the call', async () => {
+      test('W01: a job whose worker was killed with -9 in its call runs again after lease, grace and one sweep', async () => {
         const id = await submit(target().baseUrl, request('simulated', 'Survive. [simulate seconds=3]'));
         await pollUntil(target().baseUrl, id, (view) => view.status === 'processing');
         const worker = stack.functions.worker.child();
         const died = new Promise((resolve) => worker.once('exit', (_, signal) => resolve(signal)));
         worker.kill('SIGKILL');
+        const killedMs = Date.now();
         expect(await died).toBe('SIGKILL');
+        const again = await pollUntil(target().baseUrl, id, ({ attempts }) => attempts.length === 2, 40_000);
+        // The worker is started again meanwhile; the machine is busy with others.
+        const atMostMs = Number(LEASE_MS) + LEASE_GRACE_MS + readConfig({}).sweepMs;
+        expect(Date.parse(again.attempts[1]?.started_at ?? '') - killedMs).toBeLessThan(atMostMs + 3_000);
         const view = await pollToEnd(target().baseUrl, id, 40_000);
         expect(view).toMatchObject({
           status: 'completed',

@@ -31,6 +31,8 @@ export type SimulationReport = {
   calls: number;
   recordedCalls: number;
   writes: number;
+  /** The longest from a cancel that a holder had to hear of to the end of its job. */
+  slowestCancelMs: number;
   virtualMs: number;
   /** The writes of the jobs for which something did not hold. */
   story: string[];
@@ -143,6 +145,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     calls: ids.reduce((sum, id) => sum + log.calls(id), 0),
     recordedCalls: ids.reduce((sum, id) => sum + log.recordedCalls(id), 0),
     writes: log.writes.length,
+    slowestCancelMs: Math.max(
+      0,
+      ...log.jobs().map(({ completedAt = 0, cancelRequestedAt = completedAt }) => completedAt - cancelRequestedAt),
+    ),
     virtualMs: clock.monotonicMs(),
     story: log.writes.flatMap(({ id, atMs, by, after: job }) =>
       violations.some((violation) => violation.includes(id))

@@ -8,7 +8,7 @@ export type View = {
   result_data?: { success: boolean; result: string };
   error_message?: string;
   error_code?: string;
-  attempts: { n: number; outcome?: string; calls: number }[];
+  attempts: { n: number; started_at: string; outcome?: string; calls: number }[];
   usage?: Record<string, number>;
   [field: string]: unknown;
 };
