@@ -65,9 +65,13 @@ export function handBack(job: Job, event: EventOf<'hand-back'>): Decision {
 /** A lease, and when to look after it: at its end, or sooner where a cancel or a deadline waits for its holder. */
 function leaseUntil(job: Job, { nowMs, storedAtMs, leaseMs }: NowAndBirth & Lease): JobChanges {
   const leaseExpiresAt = nowMs + leaseMs;
+  return { leaseExpiresAt, wakeAt: Math.min(leaseExpiresAt + LEASE_GRACE_MS, heldUntil(job, storedAtMs)) };
+}
+
+/** When the holder of a job, however alive its lease is, must have ended it: after a cancel, or after the job's time. */
+export function heldUntil(job: Job, storedAtMs: number): number {
   const cancelBy = job.cancelRequestedAt === undefined ? Infinity : job.cancelRequestedAt + CANCEL_GRACE_MS;
-  const endBy = storedAtMs + limitsOf(job).timeoutMs;
-  return { leaseExpiresAt, wakeAt: Math.min(Math.min(leaseExpiresAt, endBy) + LEASE_GRACE_MS, cancelBy) };
+  return Math.min(cancelBy, storedAtMs + limitsOf(job).timeoutMs + LEASE_GRACE_MS);
 }
 
 function closeAttempt(job: Job, nowMs: number, { counts, ...ended }: FailedAttempt): JobChanges {

@@ -3,7 +3,7 @@ import { isAttemptOpen, loseAttempt } from './attempts.ts';
 import { endUnheld, timeError } from './endings.ts';
 import type { Decision, EventOf, NowAndBirth } from './events.ts';
 import { isTerminal, type Job, type JobChanges } from './job.ts';
-import { CANCEL_GRACE_MS, isLeaseAlive, LEASE_GRACE_MS, UNHELD } from './leases.ts';
+import { heldUntil, isLeaseAlive, UNHELD } from './leases.ts';
 import { deadlineOf } from './limits.ts';
 import { backoffMs } from './retry.ts';
 
@@ -28,20 +28,13 @@ export function isOverdue(job: Job, event: NowAndBirth): boolean {
 /** Ends the job, or changes when it is looked at next; `isForWorker` says whether its doorbell must be rung. */
 export function wake(job: Job, event: EventOf<'wake'>): Decision {
   const { nowMs, storedAtMs, random } = event;
-  if (isLeaseAlive(job, nowMs)) {
-    // Its holder had to end it, and did not: it is dead, or cannot be heard.
-    if (job.cancelRequestedAt !== undefined && job.cancelRequestedAt + CANCEL_GRACE_MS <= nowMs) {
-      return { changes: endUnheld(job, nowMs, 'cancelled') };
-    }
-    const deadline = deadlineOf(job, storedAtMs);
-    if (deadline.atMs + LEASE_GRACE_MS > nowMs) return { refused: 'leased' };
-    return { changes: endUnheld(job, nowMs, 'failed', timeError(job, deadline.code)) };
-  }
+  const deadlineMs = deadlineOf(job, storedAtMs).atMs;
+  // A holder that lets that instant pass is dead, or cannot be heard.
+  if (isLeaseAlive(job, nowMs) && heldUntil(job, storedAtMs) > nowMs) return { refused: 'leased' };
   const ending = endingOf(job, event);
   if (ending === 'cancelled') return { changes: endUnheld(job, nowMs, 'cancelled') };
   if (ending) return { changes: endUnheld(job, nowMs, 'failed', timeError(job, ending)) };
   if (job.wakeAt === null || job.wakeAt > nowMs) return { refused: 'not-due' };
-  const deadlineMs = deadlineOf(job, storedAtMs).atMs;
   if (isAttemptOpen(job)) {
     const losses = job.losses ?? 0;
     const pauseMs = losses === 0 ? 0 : random * backoffMs(losses, LOSS_PAUSE_LEAST_MS, LOSS_PAUSE_MOST_MS);

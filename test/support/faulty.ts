@@ -10,7 +10,7 @@ import { type Clock, sleep } from '../../shared/core/ports.ts';
  * - `after`: it happens, and the call fails all the same.
  * - `hang`: nothing happens, and the call fails after the longest time that a port may take; a stream never goes on.
  * - `late`: the call fails after that time, and what it asked for happens only then.
- * - `slow`: it happens, after a while.
+ * - `slow`: it happens, after a while; a stream begins after a while.
  * - `duplicate`: it happens twice.
  * - `crash`: the process dies before it happens. - `crash-after`: it happens, and then the process dies.
  * - `refused`: the document is invalid, and never will be stored.
@@ -102,9 +102,10 @@ export function faulty<P extends object>(port: P, options: FaultyOptions): Fault
     const fault = take(method);
     if (fault === 'before') throw failed(fault);
     if (fault === 'crash') await die();
-    if (fault === 'slow') await sleep(clock, slowMs);
     let isFirst = true;
     for await (const part of real()) {
+      // The call is on its way at once; its answer takes time.
+      if (fault === 'slow' && isFirst) await sleep(clock, slowMs);
       yield part;
       if (fault === 'hang') await never();
       // Cut after its first part, or with the process, before anything could be stored.

@@ -50,6 +50,11 @@ const JOBS = {
   processing: processing({ leaseExpiresAt: NOW + 1 }),
   'processing, timeout is over': processing({ leaseExpiresAt: NOW + 1, limits: SHORT }),
   'processing, long past its timeout': processing({ leaseExpiresAt: NOW + 1, limits: LATE }),
+  'processing, cancel asked, long past its timeout': processing({
+    leaseExpiresAt: NOW + 1,
+    cancelRequestedAt: NOW - 1,
+    limits: LATE,
+  }),
   'processing, start_within is over': processing({ leaseExpiresAt: NOW + 1, limits: SOON }),
   'processing, cancel asked just now': processing({ leaseExpiresAt: NOW + 1, cancelRequestedAt: NOW - 1 }),
   'processing, cancel ignored': processing({ leaseExpiresAt: NOW + 1, ...ASKED }),
@@ -103,6 +108,9 @@ const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
   processing: ['leased', p, p, p, completed, failed, p, 'leased'],
   'processing, timeout is over': ['leased', p, p, p, completed, failed, p, 'leased'],
   'processing, long past its timeout': ['leased', p, p, p, completed, failed, p, failed],
+  'processing, cancel asked, long past its timeout': [
+    ...['leased', p, 'cancelling', 'cancelling', cancelled, cancelled, 'cancelling', cancelled],
+  ] as Expected[],
   'processing, start_within is over': ['leased', p, p, p, completed, failed, p, 'leased'],
   'processing, cancel asked just now': [
     'leased',
@@ -325,11 +333,12 @@ describe('over any sequence of events', () => {
     afterMs: fc.nat(90_000),
     random: fc.float({ min: 0, max: 1, noNaN: true }),
   });
+  const timeout = fc.oneof(fc.integer({ min: 1, max: 120_000 }), fc.integer({ min: 1, max: 3_600_000 }));
   const BY_HOLDER = ['renew', 'retry', 'hand-back', 'complete', 'fail'];
 
   test('nothing goes back, only the newest token writes, and somebody always looks again', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3_600_000 }), (steps, timeoutMs) => {
+      fc.property(fc.array(step, { maxLength: 60 }), timeout, (steps, timeoutMs) => {
         let job = sampleJob({ wakeAt: NOW, limits: { ...DEFAULT_LIMITS, timeoutMs } });
         let nowMs = NOW;
         for (const { type, token: by, afterMs, random } of steps) {
@@ -354,7 +363,7 @@ describe('over any sequence of events', () => {
           job = next;
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 3_000 },
     );
   });
 

@@ -1,0 +1,116 @@
+/**
+ * `npm run bench:takeover`: on the emulators with separate processes, how long it takes until a job runs again whose worker
+ * was killed, or told to stop, and until a cancel has ended one; beside what the settings allow.
+ */
+import { once } from 'node:events';
+import { bundleAll } from '../../infra/bundle.ts';
+import { findEmulators, startEmulator } from '../../infra/emulator-processes.ts';
+import { startEmulatorStack } from '../../infra/emulators.ts';
+import { type FunctionProcess, startFunction } from '../../infra/function-process.ts';
+import { startPushDriver } from '../../infra/push-driver.ts';
+import { readConfig } from '../../shared/config.ts';
+import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
+import { pollToEnd, pollUntil, request, submit, warmUp } from '../support/http-client.ts';
+
+const ROUNDS = 5;
+const LEASE_MS = 3_000;
+const SWEEP_MS = 500;
+const DRAIN_MS = 500;
+
+type Line = { worker: string; message: string; job_id: string; attempt: number; atMs: number };
+
+process.env.METADATA_SERVER_DETECTION = 'none';
+const commands = findEmulators();
+const [pubsub, firestore] = await Promise.all([
+  startEmulator(commands, 'pubsub'),
+  startEmulator(commands, 'firestore'),
+  bundleAll(),
+]);
+const config = readConfig({ PORT: '0', SWEEP_MS: String(SWEEP_MS) });
+const environment = {
+  ...{ LEASE_MS: String(LEASE_MS), DRAIN_MS: String(DRAIN_MS), LOG_FORMAT: 'json', SIMULATED_MS: '100' },
+  ...{
+    GOOGLE_CLOUD_PROJECT: config.projectId,
+    PUBSUB_EMULATOR_HOST: pubsub.host,
+    FIRESTORE_EMULATOR_HOST: firestore.host,
+  },
+};
+const lines: Line[] = [];
+const onLine = (line: string) => {
+  const [, worker = '', json = ''] = /^(\w+): (\{.*)$/.exec(line) ?? [];
+  if (json !== '') lines.push({ ...JSON.parse(json), worker, atMs: Date.now() });
+};
+const stack = await startEmulatorStack({
+  config,
+  pubsubHost: pubsub.host,
+  firestoreHost: firestore.host,
+  environment,
+  onLine,
+});
+const second = await startFunction({ name: 'worker', environment, onLine: (line) => onLine(`second: ${line}`) });
+const { projectId, jobsTopic: topic } = config;
+const driver = await startPushDriver({
+  ...{ projectId, emulatorHost: pubsub.host, topic, pushUrl: second.url, concurrency: 50, onProblem: () => {} },
+});
+const workers: Record<string, FunctionProcess> = { worker: stack.functions.worker, second };
+await warmUp(stack.baseUrl);
+
+const found = (message: string, id: string, attempt: number) =>
+  lines.find((line) => line.message === message && line.job_id === id && line.attempt === attempt);
+
+async function until(message: string, id: string, attempt: number): Promise<Line> {
+  for (;;) {
+    const line = found(message, id, attempt);
+    if (line) return line;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** A slow job in the middle of its call, and the process that has it. */
+async function held(seconds: number): Promise<{ id: string; by: FunctionProcess }> {
+  const id = await submit(stack.baseUrl, request('simulated', `Take over. [simulate seconds=${seconds}]`));
+  const { worker } = await until('attempt-started', id, 1);
+  await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 500));
+  return { id, by: workers[worker] as FunctionProcess };
+}
+
+const rows: Record<string, number[]> = { 'worker killed': [], 'worker told to stop': [], cancelled: [] };
+for (let round = 0; round < ROUNDS; round++) {
+  const killed = await held(4);
+  const killedMs = Date.now();
+  killed.by.child().kill('SIGKILL');
+  rows['worker killed']?.push((await until('attempt-started', killed.id, 2)).atMs - killedMs);
+  await pollToEnd(stack.baseUrl, killed.id);
+
+  const stopped = await held(4);
+  const ended = once(stopped.by.child(), 'exit');
+  stopped.by.child().kill('SIGTERM');
+  const released = await until('job-handed-back', stopped.id, 1);
+  rows['worker told to stop']?.push((await until('attempt-started', stopped.id, 2)).atMs - released.atMs);
+  await ended;
+  await pollToEnd(stack.baseUrl, stopped.id);
+
+  const cancelled = await held(60);
+  const askedMs = Date.now();
+  await fetch(`${stack.baseUrl}/api/llm/jobs/${cancelled.id}/cancel/`, { method: 'POST' });
+  await pollUntil(stack.baseUrl, cancelled.id, (view) => view.is_complete);
+  rows.cancelled?.push(Date.now() - askedMs);
+}
+
+const allowed: Record<string, string> = {
+  'worker killed': `lease + grace + a sweep = ${LEASE_MS + LEASE_GRACE_MS + SWEEP_MS}`,
+  'worker told to stop': '1000',
+  cancelled: `at the latest a heartbeat = ${LEASE_MS / 3}`,
+};
+console.table(
+  Object.fromEntries(
+    Object.entries(rows).map(([name, times]) => {
+      const sorted = [...times].sort((left, right) => left - right);
+      const row = { 'median ms': sorted[Math.floor(sorted.length / 2)], 'longest ms': sorted.at(-1) };
+      return [name, { ...row, 'allowed ms': allowed[name] }];
+    }),
+  ),
+);
+await Promise.all([driver.stop(), second.stop(), stack.stop()]);
+await Promise.all([pubsub.stop(), firestore.stop()]);
+process.exit(0);
