@@ -12,10 +12,12 @@ export type FirestoreCancelWatchOptions = {
   emulatorHost?: string | undefined;
 };
 
-/** A listener that the client gave up is opened again after this long; heartbeats notice cancels meanwhile. */
-const REOPEN_MS = 10_000;
+/** A listener that the client gave up is opened again, later each time; heartbeats notice cancels meanwhile. */
+const REOPEN_LEAST_MS = 500;
+const REOPEN_MOST_MS = 60_000;
 
 export function firestoreCancelWatch(options: FirestoreCancelWatchOptions) {
+  const watches = new Set<() => void>();
   let client: Promise<Firestore> | undefined;
   const connect = () => {
     client ??= openClient(options);
@@ -27,8 +29,11 @@ export function firestoreCancelWatch(options: FirestoreCancelWatchOptions) {
     watch(instance: string, onCancel: (key: JobKey) => void): () => void {
       let stopped = false;
       let stop = () => {};
+      let pauseMs = REOPEN_LEAST_MS;
       const reopen = () => {
-        const timer = setTimeout(open, REOPEN_MS);
+        if (stopped) return;
+        const timer = setTimeout(open, pauseMs);
+        pauseMs = Math.min(2 * pauseMs, REOPEN_MOST_MS);
         stop = () => clearTimeout(timer);
       };
       const open = () => {
@@ -37,19 +42,24 @@ export function firestoreCancelWatch(options: FirestoreCancelWatchOptions) {
             if (stopped) return;
             const cancelled = firestore.collection('jobs').where('cancelFor', '==', instance);
             stop = cancelled.onSnapshot((snapshot) => {
+              pauseMs = REOPEN_LEAST_MS;
               for (const { type, doc } of snapshot.docChanges()) if (type === 'added') onCancel(toKey(doc.id));
             }, reopen);
           })
           .catch(reopen);
       };
-      open();
-      return () => {
+      const end = () => {
         stopped = true;
         stop();
+        watches.delete(end);
       };
+      watches.add(end);
+      open();
+      return end;
     },
 
     async close(): Promise<void> {
+      for (const end of [...watches]) end();
       await (await client?.catch(() => undefined))?.terminate();
     },
   };

@@ -194,9 +194,9 @@ export function jobStoreContract(name: string, open: OpenStore): void {
       };
       const first = await cancel(mine);
       await cancel(other);
-      await expect.poll(() => heard, { timeout: 10_000 }).toEqual([first]);
+      await expect.poll(() => heard, { timeout: 30_000 }).toEqual([first]);
       const second = await cancel(mine);
-      await expect.poll(() => heard, { timeout: 10_000 }).toEqual([first, second]);
+      await expect.poll(() => heard, { timeout: 30_000 }).toEqual([first, second]);
       stop();
       await cancel(mine);
       await new Promise((resolve) => setTimeout(resolve, 300));

@@ -63,7 +63,7 @@ describe('the checker finds', () => {
   });
 
   const broken: [what: string, rules: string[], (store: JobStore) => JobStore][] = [
-    ['a store that does not fence', ['I1', 'I2', 'I8', 'I9'], unfenced],
+    ['a store that does not fence', ['I1', 'I2', 'I8'], unfenced],
     [
       'a sweeper that never sees some jobs',
       ['I3'],
@@ -73,6 +73,14 @@ describe('the checker finds', () => {
       'a call that is not recorded',
       ['I4'],
       changing((changes) => (changes.token && changes.attempts ? { ...changes, attempts: [] } : changes)),
+    ],
+    [
+      'an attempt without an end',
+      ['I9'],
+      changing(({ attempts, ...changes }) => ({
+        ...changes,
+        ...(attempts ? { attempts: attempts.map(({ endedAt: _, ...attempt }) => attempt) } : {}),
+      })),
     ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
     [
