@@ -3,7 +3,7 @@ import type { AttemptEnd } from './events.ts';
 import { ATTEMPTS_KEPT, type Attempt, type Job, type JobChanges } from './job.ts';
 
 /** Its holder was never heard of again. */
-export const LOST: AttemptEnd = { outcome: 'lost', errorCode: 'lease_lost' };
+const LOST: AttemptEnd = { outcome: 'lost', errorCode: 'lease_lost' };
 
 /** The fields that a new attempt changes; its record counts its first call before that call is made. */
 export function beginAttempt(job: Job, startedAt: number): JobChanges {
