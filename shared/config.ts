@@ -120,6 +120,19 @@ export const SETTINGS = {
     500,
     600_000,
   ),
+  flushMs: {
+    variable: 'FLUSH_MS',
+    meaning: 'How often the text of a streamed job is written, in milliseconds; each time is a write.',
+    shownDefault: '250; 10 on SQLite',
+    read: (raw) => (raw === undefined ? undefined : whole('FLUSH_MS', '', 0, 0, 60_000).read(raw, {})),
+  } satisfies Setting<number | undefined>,
+  streamMs: whole(
+    'STREAM_MS',
+    'How long a stream is kept open, in milliseconds, before its client has to come back; less than the function may run.',
+    600_000,
+    1_000,
+    3_500_000,
+  ),
   drainMs: {
     variable: 'DRAIN_MS',
     meaning: 'How long a process that is told to stop lets its jobs and requests end, in milliseconds.',

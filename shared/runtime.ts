@@ -1,11 +1,15 @@
 /** The composition root: which adapters stand behind the core. The only file that names concrete ones. */
+import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
+import { firestoreDatabase } from './adapters/firestore-database.ts';
+import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
-import type { Principal } from './core/new-job.ts';
-import type { Clock, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
+import type { Principal } from './core/access.ts';
+import { estimates } from './core/estimates.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
 import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
@@ -38,17 +42,20 @@ export type Runtime = {
 
 /** A call of a store or a queue without an answer after this long is of unknown fate. */
 const CALL_MS = 5_000;
+/** Between two writes of a streamed job's text, where each costs money, … */
+const FLUSH_MS = 250;
+/** … and where it costs a disk's patience. */
+const EMBEDDED_FLUSH_MS = 10;
 
 /** On Firestore and Pub/Sub, Google's own or the emulators. Connects on first use. */
 export function googleRuntime(config: Config): Runtime {
   const { projectId, leaseMs } = config;
-  const store = firestoreJobStore({
+  const database = firestoreDatabase({
     projectId,
     databaseId: config.firestoreDatabase,
     emulatorHost: config.firestoreEmulatorHost,
     // A heartbeat's write must be known before the next one is due.
     deadlineMs: Math.min(CALL_MS, leaseMs / 3),
-    wakeShards: config.wakeShards,
   });
   const queue = pubsubJobQueue({
     projectId,
@@ -56,8 +63,14 @@ export function googleRuntime(config: Config): Runtime {
     emulatorHost: config.pubsubEmulatorHost,
     deadlineMs: CALL_MS,
   });
-  return assemble(config, systemClock(), logOf(config), store, queue, async () => {
-    await Promise.all([store.close(), queue.close()]);
+  const stores = {
+    store: firestoreJobStore(database, config),
+    chunks: firestoreChunkStore(database),
+    estimateStore: firestoreEstimateStore(database),
+    flushMs: config.flushMs ?? FLUSH_MS,
+  };
+  return assemble(config, systemClock(), logOf(config), stores, queue, async () => {
+    await Promise.all([database.close(), queue.close()]);
   });
 }
 
@@ -73,21 +86,27 @@ export type EmbeddedRuntime = Runtime & {
  * people when another process has the file open.
  */
 export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> {
-  const [{ openDatabase }, { sqliteJobStore }, { sqliteJobQueue }] = await Promise.all([
-    import('./adapters/sqlite-database.ts'),
-    import('./adapters/sqlite-job-store.ts'),
-    import('./adapters/sqlite-job-queue.ts'),
-  ]);
+  const [{ openDatabase }, { sqliteJobStore }, { sqliteChunkStore }, { sqliteEstimateStore }, { sqliteJobQueue }] =
+    await Promise.all([
+      import('./adapters/sqlite-database.ts'),
+      import('./adapters/sqlite-job-store.ts'),
+      import('./adapters/sqlite-chunk-store.ts'),
+      import('./adapters/sqlite-estimate-store.ts'),
+      import('./adapters/sqlite-job-queue.ts'),
+    ]);
   const clock = steadyClock();
   const log = logOf(config);
   const database = openDatabase(config.databaseUrl);
   const store = sqliteJobStore(database, clock);
+  const chunks = sqliteChunkStore(database, clock);
+  const estimateStore = sqliteEstimateStore(database);
+  const flushMs = config.flushMs ?? EMBEDDED_FLUSH_MS;
   const queue = sqliteJobQueue(database, { clock, log });
 
   let stopConsuming = () => {};
   let cancelSweep = () => {};
   let isStopping = false;
-  const runtime = assemble(config, clock, log, store, queue, async () => {
+  const runtime = assemble(config, clock, log, { store, chunks, estimateStore, flushMs }, queue, async () => {
     await drain();
     database.close();
   });
@@ -95,6 +114,8 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   const sweepOften = () => {
     if (isStopping) return;
     cancelSweep = clock.setTimer(() => {
+      store.purge(clock.nowMs());
+      chunks.purge(clock.nowMs());
       const swept = runtime.sweep().catch((error: unknown) => log('error', 'sweep-failed', { error: String(error) }));
       void swept.then(sweepOften);
     }, config.sweepMs);
@@ -103,6 +124,7 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
     isStopping = true;
     cancelSweep();
     stopConsuming();
+    runtime.service.close();
     await runtime.worker.drain(config.drainMs);
   }
   return {
@@ -126,7 +148,7 @@ function assemble(
   config: Config,
   clock: Clock,
   log: Log,
-  store: JobStore,
+  stores: { store: JobStore; chunks: ChunkStore; estimateStore: EstimateStore; flushMs: number },
   queue: JobQueue,
   close: () => Promise<void>,
 ): Runtime {
@@ -134,7 +156,8 @@ function assemble(
   const providers: ProviderSettings = { ...config, clock };
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
-  const ports = { store, queue, clock, newId, log, random: Math.random, jobTypes: jobTypesByName };
+  const common = { ...stores, queue, clock, newId, log, random: Math.random, jobTypes: jobTypesByName };
+  const ports = { ...common, estimates: estimates(common) };
   const service = jobService({ ...ports, models, wakeShards: config.wakeShards });
   const intake = { service, parse: parsePublished, log };
   const worker = jobWorker({ ...ports, providerFor, leaseMs: config.leaseMs, instance: newId() });
@@ -150,6 +173,7 @@ function assemble(
     rescueFor: (principal) => intakeHandler(intake, principal),
     sweep: () => sweep(ports),
     async close() {
+      service.close();
       worker.close();
       await close();
     },

@@ -3,14 +3,14 @@ import { z } from '@hono/zod-openapi';
 import { JOB_STATES, type JobState } from '../../shared/core/job.ts';
 import { fields } from '../../shared/job-types/fields.ts';
 import { JOB_TYPES } from '../../shared/job-types/registry.ts';
-import { clocks, modelId, questionId } from '../../shared/job-types/submission.ts';
+import { clocks, extras, modelId, questionId } from '../../shared/job-types/submission.ts';
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
 
 const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
 const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
 const success = z.literal(true);
 const jobId = z.uuid();
-const urls = z.object({ status: z.string(), result: z.string(), cancel: z.string() });
+const urls = z.object({ status: z.string(), result: z.string(), stream: z.string(), cancel: z.string() });
 const model = z.object({ id: z.uuid(), name: z.string(), provider: z.string() }).openapi('ModelReference');
 
 const usage = z
@@ -41,6 +41,14 @@ const attempt = z
 
 const resultData = z.any().openapi({ example: { success: true, result: 'The analysis shows...' } });
 
+const own = {
+  tags: z.array(z.string()).optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
+  batch_id: z.string().optional(),
+  stream: z.boolean().optional(),
+};
+const pollAfter = z.int().optional().describe('Of a job that is not over: how long to wait before asking again.');
+
 export const jobView = z
   .object({
     success,
@@ -57,6 +65,7 @@ export const jobView = z
     error_code: z.string().optional(),
     model,
     question_id: z.string().optional(),
+    ...own,
     progress: z.number(),
     stage: z.string().optional(),
     message: z.string(),
@@ -70,6 +79,9 @@ export const jobView = z
     timeout: z.number(),
     attempt_timeout: z.number(),
     idle_timeout: z.number(),
+    ttl_seconds: z.number(),
+    expires_at: time.optional().describe('Of a job that is over: from then on it is not found.'),
+    poll_after_ms: pollAfter,
     version: z.int(),
     attempts: z.array(attempt),
     usage: usage.optional(),
@@ -78,7 +90,11 @@ export const jobView = z
   .openapi('Job');
 
 export const submitted = z
-  .object({ success, job_id: jobId, status, message: z.string(), job_type: z.string(), created_at: time, model, urls })
+  .object({
+    ...{ success, job_id: jobId, status, message: z.string(), job_type: z.string(), created_at: time, model },
+    ...own,
+    ...{ poll_after_ms: pollAfter, urls },
+  })
   .openapi('Submitted');
 
 export const resultView = z
@@ -91,11 +107,15 @@ export const resultView = z
     processing_time: z.number().optional(),
     model,
     question_id: z.string().optional(),
+    ...own,
   })
   .openapi('JobResult');
 
 export const jobList = z
-  .object({ success, jobs: z.array(jobView), limit: z.int(), offset: z.int() })
+  .object({
+    ...{ success, jobs: z.array(jobView), limit: z.int(), offset: z.int() },
+    next_cursor: z.string().optional().describe('Where the next page begins; absent on the last one.'),
+  })
   .openapi('JobList');
 
 export const modelList = z
@@ -132,6 +152,7 @@ export const trainerAnalysisBody = fields({
   model_id: modelId,
   question_id: questionId.optional(),
   ...clocks,
+  ...extras,
   ...trainerQuestionInput.shape,
 });
 

@@ -1,7 +1,10 @@
 /** A job in the words of `/api/llm`. A field that is `undefined` here is absent from the JSON. */
+import type { Seen } from '../../shared/core/access.ts';
 import { billingOf } from '../../shared/core/billing.ts';
 import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/core/job.ts';
 import { limitsOf } from '../../shared/core/limits.ts';
+import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
+import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 
 /** `2025-01-18T10:15:30Z`, as seed 000 writes times. */
 export function toTime(ms: number): string {
@@ -15,7 +18,12 @@ function optionalTime(ms: number | undefined): string | undefined {
 /** The paths at which a job is read, and ended. */
 export function renderUrls(job: Job) {
   const path = `/api/llm/jobs/${job.id}`;
-  return { status: `${path}/status/`, result: `${path}/result/`, cancel: `${path}/cancel/` };
+  return {
+    status: `${path}/status/`,
+    result: `${path}/result/`,
+    stream: `${path}/stream/`,
+    cancel: `${path}/cancel/`,
+  };
 }
 
 /** The model as every view shows it. */
@@ -24,7 +32,7 @@ export function renderModel({ model }: Job) {
 }
 
 /** The status view at this instant: what the seed shows, then what we add. */
-export function renderJob(job: Job, nowMs: number) {
+export function renderJob({ job, nowMs }: Seen) {
   const usage = totalUsage(job);
   const waitsUntil = waitingUntil(job, nowMs);
   return {
@@ -42,18 +50,27 @@ export function renderJob(job: Job, nowMs: number) {
     error_code: job.error?.code,
     model: renderModel(job),
     question_id: job.questionId,
-    progress: progressOf(job),
+    ...renderOwn(job),
+    progress: progressOf(job, nowMs),
     stage: waitsUntil === undefined ? job.stage : 'waiting',
     message: waitsUntil === undefined ? messageOf(job) : waitingMessage(job),
     next_attempt_at: optionalTime(waitsUntil),
     cancel_requested_at: isTerminal(job.state) ? undefined : optionalTime(job.cancelRequestedAt),
     billing: isTerminal(job.state) ? billingOf(job) : undefined,
     ...renderLimits(job),
+    ttl_seconds: (job.retentionMs ?? DEFAULT_RETENTION_MS) / 1_000,
+    expires_at: optionalTime(job.expiresAt),
+    poll_after_ms: pollAfterMs(job, nowMs),
     version: job.version,
     attempts: job.attempts.map(renderAttempt),
     usage: usage && renderUsage(usage),
     urls: renderUrls(job),
   };
+}
+
+/** What the submitter said of the job. */
+export function renderOwn({ tags, metadata, batchId, stream }: Job) {
+  return { tags, metadata, batch_id: batchId, stream };
 }
 
 /** Seconds from the first claim to the end. */
@@ -82,11 +99,6 @@ function renderLimits(job: Job) {
     attempt_timeout: attemptTimeoutMs / 1_000,
     idle_timeout: idleTimeoutMs / 1_000,
   };
-}
-
-function progressOf(job: Job): number {
-  if (isTerminal(job.state)) return 100;
-  return job.state === 'pending' ? 0 : 10;
 }
 
 function messageOf(job: Job): string {

@@ -4,7 +4,8 @@ import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
 import type { Job, Json } from '../../shared/core/job.ts';
-import type { Submission } from '../../shared/core/service.ts';
+import { pollAfterMs } from '../../shared/core/progress.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
@@ -12,12 +13,13 @@ import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
 import {
   envelopeIssues,
   publishedSubmissionSchema,
+  toExtras,
   toLimits,
   toSubmission,
 } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import * as routes from './llm-jobs-routes.ts';
-import { processingTime, renderJob, renderModel, renderUrls, toTime } from './llm-jobs-view.ts';
+import { processingTime, renderJob, renderModel, renderOwn, renderUrls, toTime } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const PUBLISHED_SCHEMA = {
@@ -46,14 +48,14 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
   );
 
   app.openapi(routes.trainerRoute, (context) => {
-    const { model_id, question_id, start_within, timeout, attempt_timeout, idle_timeout, ...input } =
-      context.req.valid('json');
+    const { model_id, question_id, full_input, system_message, ...more } = context.req.valid('json');
     return submit(context, {
       jobType: trainerQuestionAnalysis.name,
       model: model_id,
-      input: input as Json,
+      input: { full_input, ...(system_message === undefined ? {} : { system_message }) },
       questionId: question_id,
-      limits: toLimits({ start_within, timeout, attempt_timeout, idle_timeout }),
+      limits: toLimits(more),
+      ...toExtras(more),
       idempotencyKey: keyOf(context),
     });
   });
@@ -74,8 +76,8 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
   );
 
   app.openapi(routes.cancelRoute, async (context) => {
-    const job = await service.cancel(context.get('principal'), context.req.valid('param').job_id);
-    return context.json(renderJob(job, Date.now()), 200);
+    const seen = await service.cancel(context.get('principal'), context.req.valid('param').job_id);
+    return context.json(renderJob(seen), 200);
   });
 }
 
@@ -85,21 +87,20 @@ function keyOf(context: Context<HttpEnv>): string | undefined {
 
 function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
   app.openapi(routes.statusRoute, async (context) => {
-    const job = await service.get(context.get('principal'), context.req.valid('param').job_id);
-    return context.json(renderJob(job, Date.now()), 200);
+    const seen = await service.read(context.get('principal'), context.req.valid('param').job_id);
+    return context.json(renderJob(seen), 200);
   });
 
   app.openapi(routes.resultRoute, async (context) => {
-    const job = await service.get(context.get('principal'), context.req.valid('param').job_id);
+    const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id);
     if (job.state !== 'completed') throw notComplete(job);
     return context.json(renderResult(job), 200);
   });
 
   app.openapi(routes.listRoute, async (context) => {
     const { status, job_type, limit, offset } = context.req.valid('query');
-    const nowMs = Date.now();
-    const jobs = await service.list(context.get('principal'), { state: status, jobType: job_type, limit, offset });
-    return context.json({ success: true as const, jobs: jobs.map((job) => renderJob(job, nowMs)), limit, offset }, 200);
+    const { jobs } = await service.list(context.get('principal'), { state: status, jobType: job_type, limit, offset });
+    return context.json({ success: true as const, jobs: jobs.map(renderJob), limit, offset }, 200);
   });
 
   app.openapi(routes.messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));
@@ -134,6 +135,8 @@ function renderSubmitted(job: Job) {
     job_type: job.jobType,
     created_at: toTime(job.createdAt),
     model: renderModel(job),
+    ...renderOwn(job),
+    poll_after_ms: pollAfterMs(job, job.createdAt),
     urls: renderUrls(job),
   };
 }
@@ -148,6 +151,7 @@ function renderResult(job: Job) {
     processing_time: processingTime(job),
     model: renderModel(job),
     question_id: job.questionId,
+    ...renderOwn(job),
   };
 }
 

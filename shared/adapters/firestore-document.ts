@@ -1,11 +1,13 @@
 /**
  * A job as a Firestore document and back, in the shape of the wire (`google.firestore.v1.Value`), for the low-level
- * client knows no other. Fields whose name ends in `At` are timestamps. `input` and `result` are JSON text: Firestore
- * takes no arrays within arrays and no more than 20 levels, and text need not be indexed.
+ * client knows no other. Fields whose name ends in `At` are timestamps. `input`, `result` and `metadata` are JSON text:
+ * Firestore takes no arrays within arrays, no more than 20 levels and not every name, and text need not be indexed.
  *
  * @see https://firebase.google.com/docs/firestore/reference/rest/v1/Value
  */
+import type { DocumentSnapshot, Timestamp as SnapshotTime } from '@google-cloud/firestore';
 import type { Job, Json } from '../core/job.ts';
+import type { StoredJob } from '../core/ports.ts';
 
 export type Timestamp = { seconds?: number | string | { toString(): string } | null; nanos?: number | null };
 export type Value = {
@@ -16,11 +18,12 @@ export type Value = {
   stringValue?: string | null;
   timestampValue?: Timestamp | null;
   arrayValue?: { values?: Value[] | null } | null;
+  referenceValue?: string | null;
   mapValue?: { fields?: Record<string, Value> | null } | null;
 };
 export type Fields = Record<string, Value>;
 
-const JSON_FIELDS: ReadonlySet<string> = new Set(['input', 'result']);
+const JSON_FIELDS: ReadonlySet<string> = new Set(['input', 'result', 'metadata']);
 
 /** Top-level fields of a document; those that are `undefined` are left out. */
 export function toFields(document: Record<string, unknown>): Fields {
@@ -36,6 +39,29 @@ export function toFields(document: Record<string, unknown>): Fields {
 export function fromFields(fields: Fields): Job {
   const { input: _, ...rest } = fields;
   return Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, fromField(name, value)])) as Job;
+}
+
+/** The job in what a listener of the high-level client brings. */
+export function fromSnapshot(snapshot: DocumentSnapshot): StoredJob {
+  const { input: _, ...fields } = snapshot.data() ?? {};
+  return {
+    job: fromData('', fields) as Job,
+    revision: revisionOf(snapshot.updateTime),
+    readAtMs: snapshot.readTime.toMillis(),
+    storedAtMs: snapshot.createTime?.toMillis() ?? 0,
+  };
+}
+
+function revisionOf(time: SnapshotTime | undefined): string {
+  return `${time?.seconds ?? 0}.${time?.nanoseconds ?? 0}`;
+}
+
+function fromData(name: string, value: unknown): unknown {
+  if (JSON_FIELDS.has(name)) return JSON.parse(value as string);
+  if (Array.isArray(value)) return value.map((item) => fromData('', item));
+  if (value === null || typeof value !== 'object') return value;
+  if ('toMillis' in value) return (value as SnapshotTime).toMillis();
+  return Object.fromEntries(Object.entries(value).map(([field, item]) => [field, fromData(field, item)]));
 }
 
 /** The input in a document. */

@@ -1,6 +1,6 @@
 /** The queries of the job store as `StructuredQuery`s. Each needs a composite index that starts with tenant or wakeShard. */
-import type { Job } from '../core/job.ts';
-import type { JobQuery } from '../core/ports.ts';
+import { isTerminal, type Job, type JobState } from '../core/job.ts';
+import type { BatchQuery, JobQuery } from '../core/ports.ts';
 import { toFields, type Value } from './firestore-document.ts';
 
 /** Every field of a job; not the input, which may be large and is read by workers alone. */
@@ -32,45 +32,74 @@ export const JOB_FIELDS = Object.keys({
     token: 1,
     sequence: 1,
   },
+  ...{ tags: 1, metadata: 1, batchId: 1, stream: 1, usualMs: 1 },
+  ...{ retentionMs: 1, expiresAt: 1, deleteAt: 1, deletedAt: 1 },
   ...{ failures: 1, refusals: 1, losses: 1, holder: 1, cancelFor: 1 },
   ...{ leaseExpiresAt: 1, wakeAt: 1, wakeShard: 1, rings: 1, schemaVersion: 1 },
 } satisfies Record<keyof Job, 1>);
 const SELECT_JOB = { fields: JOB_FIELDS.map((fieldPath) => ({ fieldPath })) };
 const FROM_JOBS = [{ collectionId: 'jobs' }];
 
-/** A page of jobs, newest first. */
-export function listQuery({ tenant, user, state, jobType, limit, offset }: JobQuery) {
-  const equal = (name: string, value: string | undefined) =>
-    value === undefined ? [] : [compare(name, 'EQUAL', { stringValue: value })];
+/** A page of jobs, newest first. `root` is what the names of documents begin with. */
+export function listQuery(query: JobQuery, root: string) {
+  const { tenant, after, createdAfter, createdBefore, limit, offset } = query;
+  const since = createdAfter === undefined ? [] : [compare('createdAt', 'GREATER_THAN', instant(createdAfter))];
+  const until = createdBefore === undefined ? [] : [compare('createdAt', 'LESS_THAN', instant(createdBefore))];
+  const name = `${root}/jobs/${tenant}~${after?.id}`;
   return {
     select: SELECT_JOB,
     from: FROM_JOBS,
     where: all([
-      ...equal('tenant', tenant),
-      ...equal('user', user),
-      ...equal('state', state),
-      ...equal('jobType', jobType),
+      equal('tenant', tenant),
+      ...equalIfGiven('user', query.user),
+      ...equalIfGiven('state', query.state),
+      ...equalIfGiven('jobType', query.jobType),
+      ...equalIfGiven('model.id', query.modelId),
+      ...equalIfGiven('questionId', query.questionId),
+      ...equalIfGiven('batchId', query.batchId),
+      ...(query.tag === undefined ? [] : [compare('tags', 'ARRAY_CONTAINS', { stringValue: query.tag })]),
+      ...since,
+      ...until,
     ]),
     orderBy: [descending('createdAt'), descending('__name__')],
+    ...(after ? { startAt: { values: [instant(after.createdAt), { referenceValue: name }], before: false } } : {}),
     limit: { value: limit },
     offset,
   };
 }
 
+/** The jobs of a batch in one state; of those that are over, the ones that have not expired. */
+export function countQuery({ tenant, user, batchId }: BatchQuery, state: JobState, nowMs: number) {
+  const kept = isTerminal(state) ? [compare('expiresAt', 'GREATER_THAN', instant(nowMs))] : [];
+  const owned = [equal('tenant', tenant), ...equalIfGiven('user', user)];
+  return { from: FROM_JOBS, where: all([...owned, equal('batchId', batchId), equal('state', state), ...kept]) };
+}
+
 /** The jobs whose time has come, the longest due first. */
 export function dueQuery(nowMs: number, limit: number, wakeShards: number) {
   const shards = Array.from({ length: wakeShards }, (_, shard): Value => ({ integerValue: shard }));
-  const now = toFields({ nowAt: nowMs }).nowAt as Value;
   return {
     select: SELECT_JOB,
     from: FROM_JOBS,
     where: all([
       compare('wakeShard', 'IN', { arrayValue: { values: shards } }),
-      compare('wakeAt', 'LESS_THAN_OR_EQUAL', now),
+      compare('wakeAt', 'LESS_THAN_OR_EQUAL', instant(nowMs)),
     ]),
     orderBy: [{ field: { fieldPath: 'wakeAt' }, direction: 'ASCENDING' }],
     limit: { value: limit },
   };
+}
+
+function equal(fieldPath: string, value: string) {
+  return compare(fieldPath, 'EQUAL', { stringValue: value });
+}
+
+function equalIfGiven(fieldPath: string, value: string | undefined) {
+  return value === undefined ? [] : [equal(fieldPath, value)];
+}
+
+function instant(ms: number): Value {
+  return toFields({ thenAt: ms }).thenAt as Value;
 }
 
 function compare(fieldPath: string, op: string, value: Value) {

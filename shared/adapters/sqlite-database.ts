@@ -3,6 +3,7 @@
  * have a live lease in it, which is what lets a restart take over every lease at once.
  */
 import Database from 'libsql';
+import { ServiceError } from '../core/errors.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS jobs (
@@ -13,6 +14,18 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS jobs_by_user ON jobs (tenant, user, created_at DESC, id DESC);
   CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (tenant, created_at DESC, id DESC);
   CREATE INDEX IF NOT EXISTS jobs_due ON jobs (wake_at) WHERE wake_at IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS jobs_by_batch ON jobs (tenant, job ->> '$.batchId', created_at DESC, id DESC);
+  CREATE INDEX IF NOT EXISTS jobs_old ON jobs (job ->> '$.deleteAt') WHERE job ->> '$.deleteAt' IS NOT NULL;
+
+  CREATE TABLE IF NOT EXISTS chunks (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, attempt INTEGER NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL,
+    delete_at INTEGER NOT NULL, PRIMARY KEY (tenant, id, attempt, n)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS chunks_old ON chunks (delete_at);
+  CREATE TABLE IF NOT EXISTS estimates (
+    tenant TEXT NOT NULL, job_type TEXT NOT NULL, model_id TEXT NOT NULL, usual_ms INTEGER NOT NULL,
+    jobs INTEGER NOT NULL, PRIMARY KEY (tenant, job_type, model_id)
+  ) WITHOUT ROWID;
 
   CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, published_at INTEGER NOT NULL,
@@ -56,4 +69,15 @@ function cannotOpen(path: string, cause: unknown): Error {
   return new Error(`${path} cannot be opened (${reason}). Set DATABASE_URL to a file in a folder that exists.`, {
     cause,
   });
+}
+
+/** A method of a port from its synchronous body: a full disk or a broken file is a store that gave no answer. */
+export function answered<A extends unknown[], T>(body: (...values: A) => T): (...values: A) => Promise<T> {
+  return async (...values) => {
+    try {
+      return body(...values);
+    } catch (cause) {
+      throw new ServiceError('store_unavailable', 'The store gave no answer.', { cause, retryAfterMs: 1_000 });
+    }
+  };
 }

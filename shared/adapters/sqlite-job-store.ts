@@ -3,9 +3,9 @@
  * method is one statement or one transaction that nothing can interrupt.
  */
 import type Database from 'libsql';
-import { ServiceError } from '../core/errors.ts';
-import { applyChanges, type Job, type JobKey, type Json } from '../core/job.ts';
-import type { Clock, JobStore, StoredJob } from '../core/ports.ts';
+import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json } from '../core/job.ts';
+import type { Clock, JobQuery, JobStore, StoredJob } from '../core/ports.ts';
+import { answered } from './sqlite-database.ts';
 
 type Row = { revision: number; job: string; input?: string };
 
@@ -15,6 +15,8 @@ export type SqliteJobStore = JobStore & {
    * those leases is dead. Answers how many there were.
    */
   endAllLeases(): number;
+  /** Removes documents that may go by now, as Firestore does by itself. */
+  purge(nowMs: number): void;
 };
 
 export function sqliteJobStore(database: Database.Database, clock: Clock): SqliteJobStore {
@@ -33,7 +35,13 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   const selectProcessing = database.prepare(
     "SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND state = 'processing'",
   );
+  const eraseInput = database.prepare("UPDATE jobs SET input = 'null' WHERE tenant = ? AND id = ?");
+  const removeOld = database.prepare(
+    "DELETE FROM jobs WHERE job ->> '$.deleteAt' IS NOT NULL AND job ->> '$.deleteAt' <= ?",
+  );
   const watchers = new Map<string, (key: JobKey) => void>();
+  const readers = new Map<string, Set<(found: StoredJob | undefined) => void>>();
+  const nameOf = ({ tenant, id }: JobKey) => `${tenant}~${id}`;
 
   function toStored(row: Row): StoredJob {
     const job = JSON.parse(row.job) as Job;
@@ -46,10 +54,24 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     if (watchers.has(cancelFor)) clock.setTimer(() => watchers.get(cancelFor)?.({ tenant, id }), 0);
   }
 
+  function tellReaders(key: JobKey): void {
+    const all = readers.get(nameOf(key));
+    if (!all) return;
+    const tell = () => {
+      if (all.size === 0) return;
+      const row = select.get(key.tenant, key.id) as Row | undefined;
+      const found = row && toStored(row);
+      for (const onJob of all) onJob(found);
+    };
+    clock.setTimer(tell, 0);
+  }
+
   function save(next: Job, revision: number): boolean {
     const job = JSON.stringify(next);
     const { state, wakeAt, tenant, id } = next;
-    return write.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
+    const isSaved = write.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
+    if (isSaved) tellReaders({ tenant, id });
+    return isSaved;
   }
 
   return {
@@ -70,24 +92,42 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       return row && { ...toStored(row), input: JSON.parse(row.input) as Json };
     }),
 
-    update: answered(({ tenant, id }, revision, changes) => {
+    getMany: answered((keys) =>
+      keys.map(({ tenant, id }) => {
+        const row = select.get(tenant, id) as Row | undefined;
+        return row && toStored(row);
+      }),
+    ),
+
+    update: answered(({ tenant, id }, revision, changes, { dropInput = false } = {}) => {
       const row = select.get(tenant, id) as Row | undefined;
       if (!row) return { refused: 'missing' };
       const next = applyChanges(JSON.parse(row.job) as Job, changes);
       if (String(row.revision) !== revision || !save(next, row.revision)) return { refused: 'changed' };
+      if (dropInput) eraseInput.run(tenant, id);
       tellWatcher(next);
       return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
     }),
 
-    list: answered(({ tenant, user, state, jobType, limit, offset }) => {
-      const filters = Object.entries({ tenant, user, state, job_type: jobType }).filter(
-        ([, value]) => value !== undefined,
-      );
-      const where = filters.map(([column]) => `${column} = ?`).join(' AND ');
+    list: answered((query) => {
+      const { where, values } = whereOf(query);
       const rows = database
         .prepare(`SELECT revision, job FROM jobs WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?`)
-        .all(...filters.map(([, value]) => value), limit, offset) as Row[];
-      return rows.map((row) => toStored(row).job);
+        .all(...values, query.limit, query.offset) as Row[];
+      return rows.map(toStored);
+    }),
+
+    countByState: answered(({ tenant, user, batchId }, nowMs) => {
+      const { where, values } = whereOf({ tenant, user, batchId });
+      const notExpired = "(job ->> '$.expiresAt' IS NULL OR job ->> '$.expiresAt' > ?)";
+      const rows = database
+        .prepare(`SELECT state, count(*) AS jobs FROM jobs WHERE ${where} AND ${notExpired} GROUP BY state`)
+        .all(...values, nowMs) as { state: JobState; jobs: number }[];
+      const counted = new Map(rows.map(({ state, jobs }) => [state, jobs]));
+      return Object.fromEntries(JOB_STATES.map((state) => [state, counted.get(state) ?? 0])) as Record<
+        JobState,
+        number
+      >;
     }),
 
     due: answered((nowMs, limit) => (selectDue.all(nowMs, limit) as Row[]).map(toStored)),
@@ -96,6 +136,18 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       watchers.set(instance, onCancel);
       return () => watchers.delete(instance);
     },
+
+    watch(key, onJob) {
+      const all = readers.get(nameOf(key)) ?? new Set();
+      readers.set(nameOf(key), all.add(onJob));
+      tellReaders(key);
+      return () => {
+        all.delete(onJob);
+        if (all.size === 0) readers.delete(nameOf(key));
+      };
+    },
+
+    purge: (nowMs) => void removeOld.run(nowMs),
 
     endAllLeases() {
       const endLeases = database.transaction(() => {
@@ -111,13 +163,25 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   };
 }
 
-/** A method of the port from its synchronous body: a full disk or a broken file is a store that gave no answer. */
-function answered<A extends unknown[], T>(body: (...values: A) => T): (...values: A) => Promise<T> {
-  return async (...values) => {
-    try {
-      return body(...values);
-    } catch (cause) {
-      throw new ServiceError('store_unavailable', 'The store gave no answer.', { cause, retryAfterMs: 1_000 });
-    }
+/** The filters of a query as SQL. */
+function whereOf(query: Partial<JobQuery>): { where: string; values: (string | number)[] } {
+  const { tenant, user, state, jobType, modelId, questionId, batchId, tag, createdAfter, createdBefore, after } = query;
+  const filters: [sql: string, ...values: (string | number | undefined)[]][] = [
+    ['tenant = ?', tenant],
+    ['user = ?', user],
+    ['state = ?', state],
+    ['job_type = ?', jobType],
+    ["job ->> '$.model.id' = ?", modelId],
+    ["job ->> '$.questionId' = ?", questionId],
+    ["job ->> '$.batchId' = ?", batchId],
+    ["EXISTS (SELECT 1 FROM json_each(job, '$.tags') WHERE value = ?)", tag],
+    ['created_at > ?', createdAfter],
+    ['created_at < ?', createdBefore],
+    ['(created_at, id) < (?, ?)', after?.createdAt, after?.id],
+  ];
+  const given = filters.filter(([, value]) => value !== undefined);
+  return {
+    where: given.map(([sql]) => sql).join(' AND '),
+    values: given.flatMap(([, ...values]) => values as (string | number)[]),
   };
 }

@@ -19,13 +19,14 @@ export type AttemptResult =
 /** The largest result, as UTF-8 bytes of its JSON, that is stored. */
 export const RESULT_BYTES_MOST = 256 * 1024;
 
-/** Makes one call and reads its answer, unless `stop` is aborted. Never throws. */
+/** Makes one call and reads its answer, unless `stop` is aborted; `onText` hears it as it comes. Never throws. */
 export async function attempt(
   { providerFor, clock, log }: AttemptOptions,
   jobType: JobType,
   job: Job,
   input: Json,
   stop: AbortSignal,
+  onText?: (text: string) => void,
 ): Promise<AttemptResult> {
   const facts: CallFacts = { notMade: true };
   const timers = attemptTimers(clock, limitsOf(job));
@@ -36,7 +37,7 @@ export async function attempt(
     signal.throwIfAborted();
     facts.notMade = undefined;
     const parts = untilAborted(provider.generate(request, { signal }), signal);
-    const text = await collect(parts, facts, timers.restartIdle);
+    const text = await collect(parts, facts, timers.restartIdle, onText);
     return { ended: 'answered', result: jobType.toResult(text, input), facts };
   } catch (error) {
     if (stop.aborted) return { ended: 'stopped', reason: known(stop.reason), facts };
@@ -79,7 +80,12 @@ function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: Limits
  * Reads the answer up to its `finish` part, noting what is known of the call as it comes, so that a failed one keeps its
  * usage. What comes after the end is not waited for: servers exist that leave the connection open.
  */
-async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, onPart: () => void): Promise<string> {
+async function collect(
+  parts: AsyncIterable<LlmPart>,
+  facts: CallFacts,
+  onPart: () => void,
+  onText: (text: string) => void = () => {},
+): Promise<string> {
   const texts: string[] = [];
   let bytes = 0;
   for await (const part of parts) {
@@ -94,6 +100,7 @@ async function collect(parts: AsyncIterable<LlmPart>, facts: CallFacts, onPart: 
         bytes += jsonBytes(part.text) - QUOTES;
         if (bytes > RESULT_BYTES_MOST) throw tooLarge();
         texts.push(part.text);
+        onText(part.text);
         break;
       case 'usage':
         facts.usage = countable(part.usage) ?? facts.usage;

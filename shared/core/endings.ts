@@ -1,9 +1,10 @@
 /** How jobs end: by their holder, by a cancel, by time. Pure. */
 import { endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
 import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
-import type { Job, JobChanges, JobError } from './job.ts';
+import { isTerminal, type Job, type JobChanges, type JobError } from './job.ts';
 import { CANCEL_GRACE_MS, isLeaseAlive, UNHELD } from './leases.ts';
 import { limitsOf } from './limits.ts';
+import { keptUntil } from './retention.ts';
 
 /** The holder ends its job. One that meets a cancel ends it `cancelled`, whatever it brings: the cancel came first. */
 export function finish(job: Job, { nowMs, outcome }: EventOf<'finish'>): Decision {
@@ -24,6 +25,15 @@ export function cancel(job: Job, { nowMs }: EventOf<'cancel'>): Decision {
   return { changes: { version: job.version + 1, cancelRequestedAt: nowMs, cancelFor: job.holder, wakeAt } };
 }
 
+/** Nothing of the job is left to read; one that is not over is cancelled, too. What was used stays. */
+export function erase(job: Job, event: EventOf<'delete'>): Decision {
+  if (job.deletedAt !== undefined) return { refused: 'done' };
+  const ended = isTerminal(job.state) ? undefined : cancel(job, { ...event, type: 'cancel' }).changes;
+  const error = job.error && { code: job.error.code, message: 'Deleted' };
+  const payloads = { result: undefined, error, questionId: undefined, tags: undefined, metadata: undefined };
+  return { changes: { version: job.version + 1, ...ended, ...payloads, batchId: undefined, deletedAt: event.nowMs } };
+}
+
 /** A job that nobody holds, or whose holder does not answer, is over. */
 export function endUnheld(job: Job, nowMs: number, state: 'failed' | 'cancelled', error?: JobError): JobChanges {
   const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
@@ -35,15 +45,16 @@ function finished(
   nowMs: number,
   state: FinishOutcome['state'],
   errorCode: string | undefined,
-  { usage, providerRequestId, finishReason, notMade }: CallFacts,
+  { usage, providerRequestId, finishReason, notMade, chunks }: CallFacts,
 ): JobChanges {
-  const end = { outcome: state, errorCode, usage, providerRequestId, finishReason, notMade };
+  const end = { outcome: state, errorCode, usage, providerRequestId, finishReason, notMade, chunks };
   return { ...nothingLeft(job, nowMs), attempts: endAttempt(job, nowMs, end), state };
 }
 
 function nothingLeft(job: Job, nowMs: number): JobChanges {
   const gone = { stage: undefined, nextAttemptAt: undefined, cancelFor: undefined };
-  return { ...UNHELD, ...gone, wakeAt: null, completedAt: nowMs, version: job.version + 1 };
+  const kept = keptUntil(job, nowMs);
+  return { ...UNHELD, ...gone, ...kept, wakeAt: null, completedAt: nowMs, version: job.version + 1 };
 }
 
 /** Why time ended a job, for its user. */

@@ -8,6 +8,8 @@ export type CallFacts = {
   finishReason?: string | undefined;
   /** The call was recorded, and then not made after all. */
   notMade?: true | undefined;
+  /** How many chunks of its answer were written. */
+  chunks?: number | undefined;
 };
 
 /** How an attempt ended. */
@@ -47,6 +49,8 @@ export type JobEvent =
   | ({ type: 'finish'; outcome: FinishOutcome } & ByHolder)
   /** Somebody asks for the end. */
   | ({ type: 'cancel' } & Now)
+  /** Somebody asks for the end, and for nothing to be left to read. */
+  | ({ type: 'delete' } & Now)
   /** Somebody who holds nothing looks: the job is ended, or has to be rung. `random` is between 0 and 1. */
   | ({ type: 'wake'; random: number } & NowAndBirth);
 

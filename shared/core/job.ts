@@ -10,6 +10,8 @@
  * - **call**: one request to an LLM provider. No call starts before a write that records it.
  * - **fence**: a write that the store refuses unless the document is as its writer last saw it.
  * - **hand back**: a holder gives its lease up before the job is over, naming when the next attempt may start.
+ * - **chunk**: a piece of an attempt's answer, kept beside a job that was submitted to be streamed.
+ * - **cursor**: where a reader stands: in a stream of events, or in a list.
  * - **ring**: to publish a job's doorbell (again). **sweep**: to look for jobs whose time has come.
  *
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
@@ -82,6 +84,8 @@ export type Attempt = {
   providerRequestId?: string | undefined;
   finishReason?: string | undefined;
   usage?: Usage | undefined;
+  /** How many chunks of its answer were written; known when it ended, unless it was lost. */
+  chunks?: number | undefined;
 };
 
 /** At most this many attempt records are kept, the latest ones. */
@@ -121,6 +125,15 @@ export type Job = {
   startedAt?: number | undefined;
   completedAt?: number | undefined;
   questionId?: string | undefined;
+  /** The caller's own words, shown again in every view; jobs can be listed by a tag. */
+  tags?: string[] | undefined;
+  metadata?: { [name: string]: string } | undefined;
+  /** Of the batch that it was submitted in. */
+  batchId?: string | undefined;
+  /** Its answer is kept in chunks as it comes, for readers who stream it. */
+  stream?: boolean | undefined;
+  /** How long jobs of this type and model usually took when it was submitted; absent: not known. */
+  usualMs?: number | undefined;
   /** Of what was submitted: a repeat under the same id is recognised by it. */
   fingerprint: string;
   /** The `X-Request-ID` of the submit. */
@@ -135,6 +148,14 @@ export type Job = {
   limits?: Limits | undefined;
   result?: Json | undefined;
   error?: JobError | undefined;
+  /** How long readers see the job after its end; absent in documents of older versions: the default. */
+  retentionMs?: number | undefined;
+  /** From then on readers do not find the job; known when it is over. */
+  expiresAt?: number | undefined;
+  /** From then on the document itself may go. */
+  deleteAt?: number | undefined;
+  /** Somebody deleted the job: readers do not find it, and its payloads are gone. What was used is kept. */
+  deletedAt?: number | undefined;
   attempts: Attempt[];
   /** How many attempts failed and count against the retry policy; absent: none. */
   failures?: number | undefined;

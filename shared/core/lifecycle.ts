@@ -2,7 +2,7 @@
  * The life of a job as one pure table: every state × every event. What the table does not allow is a typed refusal.
  * Nothing here knows a store, a clock or a queue: the instant is part of the event, the answer is the fields to change.
  */
-import { cancel, finish } from './endings.ts';
+import { cancel, erase, finish } from './endings.ts';
 import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
 import type { Job, JobState } from './job.ts';
 import { handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
@@ -20,6 +20,7 @@ const over: Row = {
   'hand-back': refuse('done'),
   finish: refuse('done'),
   cancel: refuse('done'),
+  delete: erase,
   wake: refuse('done'),
 };
 
@@ -31,6 +32,7 @@ const table: { [S in JobState]: Row } = {
     'hand-back': refuse('not-leased'),
     finish: refuse('not-leased'),
     cancel,
+    delete: erase,
     wake,
   },
   processing: {
@@ -45,6 +47,7 @@ const table: { [S in JobState]: Row } = {
     // An unrenewed lease that nobody took may still finish: the answer is paid for.
     finish: (job, event) => (job.token === event.token ? finish(job, event) : { refused: 'lease-lost' }),
     cancel,
+    delete: erase,
     wake,
   },
   completed: over,

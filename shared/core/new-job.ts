@@ -1,11 +1,10 @@
 /** How a job's document begins: under which id, and with which fields. */
+import type { Principal } from './access.ts';
 import type { ServiceError } from './errors.ts';
 import { derivedId, isClientJobId } from './ids.ts';
 import type { Job, JobModel } from './job.ts';
 import type { Clock } from './ports.ts';
-
-/** Who asks. `admin` in `scopes` sees the whole tenant; everyone else their own jobs. */
-export type Principal = { tenant: string; user: string; scopes: readonly string[] };
+import { keptUntil } from './retention.ts';
 
 /** What makes a repeat of a submission the same job. Without any, each submission is a new one. */
 export type SubmissionIdentity = {
@@ -13,6 +12,8 @@ export type SubmissionIdentity = {
   jobId?: string | undefined;
   /** … or a key from which the id is derived, together with tenant and user, … */
   idempotencyKey?: string | undefined;
+  /** … or its place in a batch that was submitted with a key, … */
+  batchItem?: { key: string; index: number } | undefined;
   /** … or the Pub/Sub message that brought it. */
   messageId?: string | undefined;
 };
@@ -57,11 +58,12 @@ export function newJob(
 /** The id that a submission asks for: its own, one derived from what names it, or a new one. */
 export async function jobIdOf(
   { tenant, user }: Principal,
-  { jobId, idempotencyKey, messageId }: SubmissionIdentity,
+  { jobId, idempotencyKey, batchItem, messageId }: SubmissionIdentity,
   newId: () => string,
 ): Promise<string> {
   if (jobId !== undefined) return jobId;
   if (idempotencyKey !== undefined) return derivedId('idempotency-key', tenant, user, idempotencyKey);
+  if (batchItem) return derivedId('batch-item', tenant, user, batchItem.key, String(batchItem.index));
   return messageId === undefined ? newId() : derivedId('message', tenant, user, messageId);
 }
 
@@ -77,7 +79,13 @@ export async function rejectedJob(
   const id = await jobIdOf(principal, { jobId, messageId }, maker.newId);
   const job = newJob(maker, principal, { id, jobType, model: unknownModel(model) });
   const sentence = message.length <= SENTENCE_MOST ? message : `${message.slice(0, SENTENCE_MOST).toWellFormed()}…`;
-  return { ...job, state: 'failed', completedAt: job.createdAt, error: { code, message: sentence } };
+  return {
+    ...job,
+    state: 'failed',
+    completedAt: job.createdAt,
+    ...keptUntil(job, job.createdAt),
+    error: { code, message: sentence },
+  };
 }
 
 /** What a message that is no submission says of itself, as far as it can be used. */

@@ -15,16 +15,32 @@ export type StoredJob = { job: Job; revision: Revision; readAtMs: number; stored
 /** A write that the store acknowledged: the document's new revision and the store's time of the write. */
 export type Written = { revision: Revision; atMs: number };
 
-/** Which jobs a list shows: newest first, then by id. */
+/** A place in a list of jobs. */
+export type JobPosition = Pick<Job, 'createdAt' | 'id'>;
+
+/** Which jobs a list shows: newest first, then by id, the highest first. */
 export type JobQuery = {
   tenant: string;
   /** Only this user's jobs; absent for the whole tenant. */
   user?: string | undefined;
   state?: JobState | undefined;
   jobType?: string | undefined;
+  modelId?: string | undefined;
+  /** Among its tags. */
+  tag?: string | undefined;
+  questionId?: string | undefined;
+  batchId?: string | undefined;
+  /** Created later, or earlier, than these instants. */
+  createdAfter?: number | undefined;
+  createdBefore?: number | undefined;
+  /** Only jobs that come after this place. */
+  after?: JobPosition | undefined;
   limit: number;
   offset: number;
 };
+
+/** The jobs of one batch; of the whole tenant without `user`. */
+export type BatchQuery = { tenant: string; user?: string | undefined; batchId: string };
 
 /**
  * Where jobs live. One document per job, changed by compare-and-set alone.
@@ -42,18 +58,29 @@ export type JobStore = {
   /** As `get`, with the input. */
   getWithInput(key: JobKey): Promise<(StoredJob & { input: Json }) | undefined>;
 
+  /** As `get`, for many jobs at once, in their order. One read each. */
+  getMany(keys: readonly JobKey[]): Promise<(StoredJob | undefined)[]>;
+
   /**
    * Changes top-level fields of a document that is still at `revision`; otherwise changes nothing. Atomic, durable when
-   * it answers. A field set to `undefined` is removed. Throws `result_unstorable` for a value that can never be stored.
+   * it answers. A field set to `undefined` is removed, and the input with `dropInput`. Throws `result_unstorable` for a
+   * value that can never be stored.
    */
   update(
     key: JobKey,
     revision: Revision,
     changes: JobChanges,
+    options?: { dropInput?: boolean },
   ): Promise<{ written: Written } | { refused: 'changed' | 'missing' }>;
 
-  /** A page of jobs, newest first. Sees every job whose creation was acknowledged before the call. */
-  list(query: JobQuery): Promise<Job[]>;
+  /**
+   * A page of jobs, newest first. Sees every job whose creation was acknowledged before the call. Costs a read for each
+   * job that it answers, however far down the list it begins.
+   */
+  list(query: JobQuery): Promise<StoredJob[]>;
+
+  /** How many jobs of a batch there are in each state, without those that expired by `nowMs`. At most a read per state. */
+  countByState(query: BatchQuery, nowMs: number): Promise<Record<JobState, number>>;
 
   /** Up to `limit` jobs whose `wakeAt` is at or before `nowMs`, the longest due first. One read when there is none. */
   due(nowMs: number, limit: number): Promise<StoredJob[]>;
@@ -63,6 +90,44 @@ export type JobStore = {
    * one, or call twice; never throws. The answer ends it.
    */
   watchCancels(instance: string, onCancel: (key: JobKey) => void): () => void;
+
+  /**
+   * Calls back soon with the job as it is, `undefined` when there is none, and within a moment with each newer state;
+   * of several at once only the newest. Best effort: it may fall silent; never throws. The answer ends it.
+   */
+  watch(key: JobKey, onJob: (found: StoredJob | undefined) => void): () => void;
+};
+
+/** A piece of the answer of one attempt: the chunks 1, 2, 3… in a row are its text. Well-formed Unicode. */
+export type Chunk = { attempt: number; n: number; text: string };
+
+/**
+ * Where chunks live, beside their job. Whoever holds the attempt is their only writer. Methods answer within a few
+ * seconds or throw `store_unavailable`.
+ */
+export type ChunkStore = {
+  /** Stores a chunk, which may go from `deleteAt` on. Once more with the same text changes nothing. */
+  put(key: JobKey, chunk: Chunk, deleteAt: number): Promise<void>;
+  /** The chunks of an attempt after the nth, in order. At least one read. */
+  list(key: JobKey, attempt: number, afterN: number): Promise<Chunk[]>;
+  /**
+   * Calls back, within a moment, with each chunk of an attempt after the nth, in order, perhaps twice. Best effort: it
+   * may fall silent; never throws. The answer ends it.
+   */
+  watch(key: JobKey, attempt: number, afterN: number, onChunks: (chunks: Chunk[]) => void): () => void;
+  /** Removes all chunks of a job. */
+  remove(key: JobKey): Promise<void>;
+};
+
+/** Of jobs of one type on one model. */
+export type EstimateKey = { tenant: string; jobType: string; modelId: string };
+/** How long they usually take, from how many jobs that was learned. */
+export type Estimate = { usualMs: number; jobs: number };
+
+/** What was learned of how long jobs take, for all processes. The last one who writes is right. */
+export type EstimateStore = {
+  get(key: EstimateKey): Promise<Estimate | undefined>;
+  put(key: EstimateKey, estimate: Estimate): Promise<void>;
 };
 
 /**
@@ -134,6 +199,8 @@ export type JobType = {
   /** Where a submission names no others. */
   limits: Limits;
   retry: RetryPolicy;
+  /** How long readers see a job after its end, unless it says otherwise. */
+  retentionMs: number;
 };
 
 /** Time as a parameter, so that tests can turn the hands. */

@@ -2,18 +2,23 @@
  * What a worker does with a job that it claimed: call, and call again, until the job is over, or has to be handed back.
  */
 import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
+import { type ChunkWriter, type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
 import { isServiceError, ServiceError } from './errors.ts';
+import type { Estimates } from './estimates.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { type Holder, type HolderOptions, holder } from './holder.ts';
+import type { Job, Json } from './job.ts';
 import { limitsOf } from './limits.ts';
 import { type Clock, type JobQueue, type JobType, sleep } from './ports.ts';
 import { nextTry } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
 
 export type RunOptions = AttemptOptions &
-  HolderOptions & {
+  HolderOptions &
+  ChunkWriterOptions & {
     queue: JobQueue;
+    estimates: Estimates;
     jobTypes: ReadonlyMap<string, JobType>;
     /** Between 0 and 1. */
     random: () => number;
@@ -27,6 +32,9 @@ export type RunOutcome = { finished: FinishOutcome['state'] } | { handedBack: st
  * attempt that could not end by then is left to another delivery.
  */
 const DELIVERY_MS_MOST = 590_000;
+
+/** How long the last chunk of an attempt may take while the store gives no answer: a result is worth waiting for. */
+const CHUNKS_PATIENCE_MS = { answered: 10_000, failed: 1_000, stopped: 1_000 } as const;
 
 /** What the worker adds to a run: it hears of its holder, and says whether it is about to stop. */
 export type RunHooks = { onHeld: (lease: Holder) => void; isStopping: () => boolean };
@@ -47,7 +55,7 @@ export async function runClaimed(
       const type = options.jobTypes.get(jobType);
       lease.check();
       log('info', 'attempt-started', { job_id: id, attempt: n, model: model.model });
-      const result = type ? await attempt(options, type, lease.job(), input, lease.stop) : notInstalled(jobType);
+      const result = type ? await streamed(options, type, lease, input) : notInstalled(jobType);
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
       const outcome = await follow(options, lease, type, result, hasTime);
       if (outcome) return outcome;
@@ -55,6 +63,17 @@ export async function runClaimed(
   } finally {
     lease.close();
   }
+}
+
+/** An attempt; of a job that is streamed, its text is kept in chunks as it comes, all of it before the job may end. */
+async function streamed(options: RunOptions, type: JobType, lease: Holder, input: Json): Promise<AttemptResult> {
+  const job = lease.job();
+  if (!job.stream) return attempt(options, type, job, input, lease.stop);
+  const writer: ChunkWriter = chunkWriter(options, job, job.attempt);
+  const result = await attempt(options, type, job, input, lease.stop, writer.add);
+  const isLost = result.ended === 'stopped' && result.reason.code === 'lease_lost';
+  result.facts.chunks = await writer.end(isLost ? 0 : CHUNKS_PATIENCE_MS[result.ended]);
+  return result;
 }
 
 /** Does what follows an attempt; `undefined` when another one follows under the same lease. */
@@ -119,11 +138,11 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
   const answer = await lease.finish(outcome).catch((error: unknown) => {
     if (!isServiceError(error, 'result_unstorable')) throw error;
     // A finish that can never be stored must not become a loop that pays again.
-    const { usage, providerRequestId, finishReason } = outcome;
-    return lease.finish(failed(error, { usage, providerRequestId, finishReason }));
+    const { usage, providerRequestId, finishReason, chunks } = outcome;
+    return lease.finish(failed(error, { usage, providerRequestId, finishReason, chunks }));
   });
   if (answer !== 'written') return { lost: true };
-  const { id, attempt: n, state, error, startedAt = 0, completedAt = 0 } = lease.job();
+  const { tenant, id, attempt: n, jobType, model, state, error, startedAt = 0, completedAt = 0 } = lease.job();
   options.log('info', 'job-finished', {
     job_id: id,
     attempt: n,
@@ -131,7 +150,19 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
     code: error?.code,
     ms: completedAt - startedAt,
   });
+  if (state === 'completed') {
+    await options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt);
+  }
+  if (lease.job().deletedAt !== undefined) await forgetChunks(options, lease.job());
   return { finished: state as FinishOutcome['state'] };
+}
+
+/** Somebody deleted the job while its text came in; what cannot be removed now goes by itself later. */
+async function forgetChunks({ chunks, log }: RunOptions, job: Job): Promise<void> {
+  if (!job.stream) return;
+  await chunks.remove(job).catch((error: unknown) => {
+    log('warning', 'chunks-unremoved', { job_id: job.id, error: String(error) });
+  });
 }
 
 /**

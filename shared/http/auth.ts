@@ -1,5 +1,5 @@
 /** Who asks: the one seam between a request and a principal. */
-import type { Principal } from '../core/new-job.ts';
+import type { Principal } from '../core/access.ts';
 
 export type Authenticate = (request: Request) => Promise<Principal>;
 

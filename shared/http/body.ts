@@ -2,7 +2,7 @@
 import type { MiddlewareHandler } from 'hono';
 import { invalidRequest, ServiceError } from '../core/errors.ts';
 import type { Json } from '../core/job.ts';
-import { INPUT_BYTES_MOST } from '../core/service.ts';
+import { INPUT_BYTES_MOST } from '../core/submitting.ts';
 import { findUnstorable } from './field-errors.ts';
 
 /** Any input that may be accepted: JSON may write one byte with an escape of six; and room for the fields around it. */

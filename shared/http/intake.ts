@@ -3,12 +3,14 @@
  * and user come from the subscription's configuration, never from the message. It goes through the same validation as a
  * request and is then run in the same delivery. One that cannot be taken in becomes a failed job that can be seen, once.
  */
+
+import type { Principal } from '../core/access.ts';
 import { type FieldError, invalidRequest, isServiceError, type ServiceError } from '../core/errors.ts';
 import { isTenant } from '../core/ids.ts';
 import type { JobKey, Json } from '../core/job.ts';
-import type { Principal } from '../core/new-job.ts';
 import type { Log } from '../core/ports.ts';
-import type { JobService, Submission } from '../core/service.ts';
+import type { JobService } from '../core/service.ts';
+import type { Submission } from '../core/submitting.ts';
 import type { WorkOutcome } from '../core/worker.ts';
 import { findUnstorable } from './field-errors.ts';
 import { decodePush, type PushedMessage, type PushHandler, respondToPush, settled } from './push.ts';

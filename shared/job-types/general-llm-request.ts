@@ -1,6 +1,7 @@
 /** `general_llm_request`: any prompt, as one text, as a conversation, or as a system message with an input. */
 import { z } from 'zod';
 import { DEFAULT_LIMITS } from '../core/limits.ts';
+import { DEFAULT_RETENTION_MS } from '../core/retention.ts';
 import { DEFAULT_RETRY } from '../core/retry.ts';
 import { conversation, fields, message, text } from './fields.ts';
 import { type JobTypeDefinition, textResult } from './job-type.ts';
@@ -29,6 +30,7 @@ export const generalLlmRequest: JobTypeDefinition = {
   inputSchema,
   limits: DEFAULT_LIMITS,
   retry: DEFAULT_RETRY,
+  retentionMs: DEFAULT_RETENTION_MS,
   toRequest(input, { model }) {
     const { prompt, messages, full_input, system_message } = input as z.infer<typeof inputSchema>;
     return { model, messages: messages ?? conversation(system_message, prompt ?? full_input ?? '') };

@@ -1,6 +1,7 @@
 /** `review_colab`: reviews a Google Colab notebook, given whole, or as text under a system message. */
 import { z } from 'zod';
 import { DEFAULT_LIMITS } from '../core/limits.ts';
+import { DEFAULT_RETENTION_MS } from '../core/retention.ts';
 import { DEFAULT_RETRY } from '../core/retry.ts';
 import { conversation, fields, text } from './fields.ts';
 import { type JobTypeDefinition, textResult } from './job-type.ts';
@@ -48,6 +49,7 @@ export const reviewColab: JobTypeDefinition = {
   inputSchema,
   limits: DEFAULT_LIMITS,
   retry: DEFAULT_RETRY,
+  retentionMs: DEFAULT_RETENTION_MS,
 
   toRequest(input, { model }) {
     const { system_message, full_input, instructions, notebook } = input as Input;

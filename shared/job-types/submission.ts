@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { isClientJobId, KEY_RULE, normalizedKey } from '../core/ids.ts';
 import type { Json, Limits } from '../core/job.ts';
 import { LIMIT_RANGES } from '../core/limits.ts';
-import type { Submission } from '../core/service.ts';
+import { RETENTION_RANGE } from '../core/retention.ts';
+import type { Submission, SubmissionExtras } from '../core/submitting.ts';
 import { fields } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
 
@@ -45,7 +46,42 @@ export function toLimits(body: Clocks): Partial<Limits> {
   );
 }
 
-const envelope = { model_id: modelId, question_id: questionId.optional(), ...clocks };
+const TAGS_MOST = 10;
+const PAIRS_MOST = 16;
+const WORD = 'must be 1 to 64 characters';
+const word = z.string().min(1, { error: WORD }).max(64, { error: WORD });
+const [TTL_LEAST, TTL_MOST] = RETENTION_RANGE;
+const TTL = `must be a whole number of seconds from ${TTL_LEAST} to ${TTL_MOST}`;
+
+/** What any submission may say of itself. */
+export const extras = {
+  tags: z
+    .array(word)
+    .max(TAGS_MOST, { error: `must hold at most ${TAGS_MOST} tags` })
+    .describe('Your own words for the job; jobs can be listed by one.')
+    .optional(),
+  metadata: z
+    .record(word, z.string().max(512, { error: 'must have at most 512 characters' }))
+    .refine((pairs) => Object.keys(pairs).length <= PAIRS_MOST, { error: `must hold at most ${PAIRS_MOST} pairs` })
+    .describe('Up to 16 pairs of your own, shown in every view.')
+    .optional(),
+  stream: z.boolean().describe('Keep the answer as it comes, so that it can be streamed while it is made.').optional(),
+  ttl_seconds: z
+    .int({ error: TTL })
+    .min(TTL_LEAST, { error: TTL })
+    .max(TTL_MOST, { error: TTL })
+    .describe('How long the job can be read after its end; 30 days when absent.')
+    .optional(),
+};
+
+type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> };
+
+/** What a body says of itself, as the core takes it. */
+export function toExtras({ tags, metadata, stream, ttl_seconds }: Extras): SubmissionExtras {
+  return { tags, metadata, stream, retentionMs: ttl_seconds === undefined ? undefined : ttl_seconds * 1_000 };
+}
+
+const envelope = { model_id: modelId, question_id: questionId.optional(), ...clocks, ...extras };
 
 function submissionUnion<Shape extends z.ZodRawShape>(more: Shape) {
   const branches = JOB_TYPES.map((type) =>
@@ -101,6 +137,7 @@ export function toSubmission(
     input: body.input_data as Json,
     questionId: body.question_id,
     limits: toLimits(body),
+    ...toExtras(body),
     jobId: body.job_id,
     idempotencyKey: body.idempotency_key === undefined ? undefined : normalizedKey(body.idempotency_key),
   };

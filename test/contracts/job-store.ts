@@ -214,14 +214,14 @@ export function jobStoreContract(name: string, open: OpenStore): void {
       await created({ createdAt: 6_000 });
 
       const ids = async (query: Partial<Parameters<JobStore['list']>[0]>) =>
-        (await store.list({ tenant, limit: 100, offset: 0, ...query })).map((job) => job.id);
+        (await store.list({ tenant, limit: 100, offset: 0, ...query })).map(({ job }) => job.id);
       const mine = [other.id, done.id, ...twins.map((job) => job.id), old.id];
       expect(await ids({ user: 'ada' })).toEqual(mine);
       expect(await ids({})).toEqual([foreign.id, ...mine]);
       expect(await ids({ user: 'ada', state: 'completed' })).toEqual([done.id]);
       expect(await ids({ user: 'ada', jobType: 'trainer_question_analysis' })).toEqual([other.id]);
       expect(await ids({ user: 'ada', jobType: 'trainer_question_analysis', state: 'completed' })).toEqual([]);
-      expect(await store.list({ tenant, user: 'ada', limit: 1, offset: 0 })).toEqual([other]);
+      expect(await store.list({ tenant, user: 'ada', limit: 1, offset: 0 })).toMatchObject([{ job: other }]);
     });
 
     test('pages by offset have no gap and no repeat, though many jobs were created in one millisecond', async () => {
@@ -231,7 +231,7 @@ export function jobStoreContract(name: string, open: OpenStore): void {
       );
       const paged: string[] = [];
       for (let offset = 0; offset < 30; offset += 7) {
-        paged.push(...(await store.list({ tenant, limit: 7, offset })).map((job) => job.id));
+        paged.push(...(await store.list({ tenant, limit: 7, offset })).map(({ job }) => job.id));
       }
       expect(paged).toHaveLength(25);
       expect(new Set(paged)).toEqual(new Set(jobs.map((job) => job.id)));

@@ -3,25 +3,18 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PubSub } from '@google-cloud/pubsub';
 import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
-import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
+import { firestoreStores } from '../support/stores.ts';
 
 describeOnEmulators('contracts', () => {
   jobStoreContract('Firestore', async () => {
     const { projectId, firestoreEmulatorHost } = emulatorConfig();
-    const store = firestoreJobStore({
-      projectId,
-      databaseId: '(default)',
-      emulatorHost: firestoreEmulatorHost,
-      deadlineMs: 5_000,
-      wakeShards: 16,
-    });
-    return { store, close: () => store.close() };
+    return firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost });
   });
 
   jobQueueContract('Pub/Sub, through the push driver', async () => {

@@ -108,11 +108,11 @@ describeOnEmulators('on the emulators,', () => {
     const good = JSON.stringify(request('simulated', 'Twice.'));
     const statuses = [await send(good, 'a'), await send(good, 'a'), await send('{', 'b'), await send('{', 'b')];
     expect(statuses).toEqual([204, 204, 204, 204]);
-    const jobs = await stack.unheard.service.list(
+    const { jobs } = await stack.unheard.service.list(
       { tenant: 'default', user: 'reports', scopes: [] },
       { limit: 100, offset: 0 },
     );
     expect(jobs).toHaveLength(2);
-    expect(jobs.filter(({ state }) => state === 'failed')).toHaveLength(1);
+    expect(jobs.filter(({ job }) => job.state === 'failed')).toHaveLength(1);
   });
 });

@@ -49,7 +49,7 @@ describeOnEmulators('on the emulators,', () => {
     await provider?.stop();
   });
 
-  const read = async (id: string): Promise<Job> => stack.unheard.service.get(LOCAL, id);
+  const read = async (id: string): Promise<Job> => (await stack.unheard.service.read(LOCAL, id)).job;
 
   async function started(prompt: string, model = 'simulated'): Promise<string> {
     const id = await submit(stack.baseUrl, request(model, prompt));

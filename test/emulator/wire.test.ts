@@ -2,9 +2,9 @@
 import { PubSub } from '@google-cloud/pubsub';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Config } from '../../shared/config.ts';
+import type { Principal } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
-import type { Principal } from '../../shared/core/new-job.ts';
-import type { Submission } from '../../shared/core/service.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
 import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
 import { countField, type GrpcProxy, type ProxiedCall, startGrpcProxy } from '../support/grpc-proxy.ts';
@@ -50,7 +50,7 @@ describeOnEmulators('the wire', () => {
     return { jobType: 'general_llm_request', model, input: { prompt } };
   }
 
-  const read = (runtime: Runtime, { id }: Job) => runtime.service.get(LOCAL, id);
+  const read = async (runtime: Runtime, { id }: Job) => (await runtime.service.read(LOCAL, id)).job;
 
   test('a plain job is three writes, one read and one message', async () => {
     await withRuntime({}, async (runtime) => {
@@ -116,7 +116,7 @@ describeOnEmulators('the wire', () => {
       const jobId = (error as { fields: { job_id: string } }).fields.job_id;
       const again = await runtime.service.submit(LOCAL, { ...submission('put me'), jobId });
       expect(again).toMatchObject({ replayed: true, job: { id: jobId, state: 'pending' } });
-      expect(await runtime.service.list(LOCAL, { limit: 10, offset: 0 })).toHaveLength(1);
+      expect((await runtime.service.list(LOCAL, { limit: 10, offset: 0 })).jobs).toHaveLength(1);
     });
   });
 

@@ -230,7 +230,11 @@ export function endToEndSuite(
       await provider.stop();
       const id = await submit(target.baseUrl, request('gpt-4o-mini', 'nobody there'));
       const waiting = await pollUntil(target.baseUrl, id, (view) => view.stage === 'waiting');
-      expect(waiting).toMatchObject({ status: 'processing', progress: 10, next_attempt_at: expect.any(String) });
+      expect(waiting).toMatchObject({
+        status: 'processing',
+        progress: expect.any(Number),
+        next_attempt_at: expect.any(String),
+      });
       const view = await pollToEnd(target.baseUrl, id, ALL_PAUSES_MS);
       expect(view).toMatchObject({ status: 'failed', error_code: 'network', billing: 'possible' });
       expect(view.attempts.map(({ n, outcome }) => [n, outcome])).toEqual([1, 2, 3, 4, 5].map((n) => [n, 'failed']));

@@ -5,9 +5,8 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
-import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
+import { estimates } from '../../shared/core/estimates.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import { jobWorker } from '../../shared/core/worker.ts';
@@ -15,6 +14,7 @@ import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts
 import { sampleJob } from '../contracts/job-store.ts';
 import { NO_RETRY } from '../support/core-world.ts';
 import { type Script, type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts';
+import { sqliteStores } from '../support/stores.ts';
 import { PROTOCOLS, type Protocol, USAGE } from './protocols.ts';
 
 /** Every byte boundary of it is a cut: emoji with joiners, CJK, combining marks, right to left. */
@@ -47,8 +47,8 @@ async function run(
   { url = server.url, idleTimeoutMs = PATIENT_MS } = {},
 ): Promise<Job> {
   const clock = systemClock();
-  const database = openDatabase(':memory:');
-  const store = sqliteJobStore(database, clock);
+  const { store, chunks, estimateStore, close } = sqliteStores(clock);
+  const log = () => {};
   const model = { id: crypto.randomUUID(), name: protocol.model, provider: 'p', model: protocol.model };
   const job = sampleJob({ model, createdAt: Date.now(), limits: { ...DEFAULT_LIMITS, idleTimeoutMs } });
   await store.create(job, {
@@ -67,12 +67,15 @@ async function run(
     newId: () => crypto.randomUUID(),
     random: Math.random,
     instance: 'worker',
-    log: () => {},
+    log,
     leaseMs: 60_000,
+    chunks,
+    flushMs: 0,
+    estimates: estimates({ estimateStore, clock, log }),
   });
   await worker.run(job);
   const ended = (await store.get(job))?.job;
-  database.close();
+  await close();
   if (!ended) throw new Error('the job is gone');
   return ended;
 }

@@ -231,6 +231,6 @@ export function cancelScenarios(open: Open): void {
   );
 }
 
-function cancel(world: World, { id }: Job): Promise<Job> {
-  return world.main.service.cancel(ADA, id);
+async function cancel(world: World, { id }: Job): Promise<Job> {
+  return (await world.main.service.cancel(ADA, id)).job;
 }

@@ -1,9 +1,9 @@
 /** A world on Firestore's and Pub/Sub's emulators through the real clients, in real time, in a project of its own. */
 import { PubSub } from '@google-cloud/pubsub';
-import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { emulatorConfig } from '../support/emulators.ts';
+import { firestoreStores } from '../support/stores.ts';
 import type { Open } from './world.ts';
 import { worldOn } from './world-on.ts';
 
@@ -18,10 +18,8 @@ export const openEmulatorWorld: Open = async (options = {}) => {
     jobsTopic: topic,
     pubsubEmulatorHost: emulatorHost = '',
   } = emulatorConfig();
-  const store = firestoreJobStore({
-    ...{ projectId, databaseId: '(default)', emulatorHost: firestoreEmulatorHost },
-    ...{ deadlineMs: DEADLINE_MS, wakeShards: WAKE_SHARDS },
-  });
+  const stores = firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost, wakeShards: WAKE_SHARDS });
+  const { store } = stores;
   const queue = pubsubJobQueue({ projectId, topic, emulatorHost, deadlineMs: DEADLINE_MS });
   const client = new PubSub({ projectId, apiEndpoint: emulatorHost, emulatorMode: true });
   // The first call opens the connection: not within a lease of a scenario.
@@ -29,14 +27,14 @@ export const openEmulatorWorld: Open = async (options = {}) => {
   await client.close();
   return worldOn(
     {
-      ...{ isVirtual: false, clock: systemClock(), store, queue, leaseMs: options.leaseMs ?? LEASE_MS },
+      ...{ isVirtual: false, clock: systemClock(), ...stores, queue, leaseMs: options.leaseMs ?? LEASE_MS },
       // Nobody waits for real pauses; those that a provider asks for are as they are.
       retry: { pausesMs: [20, 20, 20, 20], jitter: 'none' },
       wakeShards: WAKE_SHARDS,
       pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       until: (promise) => promise,
       async close() {
-        await Promise.all([store.close(), queue.close()]);
+        await Promise.all([stores.close(), queue.close()]);
       },
     },
     options,

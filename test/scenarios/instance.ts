@@ -1,13 +1,23 @@
 /** One process of a world: it can do everything, it fails on its own, and it can die. */
+import { estimates } from '../../shared/core/estimates.ts';
 import type { JobKey } from '../../shared/core/job.ts';
-import type { Clock, JobQueue, JobStore, JobType, LlmProvider } from '../../shared/core/ports.ts';
+import type {
+  ChunkStore,
+  Clock,
+  EstimateStore,
+  JobQueue,
+  JobStore,
+  JobType,
+  LlmProvider,
+  Log,
+} from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import { type Swept, sweep } from '../../shared/core/sweep.ts';
 import { jobWorker, type Worker, type WorkOutcome } from '../../shared/core/worker.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
-import { NO_PROVIDERS } from '../support/core-world.ts';
+import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Faulty, faulty } from '../support/faulty.ts';
 import { type Mortal, mortal } from './mortal.ts';
 
@@ -15,6 +25,7 @@ export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   name: string;
   clock: Clock;
   store: Faulty<JobStore>;
+  chunks: Faulty<ChunkStore>;
   queue: Faulty<JobQueue>;
   service: JobService;
   worker: Worker;
@@ -33,6 +44,8 @@ export type Surroundings = {
   name: string;
   clock: Clock;
   store: JobStore;
+  chunks: ChunkStore;
+  estimateStore: EstimateStore;
   queue: JobQueue;
   provider: LlmProvider;
   retry: Partial<RetryPolicy>;
@@ -49,19 +62,35 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const faults = { clock, crash: die };
   const store = faulty(process.around(deaf ? { ...around.store, watchCancels: () => () => {} } : around.store), faults);
   const queue = faulty(process.around(around.queue), faults);
+  const chunks = faulty(process.around(around.chunks), faults);
   const policies = [...jobTypesByName].map(([of, type]) => [
     of,
     { ...type, retry: { ...type.retry, ...around.retry } },
   ]);
+  const log: Log = (severity, event, fields) =>
+    void lines.push(JSON.stringify({ by: name, severity, event, ...fields }));
   const ports = {
-    ...{ store, queue, clock, random, leaseMs, wakeShards },
+    ...{ store, chunks, queue, clock, random, leaseMs, wakeShards, log },
+    flushMs: FLUSH_MS,
+    estimates: estimates({ estimateStore: process.around(around.estimateStore), clock, log }),
     jobTypes: new Map(policies as [string, JobType][]),
     newId: () => crypto.randomUUID(),
-    log: (severity: string, event: string, fields = {}) =>
-      void lines.push(JSON.stringify({ by: name, severity, event, ...fields })),
   };
   const instance = `${name}-${crypto.randomUUID()}`;
   const worker = jobWorker({ ...ports, instance, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock }) });
-  return { name, clock, store, queue, service, worker, run: worker.run, sweep: () => sweep(ports), die, pause, resume };
+  return {
+    name,
+    clock,
+    store,
+    chunks,
+    queue,
+    service,
+    worker,
+    run: worker.run,
+    sweep: () => sweep(ports),
+    die,
+    pause,
+    resume,
+  };
 }

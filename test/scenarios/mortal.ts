@@ -51,10 +51,10 @@ export function mortal(base: Clock, skewMs = 0): Mortal {
 
     around<P extends object>(port: P): P {
       const wrap = (name: string, real: Method): Method => {
-        if (name === 'watchCancels') {
+        if (name.startsWith('watch')) {
           // Through a timer, so that a process that stands still hears of nothing.
-          const hear = (onCancel: Method) => (key: unknown) => void clock.setTimer(() => void onCancel(key), 0);
-          return (instance, onCancel) => real.call(port, instance, hear(onCancel as Method));
+          const hear = (callback: Method) => (told: unknown) => void clock.setTimer(() => void callback(told), 0);
+          return (...values) => real.call(port, ...values.slice(0, -1), hear(values.at(-1) as Method));
         }
         return async (...values) => {
           if (isDead) return never();

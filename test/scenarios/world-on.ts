@@ -9,7 +9,7 @@ import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
 export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions): World {
-  const { isVirtual, clock, store, queue, leaseMs, wakeShards, pass, until } = ground;
+  const { isVirtual, clock, store, chunks, estimateStore, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
   const published: JobKey[] = [];
   let delivered = 0;
@@ -29,6 +29,7 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
     const around = {
       ...{ name, clock, leaseMs, wakeShards, random, lines, retry: { ...ground.retry, ...retry } },
       ...{ store: recorded(store, name, writes), queue: countedQueue, provider: given ?? provider.port },
+      ...{ chunks, estimateStore },
     };
     const made = startInstance(around, options);
     instances.push(made);
@@ -109,15 +110,15 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
     },
     poke: (key, changes) => poke(key, () => changes),
 
-    jobs: () => store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 }),
+    jobs: async () => (await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })).map(({ job }) => job),
     async check() {
       const writesOf = new Map<string, RecordedWrite[]>();
       for (const write of writes) writesOf.set(write.id, [...(writesOf.get(write.id) ?? []), write]);
-      for (const { tenant, id } of await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })) {
-        const stored = await store.getWithInput({ tenant, id });
+      for (const { job } of await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })) {
+        const stored = await store.getWithInput(job);
         if (!stored) continue;
         const calls = provider.calls(promptOf(stored.input)).length;
-        checkInvariants(stored, writesOf.get(id) ?? [], calls);
+        checkInvariants(stored, writesOf.get(job.id) ?? [], calls);
       }
     },
     async close() {

@@ -1,9 +1,9 @@
 /** The world in which a scenario plays: real store and queue, processes that can fail each on its own, and time. */
 import { test } from 'vitest';
 import type { Job, JobKey } from '../../shared/core/job.ts';
-import type { Clock, JobQueue, JobStore, LlmProvider } from '../../shared/core/ports.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, LlmProvider } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
-import type { Submission } from '../../shared/core/service.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import type { Instance, InstanceOptions } from './instance.ts';
 import type { RecordedWrite } from './invariants.ts';
@@ -24,6 +24,8 @@ export type Ground = {
   isVirtual: boolean;
   clock: Clock;
   store: JobStore;
+  chunks: ChunkStore;
+  estimateStore: EstimateStore;
   queue: JobQueue;
   leaseMs: number;
   retry: Partial<RetryPolicy>;

@@ -32,7 +32,7 @@ export const directDoors: Doors = {
     close,
     submit: (jobId, limits) =>
       service.submit(LOCAL, { jobType: JOB_TYPE, model: MODEL, input: { prompt: promptOf(jobId) }, jobId, limits }),
-    cancel: (id) => service.cancel(LOCAL, id),
+    cancel: async (id) => (await service.cancel(LOCAL, id)).job,
   }),
   worker: async (deliver) => ({ close, deliver }),
 };

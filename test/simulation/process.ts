@@ -79,7 +79,10 @@ export function simulatedProcess(name: string, machine: Clock, skewMs = 0): Simu
         (...values: unknown[]) => {
           const invoke = () => real(...values);
           if (method === 'generate') return stream(invoke as () => AsyncIterable<unknown>);
-          if (method === 'watchCancels') return real(values[0], listening(values[1] as (key: unknown) => void));
+          // A listener's callback comes last.
+          if (method.startsWith('watch')) {
+            return real(...values.slice(0, -1), listening(values.at(-1) as (told: unknown) => void));
+          }
           return call(invoke as () => Promise<unknown>);
         },
       ]);

@@ -2,19 +2,29 @@
  * A whole service in one process, on virtual time: real core, real SQLite store and queue; functions, workers and sweepers
  * are simulated processes that can die, stall and be told to stop, each behind ports that fail by chance.
  */
+import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
+import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobQueue } from '../../shared/adapters/sqlite-job-queue.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { estimates } from '../../shared/core/estimates.ts';
 import { isTerminal, type Limits } from '../../shared/core/job.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
-import { type Clock, type JobQueue, type JobStore, type JobType, sleep } from '../../shared/core/ports.ts';
+import {
+  type ChunkStore,
+  type Clock,
+  type JobQueue,
+  type JobStore,
+  type JobType,
+  sleep,
+} from '../../shared/core/ports.ts';
 import { jobService } from '../../shared/core/service.ts';
 import { sweep } from '../../shared/core/sweep.ts';
 import { jobWorker, type Worker } from '../../shared/core/worker.ts';
 import { doorbellHandler, encodeDoorbell } from '../../shared/http/push.ts';
 import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
-import { NO_PROVIDERS } from '../support/core-world.ts';
+import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Fault, faulty } from '../support/faulty.ts';
 import { type ApiDoor, type Doors, directDoors } from './doors.ts';
 import { type WriteLog, writeLog } from './invariants.ts';
@@ -70,6 +80,8 @@ export function simulatedWorld(options: WorldOptions) {
   const { clock, luck, leaseMs, skewMs, silenceMs, doors = directDoors } = options;
   const database = openDatabase(':memory:');
   const plain = sqliteJobStore(database, clock);
+  const chunks = sqliteChunkStore(database, clock);
+  const estimateStore = sqliteEstimateStore(database);
   const log: WriteLog = writeLog(plain, clock);
   const { brokenStore = (store: JobStore) => store } = options;
   const pubsub = sqliteJobQueue(database, { clock, log: () => {}, deliveriesMost: 20, backoffMostMs: 60_000 });
@@ -98,11 +110,14 @@ export function simulatedWorld(options: WorldOptions) {
           return fault;
         },
       });
+    const silent = () => {};
     return {
       process,
       ...{ clock: process.clock, store: deafAtTimes(ports(brokenStore(log.storeOf(process.name)), STORE_FAULTS)) },
       ...{ queue: ports<JobQueue>({ publish: (key) => pubsub.publish(key) }, STORE_FAULTS) },
-      ...{ log: () => {}, newId: () => luck.uuid(), random: () => luck.next(), jobTypes: new Map([[type.name, type]]) },
+      ...{ chunks: ports<ChunkStore>(chunks, STORE_FAULTS), flushMs: FLUSH_MS },
+      estimates: estimates({ estimateStore: process.within(estimateStore), clock: process.clock, log: silent }),
+      ...{ log: silent, newId: () => luck.uuid(), random: () => luck.next(), jobTypes: new Map([[type.name, type]]) },
       provider: faulty(process.within(simulatedModel(model, process.name)), {
         clock: process.clock,
         code: 'network',

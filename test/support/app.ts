@@ -31,6 +31,7 @@ export const LIST = '/api/llm/jobs/';
 export const MODELS = '/api/llm/models/';
 export const statusOf = (id: string) => `/api/llm/jobs/${id}/status/`;
 export const resultOf = (id: string) => `/api/llm/jobs/${id}/result/`;
+export const streamOf = (id: string) => `/api/llm/jobs/${id}/stream/`;
 export const cancelOf = (id: string) => `/api/llm/jobs/${id}/cancel/`;
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

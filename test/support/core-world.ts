@@ -1,21 +1,23 @@
 /** The core on virtual time: a real SQLite that can be made to fail, a provider that the test writes, a counted queue. */
-import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
-import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import type { Principal } from '../../shared/core/access.ts';
+import { estimates } from '../../shared/core/estimates.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
-import type { Principal } from '../../shared/core/new-job.ts';
-import type { LlmPart, LlmProvider, LlmRequest } from '../../shared/core/ports.ts';
+import type { LlmPart, LlmProvider, LlmRequest, Log } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
-import { jobService, type Submission } from '../../shared/core/service.ts';
+import { jobService } from '../../shared/core/service.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
 import { jobWorker, type WorkerOptions } from '../../shared/core/worker.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
 import { faulty } from './faulty.ts';
+import { sqliteStores } from './stores.ts';
 import { virtualClock } from './virtual-clock.ts';
 
 export const ADA: Principal = { tenant: 'default', user: 'ada', scopes: [] };
 /** Settings under which only the simulated model can be used. */
 export const NO_PROVIDERS = { simulatedMs: 0, openaiCompatibleModels: [], modelAliases: new Map<string, string>() };
 export const LEASE_MS = 60_000;
+export const FLUSH_MS = 250;
 export const FINISH: LlmPart = { type: 'finish', reason: 'stop' };
 
 /** What the provider yields for one call. */
@@ -27,8 +29,10 @@ export const NO_RETRY: RetryPolicy = { pausesMs: [], refusalsMost: 0, jitter: 'n
 /** `retry` is the policy of all job types, their own when absent. */
 export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
   const clock = virtualClock();
-  const database = openDatabase(':memory:');
-  const store = faulty(sqliteJobStore(database, clock), { clock });
+  const stores = sqliteStores(clock);
+  const store = faulty(stores.store, { clock });
+  const chunks = faulty(stores.chunks, { clock });
+  const log: Log = (severity, event, fields) => void lines.push(JSON.stringify({ severity, event, ...fields }));
   const published: JobKey[] = [];
   const lines: string[] = [];
   let calls = 0;
@@ -52,8 +56,11 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
     // The longest pause, so that a test can say what comes when.
     random: () => 1,
     instance: 'worker-1',
-    log: (severity, event, fields) => lines.push(JSON.stringify({ severity, event, ...fields })),
+    log,
     leaseMs: LEASE_MS,
+    chunks,
+    flushMs: FLUSH_MS,
+    estimates: estimates({ estimateStore: stores.estimateStore, clock, log }),
   };
   const service = jobService({ ...options, models: modelCatalog({ ...NO_PROVIDERS, clock }), wakeShards: 1 });
   const worker = jobWorker(options);
@@ -62,6 +69,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
     clock,
     store,
     queue,
+    chunks,
     service,
     worker,
     /** Another worker instance on the same store and queue. */
@@ -74,8 +82,11 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
       (await service.submit(ADA, { jobType: 'general_llm_request', model: 'simulated', input: { prompt }, ...over }))
         .job,
     run: worker.run,
-    read: ({ id }: Job) => service.get(ADA, id),
-    close: () => database.close(),
+    read: async ({ id }: Job) => (await service.read(ADA, id)).job,
+    close() {
+      service.close();
+      void stores.close();
+    },
   };
 }
 

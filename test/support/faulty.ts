@@ -126,7 +126,7 @@ export function faulty<P extends object>(port: P, options: FaultyOptions): Fault
       const invoke = () => real.apply(port, values);
       // A stream starts with its first part; listeners are not faulty, they are best effort.
       if (method === 'generate') return stream(method, invoke as () => AsyncIterable<unknown>);
-      return method === 'watchCancels' ? invoke() : call(method, invoke as () => Promise<unknown>);
+      return method.startsWith('watch') ? invoke() : call(method, invoke as () => Promise<unknown>);
     };
   }
 

@@ -1,7 +1,7 @@
 /** The Jobs API as seed 000 shows it, plus the fields of ours: whole bodies, compared. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as app from '../support/app.ts';
-import { cancelOf, general, openApp, resultOf, SUBMIT, statusOf, type TestApp } from '../support/app.ts';
+import { cancelOf, general, openApp, resultOf, SUBMIT, statusOf, streamOf, type TestApp } from '../support/app.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -29,9 +29,21 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const urlsOf = (id: string) => ({ status: statusOf(id), result: resultOf(id), cancel: cancelOf(id) });
-/** The four clocks where nobody asked for others. */
-const CLOCKS = { start_within: 86_400, timeout: 86_400, attempt_timeout: 540, idle_timeout: 240 };
+const urlsOf = (id: string) => ({
+  status: statusOf(id),
+  result: resultOf(id),
+  stream: streamOf(id),
+  cancel: cancelOf(id),
+});
+/** The clocks and the retention where nobody asked for others. */
+const CLOCKS = {
+  start_within: 86_400,
+  timeout: 86_400,
+  attempt_timeout: 540,
+  idle_timeout: 240,
+  ttl_seconds: 2_592_000,
+};
+const POLL_AFTER_MS = expect.any(Number);
 
 function submittedView(id: string, model: object) {
   return {
@@ -42,6 +54,7 @@ function submittedView(id: string, model: object) {
     job_type: 'trainer_question_analysis',
     created_at: TIME,
     model,
+    poll_after_ms: POLL_AFTER_MS,
     urls: urlsOf(id),
   };
 }
@@ -57,6 +70,7 @@ function endedView(id: string, job_type: string) {
       created_at: TIME,
       started_at: TIME,
       completed_at: TIME,
+      expires_at: TIME,
       processing_time: expect.any(Number),
       model: SIMULATED,
       progress: 100,
@@ -147,6 +161,7 @@ describe('a job that waits for a worker', () => {
       question_id: 'optional-question-id',
       progress: 0,
       message: 'Waiting for a worker',
+      poll_after_ms: POLL_AFTER_MS,
       ...CLOCKS,
       version: 1,
       attempts: [],
@@ -164,7 +179,8 @@ describe('a job that waits for a worker', () => {
       created_at: TIME,
       started_at: TIME,
       model: SIMULATED,
-      progress: 10,
+      progress: expect.any(Number),
+      poll_after_ms: POLL_AFTER_MS,
       stage: 'calling_llm',
       message: 'Waiting for Simulated to answer',
       ...CLOCKS,

@@ -39,7 +39,7 @@ async function deafWorker() {
 test('a worker that no listener tells of a cancel hears of it by its next heartbeat', async () => {
   const { job, running, aborted } = await deafWorker();
   await world.clock.advance(HEARTBEAT_MS / 2);
-  expect(await world.service.cancel(ADA, job.id)).toMatchObject({ state: 'processing' });
+  expect(await world.service.cancel(ADA, job.id)).toMatchObject({ job: { state: 'processing' } });
   await world.clock.advance(HEARTBEAT_MS / 2 - 1);
   expect([(await world.read(job)).state, aborted()]).toEqual(['processing', false]);
   await world.clock.advance(1);

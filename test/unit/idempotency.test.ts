@@ -1,7 +1,7 @@
 /** Repeated submits: one job per key or id, whoever repeats it and whatever answer was lost. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { derivedId, fingerprintOf, isClientJobId, isJobId } from '../../shared/core/ids.ts';
-import type { Submission } from '../../shared/core/service.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
 import { ADA, type CoreWorld, coreWorld, NO_RETRY } from '../support/core-world.ts';
 
@@ -16,7 +16,8 @@ const submission = (over: Partial<Submission> = {}): Submission => ({
   input: { prompt: 'Hello.' },
   ...over,
 });
-const count = async () => (await world.service.list({ ...ADA, scopes: ['admin'] }, { limit: 100, offset: 0 })).length;
+const count = async () =>
+  (await world.service.list({ ...ADA, scopes: ['admin'] }, { limit: 100, offset: 0 })).jobs.length;
 
 describe('a key', () => {
   test('makes one job of any number of equal submits, however the fields are ordered', async () => {

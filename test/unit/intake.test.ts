@@ -27,7 +27,7 @@ function open() {
   };
 }
 
-const jobs = () => world.service.list(ADA, { limit: 100, offset: 0 });
+const jobs = async () => (await world.service.list(ADA, { limit: 100, offset: 0 })).jobs.map(({ job }) => job);
 
 test("a submission is run in its own delivery, without a doorbell, for the subscription's principal", async () => {
   const publish = open();
@@ -104,7 +104,8 @@ describe('what cannot be taken in is a failed job, once, and acknowledged', () =
   test('it keeps the id, the type and the model that it named, so that its publisher finds it', async () => {
     const publish = open();
     await publish({ ...GOOD, job_id: ID, model_id: 'nope' });
-    expect(await world.service.get(ADA, ID)).toMatchObject({ jobType: 'general_llm_request', model: { name: 'nope' } });
+    const { job } = await world.service.read(ADA, ID);
+    expect(job).toMatchObject({ jobType: 'general_llm_request', model: { name: 'nope' } });
   });
 
   test('a key that named a wrong submission is free for the mended one', async () => {
@@ -126,10 +127,10 @@ describe('what cannot be taken in is a failed job, once, and acknowledged', () =
   test('a wrong repeat leaves the job that it names as it is', async () => {
     const publish = open();
     await publish({ ...GOOD, job_id: ID });
-    const before = await world.service.get(ADA, ID);
+    const { job: before } = await world.service.read(ADA, ID);
     expect(await publish({ ...GOOD, job_id: ID, model_id: 'nope' }, 'm-2')).toBe(true);
     expect(await publish({ ...GOOD, job_id: ID, input_data: { prompt: 'Bye.' } }, 'm-3')).toBe(true);
-    expect(await world.service.get(ADA, ID)).toEqual(before);
+    expect((await world.service.read(ADA, ID)).job).toEqual(before);
     expect(await jobs()).toHaveLength(1);
     expect(world.lines.join()).toContain('idempotency_conflict');
   });

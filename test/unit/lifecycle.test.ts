@@ -27,11 +27,13 @@ const EVENTS = {
   'finish, failed': { type: 'finish', ...held, outcome: { state: 'failed', error: { code: 'auth', message: 'no' } } },
   cancel: { type: 'cancel', nowMs: NOW },
   wake: { type: 'wake', ...now, random: 0.5 },
+  delete: { type: 'delete', nowMs: NOW },
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
-  ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, wake: true },
+  ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
+  wake: true,
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
@@ -99,7 +101,7 @@ type Expected = JobState | Refusal;
 const over: Expected[] = Array(8).fill('done');
 const p: Expected = 'processing';
 const [completed, failed, cancelled]: Expected[] = ['completed', 'failed', 'cancelled'] as Expected[];
-/** Columns as in EVENTS. A state: allowed, and the job is in it after. */
+/** Columns as in EVENTS, but for `delete`. A state: allowed, and the job is in it after. */
 const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
   pending: [p, ...Array(5).fill('not-leased'), cancelled, 'pending'],
   'pending, not due': [p, ...Array(5).fill('not-leased'), cancelled, 'not-due'],
@@ -159,7 +161,7 @@ const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
 };
 
 describe('the table', () => {
-  const events = Object.keys(EVENTS) as (keyof typeof EVENTS)[];
+  const events = (Object.keys(EVENTS) as (keyof typeof EVENTS)[]).filter((event) => event !== 'delete');
   const rows = (Object.keys(TABLE) as (keyof typeof JOBS)[]).flatMap((job) =>
     events.map((event, column) => ({ job, event, expected: TABLE[job][column] })),
   );
@@ -169,6 +171,21 @@ describe('the table', () => {
     const decision = transition(before, EVENTS[event]);
     const after = decision.refused ?? applyChanges(before, decision.changes).state;
     expect(after).toBe(expected);
+  });
+
+  test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, delete: as a cancel, and unreadable', (job) => {
+    const before: Job = { ...JOBS[job], tags: ['mine'], result: 'r' };
+    const [asked] = TABLE[job].slice(events.indexOf('cancel'));
+    const after = changed(before, EVENTS.delete);
+    expect(after.state).toBe(JOB_STATES.includes(asked as JobState) ? asked : before.state);
+    expect(after).toMatchObject({
+      deletedAt: NOW,
+      version: before.version + 1,
+      attempts: before.attempts.map(() => ({})),
+    });
+    expect(after).not.toHaveProperty('tags');
+    expect(after).not.toHaveProperty('result');
+    expect(transition(after, EVENTS.delete)).toEqual({ refused: 'done' });
   });
 
   test('every state and every event is in it', () => {

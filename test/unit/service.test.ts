@@ -53,20 +53,20 @@ test("somebody else's job is not found, unless an admin of the tenant asks", asy
   const bob = { ...ADA, user: 'bob' };
   const stranger = { ...ADA, tenant: 'other', scopes: ['admin'] };
   for (const principal of [bob, stranger]) {
-    await expect(world.service.get(principal, job.id)).rejects.toMatchObject({ code: 'job_not_found' });
-    expect(await world.service.list(principal, { limit: 10, offset: 0 })).toEqual([]);
+    await expect(world.service.read(principal, job.id)).rejects.toMatchObject({ code: 'job_not_found' });
+    expect(await world.service.list(principal, { limit: 10, offset: 0 })).toMatchObject({ jobs: [] });
   }
   const admin = { ...bob, scopes: ['admin'] };
-  expect(await world.service.get(admin, job.id)).toEqual(job);
-  expect(await world.service.list(admin, { limit: 10, offset: 0 })).toEqual([job]);
+  expect(await world.service.read(admin, job.id)).toMatchObject({ job });
+  expect(await world.service.list(admin, { limit: 10, offset: 0 })).toMatchObject({ jobs: [{ job }] });
 });
 
 test('an id in capitals is the same id, and a malformed one costs no read', async () => {
   world = coreWorld();
   const job = await world.submit();
-  expect(await world.service.get(ADA, job.id.toUpperCase())).toEqual(job);
+  expect(await world.service.read(ADA, job.id.toUpperCase())).toMatchObject({ job });
   const reads = world.store.calls('get');
-  await expect(world.service.get(ADA, '../other~id')).rejects.toMatchObject({ code: 'job_not_found' });
+  await expect(world.service.read(ADA, '../other~id')).rejects.toMatchObject({ code: 'job_not_found' });
   expect(world.store.calls('get')).toBe(reads);
 });
 

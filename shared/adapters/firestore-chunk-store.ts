@@ -1,0 +1,71 @@
+/**
+ * `ChunkStore` on Firestore: the collection `chunks` below a job's document, whose documents' names (`0001-000042`: the
+ * attempt, the chunk) put them in order without an index. Their TTL field is `deleteAt`: TTL takes no subcollections.
+ */
+import type { JobKey } from '../core/job.ts';
+import type { Chunk, ChunkStore } from '../core/ports.ts';
+import { answered, type FirestoreDatabase } from './firestore-database.ts';
+import { type Fields, fromFields, toFields } from './firestore-document.ts';
+
+const ATTEMPT_DIGITS = 4;
+const CHUNK_DIGITS = 6;
+/** Of one commit. */
+const REMOVED_AT_ONCE = 300;
+
+export function firestoreChunkStore(database: FirestoreDatabase): ChunkStore {
+  const jobOf = ({ tenant, id }: JobKey) => `${database.root}/jobs/${tenant}~${id}`;
+  const byName = [{ field: { fieldPath: '__name__' }, direction: 'ASCENDING' }];
+  const from = [{ collectionId: 'chunks' }];
+
+  return {
+    async put(key, { attempt, n, text }, deleteAt) {
+      const name = `${jobOf(key)}/chunks/${chunkName(attempt, n)}`;
+      await answered(database.commit([{ update: { name, fields: toFields({ attempt, n, text, deleteAt }) } }]));
+    },
+
+    async list(key, attempt, afterN) {
+      const reference = (name: string) => ({ values: [{ referenceValue: `${jobOf(key)}/chunks/${name}` }] });
+      const query = {
+        from,
+        orderBy: byName,
+        startAt: { ...reference(chunkName(attempt, afterN)), before: false },
+        endAt: { ...reference(chunkName(attempt + 1, 0)), before: true },
+      };
+      const found = await answered(database.query(query, jobOf(key)));
+      return found.map(({ document }) => toChunk(document.fields ?? {}));
+    },
+
+    watch({ tenant, id }, attempt, afterN, onChunks) {
+      return database.listen((firestore, onEnd) => {
+        const chunks = firestore.collection(`jobs/${tenant}~${id}/chunks`).orderBy('__name__');
+        const ofAttempt = chunks.startAfter(chunkName(attempt, afterN)).endBefore(chunkName(attempt + 1, 0));
+        return ofAttempt.onSnapshot((snapshot) => {
+          const added = snapshot.docChanges().filter(({ type }) => type === 'added');
+          if (added.length > 0) onChunks(added.map(({ doc }) => doc.data() as Chunk));
+        }, onEnd);
+      });
+    },
+
+    async remove(key) {
+      const all = {
+        from,
+        orderBy: byName,
+        limit: { value: REMOVED_AT_ONCE },
+        select: { fields: byName.map(({ field }) => field) },
+      };
+      for (;;) {
+        const found = await answered(database.query(all, jobOf(key)));
+        if (found.length > 0) await answered(database.commit(found.map(({ document }) => ({ delete: document.name }))));
+        if (found.length < REMOVED_AT_ONCE) return;
+      }
+    },
+  };
+}
+
+function chunkName(attempt: number, n: number): string {
+  return `${String(attempt).padStart(ATTEMPT_DIGITS, '0')}-${String(n).padStart(CHUNK_DIGITS, '0')}`;
+}
+
+function toChunk(fields: Fields): Chunk {
+  return fromFields(fields) as unknown as Chunk;
+}

@@ -1,0 +1,180 @@
+/**
+ * One Firestore database: calls through the low-level `v1.FirestoreClient`, each made once and with a deadline (the
+ * high-level one retries a commit for up to 600 s, and one that was given up on landed later), and listeners.
+ */
+import type { v1 } from '@google-cloud/firestore';
+import { ServiceError } from '../core/errors.ts';
+import type { Written } from '../core/ports.ts';
+import { type Fields, type Timestamp, toMs } from './firestore-document.ts';
+import { type FirestoreListeners, firestoreListeners } from './firestore-listeners.ts';
+
+export type FirestoreOptions = {
+  projectId: string;
+  /** `(default)`, or a named database. */
+  databaseId: string;
+  /** `host:port` of the emulator; absent on Google Cloud. */
+  emulatorHost?: string | undefined;
+  /** A call without an answer after this long counts as of unknown fate. */
+  deadlineMs: number;
+};
+
+type Client = InstanceType<typeof v1.FirestoreClient>;
+export type Document = {
+  name?: string | null;
+  fields?: Fields | null;
+  createTime?: Timestamp | null;
+  updateTime?: Timestamp | null;
+};
+export type Found = { document: Document; readAtMs: number };
+
+/** gRPC status codes: the document can never be stored, is not there, exists, is not as presented. */
+export const INVALID_ARGUMENT = 3;
+export const NOT_FOUND = 5;
+export const ALREADY_EXISTS = 6;
+export const FAILED_PRECONDITION = 9;
+
+/** What the adapters ask of Firestore. Methods throw what the client throws; `answered` and `refusable` translate it. */
+export type FirestoreDatabase = FirestoreListeners & {
+  /** `projects/…/documents`: what every document's name begins with. */
+  root: string;
+  commit(writes: Record<string, unknown>[]): Promise<Written>;
+  /** In the order of the names; `undefined` where there is no document. */
+  read(names: readonly string[], mask?: readonly string[]): Promise<(Found | undefined)[]>;
+  /** `parent`: where the collection is; absent: at the root. */
+  query(structuredQuery: Record<string, unknown>, parent?: string): Promise<Found[]>;
+  /** How many documents a query finds. */
+  count(structuredQuery: Record<string, unknown>): Promise<number>;
+};
+
+/** One connection to one database, opened on first use. */
+export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase {
+  const database = `projects/${options.projectId}/databases/${options.databaseId}`;
+  const root = `${database}/documents`;
+  const callOptions = {
+    timeout: options.deadlineMs,
+    retry: { retryCodes: [] },
+    // Streaming calls (every read) have retries of their own, with back-off: a hanging read took ten deadlines.
+    retryRequestOptions: { retries: 0, noResponseRetries: 0 },
+    // The emulator's word for an administrator, whom no security rule stops.
+    ...(options.emulatorHost ? { otherArgs: { headers: { Authorization: 'Bearer owner' } } } : {}),
+  };
+
+  let client: Promise<Client> | undefined;
+  const connect = () => {
+    client ??= openClient(options).catch((error: unknown) => {
+      client = undefined;
+      throw error;
+    });
+    return client;
+  };
+  const listeners = firestoreListeners(options);
+
+  return {
+    root,
+    listen: listeners.listen,
+
+    async commit(writes) {
+      const firestore = await connect();
+      const [response] = await firestore.commit({ database, writes }, callOptions as never);
+      const updatedAt = response.writeResults?.[0]?.updateTime ?? response.commitTime;
+      if (!updatedAt) throw new ServiceError('store_unavailable', 'Firestore acknowledged a write without its time.');
+      return { revision: toRevision(updatedAt), atMs: toMs(response.commitTime ?? updatedAt) };
+    },
+
+    async read(names, mask) {
+      const firestore = await connect();
+      const request = { database, documents: [...names], ...(mask ? { mask: { fieldPaths: [...mask] } } : {}) };
+      const found = new Map<string, Found | undefined>();
+      for await (const answer of firestore.batchGetDocuments(request, callOptions as never)) {
+        if (answer.found)
+          found.set(answer.found.name ?? '', { document: answer.found, readAtMs: toMs(answer.readTime) });
+        if (answer.missing) found.set(answer.missing, undefined);
+      }
+      return names.map((name) => {
+        if (found.has(name)) return found.get(name);
+        throw new ServiceError('store_unavailable', 'Firestore answered a read with nothing.');
+      });
+    },
+
+    async query(structuredQuery, parent = root) {
+      const firestore = await connect();
+      const found: Found[] = [];
+      for await (const answer of firestore.runQuery({ parent, structuredQuery }, callOptions as never)) {
+        if (answer.document) found.push({ document: answer.document, readAtMs: toMs(answer.readTime) });
+      }
+      return found;
+    },
+
+    async count(structuredQuery) {
+      const firestore = await connect();
+      const structuredAggregationQuery = { structuredQuery, aggregations: [{ alias: 'jobs', count: {} }] };
+      const request = { parent: root, structuredAggregationQuery };
+      for await (const answer of firestore.runAggregationQuery(request as never, callOptions as never)) {
+        const value = answer.result?.aggregateFields?.jobs?.integerValue;
+        if (value != null) return Number(String(value));
+      }
+      throw new ServiceError('store_unavailable', 'Firestore answered a count with nothing.');
+    },
+
+    async close() {
+      await Promise.all([client?.then((opened) => opened.close()), listeners.close()]);
+    },
+  };
+}
+
+/** What names one state of a document. */
+export function toRevision({ seconds, nanos }: Timestamp): string {
+  return `${seconds ?? 0}.${nanos ?? 0}`;
+}
+
+export function fromRevision(revision: string): Timestamp {
+  const [seconds = '0', nanos = '0'] = revision.split('.');
+  return { seconds, nanos: Number(nanos) };
+}
+
+/** An expected refusal becomes a value; a document that can never be stored and a missing answer become errors. */
+export async function refusable<T, R extends string>(
+  call: Promise<T>,
+  refusals: Record<number, R>,
+): Promise<{ value: T } | { refused: R }> {
+  try {
+    return { value: await call };
+  } catch (error) {
+    const refused = refusals[grpcCode(error)];
+    if (refused !== undefined) return { refused };
+    if (grpcCode(error) !== INVALID_ARGUMENT) throw unavailable(error);
+    throw new ServiceError('result_unstorable', 'Firestore refuses this document as invalid.', { cause: error });
+  }
+}
+
+/** What a call answers, or `store_unavailable`. */
+export async function answered<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+function unavailable(cause: unknown): ServiceError {
+  if (cause instanceof ServiceError) return cause;
+  return new ServiceError('store_unavailable', 'The store gave no answer.', { cause, retryAfterMs: 1_000 });
+}
+
+function grpcCode(error: unknown): number {
+  return typeof error === 'object' && error !== null && 'code' in error ? Number(error.code) : -1;
+}
+
+async function openClient({ projectId, emulatorHost }: FirestoreOptions): Promise<Client> {
+  const { default: firestore } = await import('@google-cloud/firestore');
+  if (!emulatorHost) return new firestore.v1.FirestoreClient({ projectId });
+  // The low-level client does not read FIRESTORE_EMULATOR_HOST; the emulator speaks gRPC without TLS.
+  const { grpc } = await import('google-gax');
+  const [servicePath = '127.0.0.1', port] = emulatorHost.split(':');
+  return new firestore.v1.FirestoreClient({
+    projectId,
+    servicePath,
+    port: Number(port),
+    sslCreds: grpc.credentials.createInsecure(),
+  });
+}

@@ -1,0 +1,57 @@
+/** `ChunkStore` on SQLite; listeners are in this process, which is the only one. */
+import type Database from 'libsql';
+import type { JobKey } from '../core/job.ts';
+import type { Chunk, ChunkStore, Clock } from '../core/ports.ts';
+import { answered } from './sqlite-database.ts';
+
+type Listener = { tenant: string; id: string; attempt: number; afterN: number; onChunks: (chunks: Chunk[]) => void };
+
+export type SqliteChunkStore = ChunkStore & {
+  /** Removes what may go by now, as Firestore does by itself. */
+  purge(nowMs: number): void;
+};
+
+export function sqliteChunkStore(database: Database.Database, clock: Clock): SqliteChunkStore {
+  const insert = database.prepare(
+    'INSERT OR REPLACE INTO chunks (tenant, id, attempt, n, text, delete_at) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const select = database.prepare(
+    'SELECT attempt, n, text FROM chunks WHERE tenant = ? AND id = ? AND attempt = ? AND n > ? ORDER BY n',
+  );
+  const remove = database.prepare('DELETE FROM chunks WHERE tenant = ? AND id = ?');
+  const removeOld = database.prepare('DELETE FROM chunks WHERE delete_at <= ?');
+  const listeners = new Map<string, Set<Listener>>();
+  const nameOf = ({ tenant, id }: JobKey) => `${tenant}~${id}`;
+
+  return {
+    put: answered(({ tenant, id }, chunk, deleteAt) => {
+      insert.run(tenant, id, chunk.attempt, chunk.n, chunk.text, deleteAt);
+      for (const listener of listeners.get(nameOf({ tenant, id })) ?? []) {
+        if (chunk.attempt !== listener.attempt || chunk.n <= listener.afterN) continue;
+        // Not within the writer's own turn: who hears of it is somebody else.
+        clock.setTimer(() => listener.onChunks([chunk]), 0);
+      }
+    }),
+
+    list: answered(({ tenant, id }, attempt, afterN) => select.all(tenant, id, attempt, afterN) as Chunk[]),
+
+    watch({ tenant, id }, attempt, afterN, onChunks) {
+      const name = nameOf({ tenant, id });
+      const listener = { tenant, id, attempt, afterN, onChunks };
+      const all = listeners.get(name) ?? new Set();
+      listeners.set(name, all.add(listener));
+      const missed = select.all(tenant, id, attempt, afterN) as Chunk[];
+      if (missed.length > 0) clock.setTimer(() => onChunks(missed), 0);
+      return () => {
+        all.delete(listener);
+        if (all.size === 0) listeners.delete(name);
+      };
+    },
+
+    remove: answered(({ tenant, id }) => {
+      remove.run(tenant, id);
+    }),
+
+    purge: (nowMs) => void removeOld.run(nowMs),
+  };
+}

@@ -1,0 +1,42 @@
+/** Who asks, and which jobs they find. */
+import { ServiceError } from './errors.ts';
+import { isJobId } from './ids.ts';
+import type { Job, JobKey } from './job.ts';
+import { isGone } from './retention.ts';
+
+/** Who asks. `admin` in `scopes` sees the whole tenant; everyone else their own jobs. */
+export type Principal = { tenant: string; user: string; scopes: readonly string[] };
+
+/** A job, and the store's time now: what is computed from both is the same in every process. */
+export type Seen = { job: Job; nowMs: number };
+
+/** The key of a job that this principal may ask for. Throws `job_not_found` for an id that is none. */
+export function keyFor({ tenant }: Principal, id: string): JobKey {
+  const key = { tenant, id: id.toLowerCase() };
+  if (!isJobId(key.id)) throw notFound();
+  return key;
+}
+
+/** Does this principal find the job? */
+export function maySee(principal: Principal, { job, nowMs }: Seen): boolean {
+  return (job.user === principal.user || seesAll(principal)) && !isGone(job, nowMs);
+}
+
+/** The job, if this principal finds it. Throws `job_not_found`, which also says nothing of other people's jobs. */
+export function seenBy(principal: Principal, seen: Seen | undefined): Seen {
+  if (!seen || !maySee(principal, seen)) throw notFound();
+  return seen;
+}
+
+/** Whose jobs a list shows. */
+export function ownerOf(principal: Principal): { tenant: string; user: string | undefined } {
+  return { tenant: principal.tenant, user: seesAll(principal) ? undefined : principal.user };
+}
+
+function seesAll({ scopes }: Principal): boolean {
+  return scopes.includes('admin');
+}
+
+function notFound(): ServiceError {
+  return new ServiceError('job_not_found', 'Job not found');
+}

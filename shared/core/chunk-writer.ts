@@ -1,0 +1,105 @@
+/**
+ * Keeps the answer of one attempt in chunks, as it comes. One write at a time, and a chunk keeps its number and its text
+ * while it is tried again: a reader who saw it must not see it otherwise.
+ */
+import type { JobKey } from './job.ts';
+import { type ChunkStore, type Clock, type Log, sleep } from './ports.ts';
+
+export type ChunkWriterOptions = {
+  chunks: ChunkStore;
+  clock: Clock;
+  log: Log;
+  /** The least time between two writes, unless much text comes. */
+  flushMs: number;
+};
+
+export type ChunkWriter = {
+  /** Text that the model said next; it may end within a character. */
+  add(text: string): void;
+  /** Writes what is left, for so long at most while the store gives no answer; how many chunks there are then. */
+  end(patienceMs: number): Promise<number>;
+};
+
+/** So much text is written at once. */
+const FLUSH_CHARACTERS = 1_024;
+const RETRY_PAUSE_MS = 250;
+/** Readers who come back later find the result. */
+const KEPT_MS = 86_400_000;
+
+export function chunkWriter(
+  { chunks, clock, log, flushMs }: ChunkWriterOptions,
+  { tenant, id }: JobKey,
+  attempt: number,
+): ChunkWriter {
+  let pending = '';
+  let written = 0;
+  let lastMs = -Infinity;
+  let giveUpAtMs = Infinity;
+  let isEnding = false;
+  let writing: Promise<void> | undefined;
+  let cancelTimer = () => {};
+
+  /** A chunk is complete but for a half of a pair of surrogates at its end, which waits for the other. */
+  function take(): string {
+    const isParted = !isEnding && /[\ud800-\udbff]$/.test(pending);
+    const text = isParted ? pending.slice(0, -1) : pending;
+    pending = pending.slice(text.length);
+    return text.toWellFormed();
+  }
+
+  function schedule(): void {
+    cancelTimer();
+    if (writing || isEnding) return;
+    const waitMs = pending.length >= FLUSH_CHARACTERS ? 0 : lastMs + flushMs - clock.monotonicMs();
+    if (waitMs > 0) {
+      cancelTimer = clock.setTimer(schedule, waitMs);
+      return;
+    }
+    const text = take();
+    if (text === '') return;
+    lastMs = clock.monotonicMs();
+    writing = put(text).then(() => {
+      writing = undefined;
+      if (pending !== '') schedule();
+    });
+  }
+
+  async function put(text: string): Promise<void> {
+    while (clock.monotonicMs() < giveUpAtMs) {
+      try {
+        await chunks.put({ tenant, id }, { attempt, n: written + 1, text }, clock.nowMs() + KEPT_MS);
+        written += 1;
+        return;
+      } catch (error) {
+        log('warning', 'chunk-unwritten', { job_id: id, attempt, n: written + 1, error: String(error) });
+        await sleep(clock, RETRY_PAUSE_MS);
+      }
+    }
+  }
+
+  async function finish(): Promise<void> {
+    const before = written;
+    const wasWriting = writing !== undefined;
+    await writing;
+    // After a chunk that could not be written there is a gap, which nothing may follow.
+    const text = wasWriting && written === before ? '' : take();
+    if (text !== '') await put(text);
+  }
+
+  return {
+    add(text) {
+      pending += text;
+      schedule();
+    },
+
+    async end(patienceMs) {
+      isEnding = true;
+      cancelTimer();
+      giveUpAtMs = clock.monotonicMs() + patienceMs;
+      const ended = new AbortController();
+      await Promise.race([finish(), sleep(clock, patienceMs, ended.signal)]);
+      ended.abort();
+      return written;
+    },
+  };
+}

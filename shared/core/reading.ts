@@ -1,0 +1,124 @@
+/** Reading jobs: at once, or when something has changed; one, many, a page, a stream. */
+import { keyFor, maySee, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
+import { isTerminal, type JobState } from './job.ts';
+import type { JobWatch, Watching } from './job-watch.ts';
+import type { Clock, JobPosition, JobQuery, JobStore, StoredJob } from './ports.ts';
+import { resume, type StreamEvent, streamEvents } from './stream.ts';
+
+export type ReadOptions = {
+  /** What the reader has seen: it is never shown an older version. */
+  leastVersion?: number | undefined;
+  /** Holds the answer for so long at most, … */
+  waitMs?: number | undefined;
+  /** … until the job has changed since `leastVersion` (or since now), or is over. */
+  until?: 'changed' | 'over';
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal;
+};
+
+export type ListFilter = Omit<JobQuery, 'tenant' | 'user'>;
+
+/** A page may be short where jobs have expired; `next` alone says whether there is more, and where it begins. */
+export type JobPage = { jobs: Seen[]; next: JobPosition | undefined };
+
+/** `over`: the reader has seen the end of the job already. */
+export type JobStream = { events: AsyncIterable<StreamEvent> } | { over: true };
+
+export type Reading = {
+  /** One job of this principal. Throws `job_not_found`, also for an id that is malformed or somebody else's. */
+  read(principal: Principal, id: string, options?: ReadOptions): Promise<Seen>;
+  /** Many jobs at once, in their order; `undefined` for what this principal does not find. */
+  readMany(principal: Principal, ids: readonly string[]): Promise<(Seen | undefined)[]>;
+  /** A page of this principal's jobs, newest first. */
+  list(principal: Principal, filter: ListFilter): Promise<JobPage>;
+  /** How many jobs of a batch there are in each state. */
+  countBatch(principal: Principal, batchId: string): Promise<Record<JobState, number>>;
+  /**
+   * The events of a job after a cursor, or from a snapshot on. Ends with the job, or when `signal` is aborted, which the
+   * caller does in any case. Throws `job_not_found` before any event.
+   */
+  stream(principal: Principal, id: string, cursor: number | undefined, signal: AbortSignal): Promise<JobStream>;
+};
+
+export type ReadingOptions = { store: JobStore; watch: JobWatch; clock: Clock };
+
+export function reading({ store, watch, clock }: ReadingOptions): Reading {
+  async function wait(principal: Principal, watching: Watching, options: ReadOptions): Promise<Seen> {
+    const { leastVersion, waitMs = 0, until = 'changed', signal = NEVER } = options;
+    let seen = seenBy(principal, await watching.first(leastVersion ?? 0));
+    const since = Math.min(leastVersion ?? seen.job.version, seen.job.version);
+    const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
+    const endMs = clock.monotonicMs() + waitMs;
+    while (!isIt(seen) && !signal.aborted && !watching.isClosed()) {
+      const leftMs = endMs - clock.monotonicMs();
+      if (leftMs <= 0) break;
+      await watching.news.changed(watching.news.count(), leftMs, signal);
+      seen = seenBy(principal, watching.seen());
+    }
+    return seen;
+  }
+
+  return {
+    async read(principal, id, options = {}) {
+      const key = keyFor(principal, id);
+      if (!options.waitMs) {
+        const known = watch.peek(key, options.leastVersion ?? 0);
+        return seenBy(principal, known ?? (await watch.look(key)));
+      }
+      const watching = watch.join(key);
+      try {
+        return await wait(principal, watching, options);
+      } finally {
+        watching.leave();
+      }
+    },
+
+    async readMany(principal, ids) {
+      const keys = ids.map((id) => keyFor(principal, id));
+      const known = keys.map((key) => watch.peek(key, 0));
+      const missing = keys.filter((_, index) => known[index] === undefined);
+      const found = missing.length > 0 ? await store.getMany(missing) : [];
+      const seen = known.map((one) => {
+        if (one) return one;
+        const stored = found.shift();
+        return stored && watch.offer(stored);
+      });
+      return seen.map((one) => (one && maySee(principal, one) ? one : undefined));
+    },
+
+    async list(principal, filter) {
+      const found = await store.list({ ...filter, ...ownerOf(principal), limit: filter.limit + 1 });
+      const page = found.slice(0, filter.limit);
+      const last = found.length > page.length ? page.at(-1)?.job : undefined;
+      const jobs = page.map(seenIn).filter((seen) => maySee(principal, seen));
+      return { jobs, next: last && { createdAt: last.createdAt, id: last.id } };
+    },
+
+    countBatch: (principal, batchId) => store.countByState({ ...ownerOf(principal), batchId }, clock.nowMs()),
+
+    async stream(principal, id, cursor, signal) {
+      const watching = watch.join(keyFor(principal, id));
+      try {
+        seenBy(principal, await watching.first(0));
+        const from = cursor === undefined ? undefined : await resume(watching, cursor);
+        if (from === 'over') {
+          watching.leave();
+          return { over: true };
+        }
+        // Also when nobody ever asks for the first event.
+        signal.addEventListener('abort', watching.leave);
+        if (signal.aborted) watching.leave();
+        return { events: streamEvents(watching, from, signal) };
+      } catch (error) {
+        watching.leave();
+        throw error;
+      }
+    },
+  };
+}
+
+const NEVER = new AbortController().signal;
+
+function seenIn({ job, readAtMs }: StoredJob): Seen {
+  return { job, nowMs: readAtMs };
+}

@@ -1,0 +1,194 @@
+/** Taking jobs in: one document each, then its doorbell, once however often it is submitted. */
+import type { Principal } from './access.ts';
+import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
+import type { Estimates } from './estimates.ts';
+import { fingerprintOf } from './ids.ts';
+import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
+import { deadlineOf } from './limits.ts';
+import {
+  type JobMaker,
+  jobIdOf,
+  newJob,
+  type RejectedMessage,
+  rejectedJob,
+  type SubmissionIdentity,
+} from './new-job.ts';
+import type { JobQueue, JobStore, JobType, Log, ModelCatalog } from './ports.ts';
+import { isGone } from './retention.ts';
+import { ringDoorbell } from './ring.ts';
+import { RING_GRACE_MS } from './waking.ts';
+
+/** What a submission may say beside its input, and what makes another submission of it. */
+export type SubmissionExtras = {
+  tags?: string[] | undefined;
+  metadata?: { [name: string]: string } | undefined;
+  /** Keep the answer in chunks as it comes. */
+  stream?: boolean | undefined;
+  /** Other than the job type's. */
+  retentionMs?: number | undefined;
+};
+
+/** A validated request for a job. */
+export type Submission = SubmissionIdentity &
+  SubmissionExtras & {
+    jobType: string;
+    /** A model's UUID, name or provider's name. */
+    model: string;
+    input: Json;
+    questionId?: string | undefined;
+    batchId?: string | undefined;
+    requestId?: string | undefined;
+    /** Clocks other than the job type's. */
+    limits?: Partial<Limits> | undefined;
+    /** `false`: the submitter runs the job itself, so nobody need be told. */
+    ring?: boolean;
+  };
+
+/** `replayed`: a job of this id was there already, made by an equal submission. */
+export type Submitted = { job: Job; replayed: boolean };
+
+export type Submitting = {
+  /**
+   * Accepts a job: one document, then its doorbell. A repeat under the same id or key answers the first job, however it
+   * ended. Throws `invalid_request` (unknown model), `input_too_large`, `model_unavailable`, `idempotency_conflict`
+   * (same id or key, something else submitted), `job_id_taken` (another user's, or a job that readers no longer find), or
+   * `store_unavailable` naming the job id when it is not known whether the job was stored.
+   */
+  submit(principal: Principal, submission: Submission): Promise<Submitted>;
+  /**
+   * Keeps a published submission that could not be taken in as a failed job, so that its publisher can see why. Once: a
+   * job that is there already is left as it is, and answered.
+   */
+  recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job>;
+};
+
+export type SubmittingOptions = JobMaker & {
+  store: JobStore;
+  queue: JobQueue;
+  models: ModelCatalog;
+  jobTypes: ReadonlyMap<string, JobType>;
+  estimates: Estimates;
+  log: Log;
+};
+
+/** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
+export const INPUT_BYTES_MOST = 256 * 1024;
+/** When to ask again for a model that cannot be used: setting a key takes a person. */
+const KEY_WAIT_MS = 60_000;
+
+export function submitting(options: SubmittingOptions): Submitting {
+  const { store, models, jobTypes, newId, log, clock } = options;
+
+  async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
+    const model = usableModel(models, submission.model);
+    assertInputFits(submission.input);
+    const job = await pendingJob(principal, submission, model);
+    const submitted = await createOnce(job, submission.input);
+    const { replayed } = submitted;
+    log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
+    // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
+    if (submitted.job.state === 'pending' && submission.ring !== false) await ringDoorbell(options, job);
+    return submitted;
+  }
+
+  async function pendingJob(principal: Principal, submission: Submission, model: JobModel): Promise<Job> {
+    const { jobType, questionId, limits = {}, tags, metadata, stream, retentionMs } = submission;
+    const type = jobTypes.get(jobType);
+    if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
+    const { tenant } = principal;
+    const [id, fingerprint, usualMs] = await Promise.all([
+      jobIdOf(principal, submission, newId),
+      fingerprintOf(givenIn(submission)),
+      options.estimates.usualMs({ tenant, jobType, modelId: model.id }),
+    ]);
+    const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
+      ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, usualMs },
+      ...{ fingerprint, requestId: submission.requestId },
+      limits: { ...type.limits, ...limits },
+      retentionMs: retentionMs ?? type.retentionMs,
+    });
+    const { createdAt } = job;
+    return { ...job, wakeAt: Math.min(createdAt + RING_GRACE_MS, deadlineOf(job, createdAt).atMs) };
+  }
+
+  async function recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job> {
+    const job = await rejectedJob(options, principal, message, error);
+    const answer = await store.create(job, null);
+    return 'created' in answer ? job : ((await store.get(job))?.job ?? job);
+  }
+
+  /** Creates the document, or finds the one that is there. A create of unknown fate is recognised by its token. */
+  async function createOnce(job: Job, input: Json): Promise<Submitted> {
+    let cause: unknown;
+    try {
+      const answer = await store.create(job, input);
+      if ('created' in answer) return { job, replayed: false };
+    } catch (error) {
+      if (!isServiceError(error, 'store_unavailable')) throw error;
+      cause = error;
+    }
+    const found = await store.get(job).catch((error: unknown) => {
+      cause ??= error;
+      return undefined;
+    });
+    if (found?.job.token === job.token) return { job, replayed: false };
+    if (found) return { job: replayOf(job, found.job, clock.nowMs()), replayed: true };
+    throw new ServiceError(
+      'store_unavailable',
+      'It is not known whether the job was stored. PUT the same body to its job_id: that makes no second job.',
+      { cause, retryAfterMs: 1_000, fields: { job_id: job.id } },
+    );
+  }
+
+  return { submit, recordRejected };
+}
+
+/** What makes two submissions the same: all that was given; what was not leaves no trace. */
+function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
+  const { limits = {}, tags, metadata, stream, retentionMs } = more;
+  const extras = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata, stream, retentionMs };
+  const given = Object.entries(extras).filter(([, value]) => value !== undefined);
+  return {
+    jobType,
+    model,
+    input,
+    questionId: questionId ?? null,
+    ...(Object.fromEntries(given) as { [name: string]: Json }),
+  };
+}
+
+function replayOf(submitted: Job, found: Job, nowMs: number): Job {
+  if (found.user !== submitted.user) {
+    throw new ServiceError('job_id_taken', 'This job id is taken. Use another one.');
+  }
+  if (isGone(found, nowMs)) {
+    const sentence = 'A job of this id or Idempotency-Key was here; it has expired or was deleted. Use another one.';
+    throw new ServiceError('job_id_taken', sentence);
+  }
+  if (found.fingerprint === submitted.fingerprint) return found;
+  throw new ServiceError(
+    'idempotency_conflict',
+    'A different job was submitted under this id or Idempotency-Key. Use another one, or repeat the first body.',
+  );
+}
+
+function usableModel(models: ModelCatalog, reference: string): JobModel {
+  const model = models.find(reference);
+  if (!model) {
+    const usable = models.list().filter(({ runs }) => models.availability(runs).available);
+    const names = usable.map((listed) => listed.reference).join(', ');
+    throw invalidRequest([
+      { path: 'model_id', message: `no such model; usable now: ${names}; all models: GET /api/llm/models/` },
+    ]);
+  }
+  const availability = models.availability(model);
+  if (!availability.available)
+    throw new ServiceError('model_unavailable', availability.reason, { retryAfterMs: KEY_WAIT_MS });
+  return model;
+}
+
+function assertInputFits(input: Json): void {
+  const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
+  if (bytes <= INPUT_BYTES_MOST) return;
+  throw new ServiceError('input_too_large', `The input is ${bytes} bytes; at most ${INPUT_BYTES_MOST} are accepted.`);
+}

@@ -1,0 +1,47 @@
+/** Every store behind the core, as the runtime puts them together. */
+import { firestoreChunkStore } from '../../shared/adapters/firestore-chunk-store.ts';
+import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
+import { firestoreEstimateStore } from '../../shared/adapters/firestore-estimate-store.ts';
+import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
+import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
+import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
+import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
+import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import type { ChunkStore, Clock, EstimateStore, JobStore } from '../../shared/core/ports.ts';
+
+export type Stores = {
+  store: JobStore;
+  chunks: ChunkStore;
+  estimateStore: EstimateStore;
+  close(): Promise<void>;
+};
+
+/** On SQLite, in memory. */
+export function sqliteStores(clock: Clock) {
+  const database = openDatabase(':memory:');
+  return {
+    store: sqliteJobStore(database, clock),
+    chunks: sqliteChunkStore(database, clock),
+    estimateStore: sqliteEstimateStore(database),
+    async close() {
+      database.close();
+    },
+  } satisfies Stores;
+}
+
+/** On a Firestore emulator, or on what stands before one. */
+export function firestoreStores(options: {
+  projectId: string;
+  emulatorHost: string | undefined;
+  deadlineMs?: number;
+  wakeShards?: number;
+}): Stores {
+  const { wakeShards = 16, deadlineMs = 5_000 } = options;
+  const database = firestoreDatabase({ ...options, databaseId: '(default)', deadlineMs });
+  return {
+    store: firestoreJobStore(database, { wakeShards }),
+    chunks: firestoreChunkStore(database),
+    estimateStore: firestoreEstimateStore(database),
+    close: database.close,
+  };
+}
