@@ -2,10 +2,10 @@
 import { readConfig } from '../shared/config.ts';
 import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { googleRuntime } from '../shared/runtime.ts';
-import { publicApp, READS, WRITES } from './surfaces/mount.ts';
+import { EVERYTHING, publicApp } from './surfaces/mount.ts';
 
 handleRequestsWhole();
 const runtime = googleRuntime(readConfig());
 endByOurselves({ log: runtime.log, graceMs: runtime.config.drainMs });
 
-export const api = nodeFunction(publicApp(runtime, [...READS, ...WRITES]).fetch);
+export const api = nodeFunction(publicApp(runtime, EVERYTHING).fetch);

@@ -2,10 +2,10 @@
 import { readConfig } from '../shared/config.ts';
 import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { googleRuntime } from '../shared/runtime.ts';
-import { publicApp, WRITES } from './surfaces/mount.ts';
+import { publicApp } from './surfaces/mount.ts';
 
 handleRequestsWhole();
 const runtime = googleRuntime(readConfig());
 endByOurselves({ log: runtime.log, graceMs: runtime.config.drainMs });
 
-export const submit = nodeFunction(publicApp(runtime, WRITES).fetch);
+export const submit = nodeFunction(publicApp(runtime, ['writes']).fetch);

@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-export const FUNCTIONS = ['submit', 'status', 'api', 'worker', 'dead-letter', 'sweeper'] as const;
+export const FUNCTIONS = ['submit', 'status', 'stream', 'api', 'worker', 'dead-letter', 'sweeper'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 export const BUILD_FOLDER = join(import.meta.dirname, '..', '.build');

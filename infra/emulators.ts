@@ -29,7 +29,7 @@ export type EmulatorStackOptions = {
 
 export type EmulatorStack = {
   baseUrl: string;
-  functions: Record<'submit' | 'status' | 'worker' | 'deadLetter' | 'sweeper', FunctionProcess>;
+  functions: Record<'submit' | 'status' | 'stream' | 'worker' | 'deadLetter' | 'sweeper', FunctionProcess>;
   /** Doorbells to the worker. */
   driver: PushDriver;
   /** What other services publish, to the worker. */
@@ -48,9 +48,10 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
   };
   const start = (name: FunctionProcess['name']) =>
     startFunction({ name, environment, onLine: (line) => onLine(`${name}: ${line}`) });
-  const [submit, status, worker, deadLetter, sweeper] = await Promise.all([
+  const [submit, status, stream, worker, deadLetter, sweeper] = await Promise.all([
     start('submit'),
     start('status'),
+    start('stream'),
     start('worker'),
     start('dead-letter'),
     start('sweeper'),
@@ -78,30 +79,37 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     config.sweepMs,
   );
 
-  const { baseUrl, close } = await listen(frontDoor(submit.url, status.url, onLine).fetch, config);
+  const { baseUrl, close } = await listen(frontDoor({ submit, status, stream }, onLine).fetch, config);
 
   return {
     baseUrl,
-    functions: { submit, status, worker, deadLetter, sweeper },
+    functions: { submit, status, stream, worker, deadLetter, sweeper },
     driver,
     intake,
     async stop() {
       clearInterval(sweeping);
       void close();
       await Promise.all([driver, intake, ...deadLetters].map((started) => started.stop()));
-      await Promise.all([submit, status, worker, deadLetter, sweeper].map((started) => started.stop()));
+      await Promise.all([submit, status, stream, worker, deadLetter, sweeper].map((started) => started.stop()));
     },
   };
 }
 
-/** What a load balancer does: one URL, reads to one function, writes to the other. */
-function frontDoor(submitUrl: string, statusUrl: string, onLine: (line: string) => void): Hono {
+/** What a load balancer does: one URL; writes go to one function, streams to another, other reads to a third. */
+function frontDoor(
+  { submit, status, stream }: Pick<EmulatorStack['functions'], 'submit' | 'status' | 'stream'>,
+  onLine: (line: string) => void,
+): Hono {
   const door = new Hono();
+  const targetOf = (method: string, path: string) => {
+    if (!['GET', 'HEAD'].includes(method)) return submit;
+    return /\/stream\/?$/.test(path) ? stream : status;
+  };
   door.all('*', ({ req }) => {
     const { pathname, search } = new URL(req.url);
-    const target = ['GET', 'HEAD'].includes(req.method) ? statusUrl : submitUrl;
+    const { url } = targetOf(req.method, pathname);
     // `fetch` cannot send an `Expect`, which curl adds to large bodies.
-    return proxy(`${target}${pathname}${search}`, { ...req, headers: { ...req.header(), expect: undefined } });
+    return proxy(`${url}${pathname}${search}`, { ...req, headers: { ...req.header(), expect: undefined } });
   });
   door.onError((error, context) => {
     onLine(`front door: ${context.req.method} ${context.req.path}: ${String(error.cause ?? error)}`);

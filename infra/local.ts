@@ -2,7 +2,7 @@
  * `npm start`: the whole service in one process on one SQLite file. No cloud, no Java, no key.
  */
 import { existsSync } from 'node:fs';
-import { publicApp, READS, WRITES } from '../functions/surfaces/mount.ts';
+import { EVERYTHING, publicApp } from '../functions/surfaces/mount.ts';
 import { type Config, readConfig } from '../shared/config.ts';
 import type { Log } from '../shared/core/ports.ts';
 import { logStray } from '../shared/http/stray-failures.ts';
@@ -18,7 +18,7 @@ export type LocalService = { baseUrl: string; log: Log; close(): Promise<void> }
 export async function startLocal(config: Config): Promise<LocalService> {
   const runtime = await embeddedRuntime(config);
   try {
-    const { baseUrl, close } = await listen(publicApp(runtime, [...READS, ...WRITES]).fetch, config);
+    const { baseUrl, close } = await listen(publicApp(runtime, EVERYTHING).fetch, config);
     // Only now: a start that fails must not have paid for calls.
     runtime.start();
     return {

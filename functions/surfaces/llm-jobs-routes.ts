@@ -82,6 +82,25 @@ export const statusRoute = createRoute({
   responses: { 200: answer(schemas.jobView, 'The job as it is now.'), 404: errors[404], ...always },
 });
 
+export const streamRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/jobs/{job_id}/stream',
+  summary: 'Follow a job as server-sent events',
+  request: { params: schemas.jobParameters, headers: schemas.streamHeaders, query: schemas.streamParameters },
+  responses: {
+    200: {
+      content: { 'text/event-stream': { schema: z.string() } },
+      description:
+        '`snapshot` (the job, with `partial_result`), then `delta` (`text`), `status`, `progress`, `reset` (another attempt begins: drop the text so far), at last `done` (the job). Come back with `Last-Event-ID`.',
+    },
+    204: { description: 'You have seen the end.' },
+    400: errors[400],
+    404: errors[404],
+    ...always,
+  },
+});
+
 export const resultRoute = createRoute({
   tags: ['Jobs API'],
   method: 'get',

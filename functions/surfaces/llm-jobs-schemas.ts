@@ -174,6 +174,16 @@ export const listParameters = fields({
 /** The draft allows a key to be quoted; clients send it bare. */
 export const submitHeaders = z.object({ 'idempotency-key': z.string().optional() });
 
+/** What an `EventSource` sends when it comes back. */
+export const streamHeaders = z.object({ 'last-event-id': z.string().optional() });
+
+export const streamParameters = fields({
+  starting_after: z
+    .string()
+    .optional()
+    .openapi({ type: 'integer', minimum: 0, description: 'The id of the last event that you have.' }),
+});
+
 /** A cancel says nothing but itself. */
 export const cancelBody = fields({});
 

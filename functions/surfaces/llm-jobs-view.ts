@@ -68,6 +68,11 @@ export function renderJob({ job, nowMs }: Seen) {
   };
 }
 
+/** What changes by time alone. */
+export function renderProgress({ job, nowMs }: Seen) {
+  return { progress: progressOf(job, nowMs), message: messageOf(job) };
+}
+
 /** What the submitter said of the job. */
 export function renderOwn({ tags, metadata, batchId, stream }: Job) {
   return { tags, metadata, batch_id: batchId, stream };

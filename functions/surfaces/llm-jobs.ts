@@ -19,6 +19,7 @@ import {
 } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import * as routes from './llm-jobs-routes.ts';
+import { mountStream } from './llm-jobs-stream.ts';
 import { processingTime, renderJob, renderModel, renderOwn, renderUrls, toTime } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
@@ -30,6 +31,7 @@ const PUBLISHED_SCHEMA = {
 export const llmJobsSurface: Surface = (app, context) => {
   mountWrites(app, context);
   mountReads(app, context);
+  mountStream(app, context);
 };
 
 function mountWrites(app: HttpApp, { service }: SurfaceContext): void {

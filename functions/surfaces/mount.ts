@@ -6,18 +6,23 @@ import type { Surface, SurfaceContext } from './surface.ts';
 
 const SURFACES: readonly Surface[] = [llmJobsSurface];
 
-export const READS = ['GET'] as const;
-export const WRITES = ['POST', 'PUT', 'DELETE'] as const;
+/** What requests are, so that each kind can have a deployment of its own: streams stay open for minutes. */
+export type RequestKind = 'reads' | 'writes' | 'streams';
+
+export const EVERYTHING: readonly RequestKind[] = ['reads', 'writes', 'streams'];
 
 /** What a runtime gives to its public side. */
-export type PublicAppOptions = SurfaceContext &
-  Pick<HttpAppOptions, 'authenticate' | 'log'> & { config: { corsOrigins: readonly string[]; authMode: string } };
+export type PublicAppOptions = Omit<SurfaceContext, 'streamMs'> &
+  Pick<HttpAppOptions, 'authenticate' | 'log'> & {
+    config: { corsOrigins: readonly string[]; authMode: string; streamMs: number };
+  };
 
-/** The application with all routes, of which this deployment serves the given methods. */
-export function publicApp(options: PublicAppOptions, methods: readonly string[]): HttpApp {
+/** The application with all routes, of which this deployment serves these kinds of requests. */
+export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind[]): HttpApp {
   const { service, models, authenticate, log, config } = options;
-  const app = httpApp({ authenticate, log, methods, allowOrigin: allowedOrigins(config) });
-  for (const mount of SURFACES) mount(app, { service, models });
+  const serves = (method: string, path: string) => kinds.includes(kindOf(method, path));
+  const app = httpApp({ authenticate, log, serves, allowOrigin: allowedOrigins(config) });
+  for (const mount of SURFACES) mount(app, { service, models, streamMs: config.streamMs });
   describeApp(app, {
     title: 'llm-jobs',
     version: '0.1.0',
@@ -25,6 +30,11 @@ export function publicApp(options: PublicAppOptions, methods: readonly string[])
   });
   mountDocs(app);
   return app;
+}
+
+function kindOf(method: string, path: string): RequestKind {
+  if (method !== 'GET' && method !== 'HEAD') return 'writes';
+  return /\/stream\/?$/.test(path) ? 'streams' : 'reads';
 }
 
 function allowedOrigins({ corsOrigins, authMode }: PublicAppOptions['config']): (origin: string) => boolean {

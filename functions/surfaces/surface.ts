@@ -6,6 +6,11 @@ import type { ModelCatalog } from '../../shared/core/ports.ts';
 import type { JobService } from '../../shared/core/service.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 
-export type SurfaceContext = { service: JobService; models: ModelCatalog };
+export type SurfaceContext = {
+  service: JobService;
+  models: ModelCatalog;
+  /** How long a stream is kept open. */
+  streamMs: number;
+};
 
 export type Surface = (app: HttpApp, context: SurfaceContext) => void;

@@ -14,7 +14,7 @@ export type StreamEvent =
   | { type: 'snapshot'; id: number; seen: Seen; text: string | undefined }
   | { type: 'delta'; id: number; text: string }
   /** Another attempt begins: its text replaces all text so far. */
-  | { type: 'reset'; id: number }
+  | { type: 'reset'; id: number; attempt: number }
   | { type: 'status'; seen: Seen }
   | { type: 'progress'; seen: Seen }
   /** The job is over: the last event. */
@@ -66,6 +66,7 @@ export async function* streamEvents(
   let isSilent = from !== undefined && Boolean(watching.seen()?.job.stream);
   let shownVersion = from?.attempt === watching.seen()?.job.attempt ? watching.seen()?.job.version : 0;
   let shownProgress = 0;
+  let shownAtMs = -Infinity;
 
   while (!signal.aborted && !watching.isClosed()) {
     const mark = watching.news.count();
@@ -77,6 +78,7 @@ export async function* streamEvents(
       at = { attempt: job.attempt, n };
       shownVersion = job.version;
       shownProgress = progressOf(job, seen.nowMs);
+      shownAtMs = seen.nowMs;
       yield { type: 'snapshot', id: idOf(at), seen, text };
       continue;
     }
@@ -85,7 +87,7 @@ export async function* streamEvents(
       at = { attempt: job.attempt, n: 0 };
       if (isReset) {
         isSilent = false;
-        yield { type: 'reset', id: idOf(at) };
+        yield { type: 'reset', id: idOf(at), attempt: at.attempt };
       }
       continue;
     }
@@ -107,10 +109,13 @@ export async function* streamEvents(
       return;
     }
     const progress = progressOf(job, seen.nowMs);
-    if (!isSilent && job.version !== shownVersion) yield { type: 'status', seen };
-    else if (!isSilent && progress > shownProgress) yield { type: 'progress', seen };
+    const isTime = progress > shownProgress && seen.nowMs - shownAtMs >= PROGRESS_MS;
+    if (!isSilent && (job.version !== shownVersion || isTime)) {
+      yield { type: job.version === shownVersion ? 'progress' : 'status', seen };
+      shownProgress = Math.max(shownProgress, progress);
+      shownAtMs = seen.nowMs;
+    }
     shownVersion = job.version;
-    shownProgress = Math.max(shownProgress, progress);
     await watching.news.changed(mark, PROGRESS_MS, signal);
   }
 }

@@ -20,8 +20,8 @@ export type HttpApp = OpenAPIHono<HttpEnv>;
 export type HttpAppOptions = {
   authenticate: Authenticate;
   log: Log;
-  /** The methods this deployment serves; the others are 405 even where their route exists. */
-  methods: readonly string[];
+  /** Does this deployment serve such a request? The others are 404 or 405 even where their route exists. */
+  serves: (method: string, path: string) => boolean;
   /** May a page of this origin call us? */
   allowOrigin: (origin: string) => boolean;
 };
@@ -37,7 +37,7 @@ const ALLOWED = [
 ];
 
 /** The application without routes; `finishApp` closes it when every surface has mounted its own. */
-export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOptions): HttpApp {
+export function httpApp({ authenticate, log, serves, allowOrigin }: HttpAppOptions): HttpApp {
   const app = new OpenAPIHono<HttpEnv>({
     strict: false,
     defaultHook: (result) => {
@@ -74,7 +74,8 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
   app.use(async (context, next) => {
     context.header('Cache-Control', 'no-store');
     // Not found here; `methodNotAllowed` makes it a 405 where the path has methods that are served.
-    return serves(context.req.method) || context.req.path === HEALTH ? next() : context.notFound();
+    const { method, path } = context.req;
+    return path === HEALTH || method === 'OPTIONS' || serves(method, path) ? next() : context.notFound();
   });
   app.use(checkBody);
   app.use('/api/*', async (context, next) => {
@@ -84,10 +85,6 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
 
   app.get(HEALTH, (context) => context.json({ status: 'ok' }));
   return app;
-
-  function serves(method: string): boolean {
-    return methods.includes(method) || method === 'OPTIONS' || (method === 'HEAD' && methods.includes('GET'));
-  }
 }
 
 /** Adds `GET /openapi.json`, generated from the routes that were mounted. */

@@ -1,5 +1,5 @@
 /** How requests get to a process of the simulation: by a call, or over HTTP and a real socket. */
-import { publicApp, WRITES } from '../../functions/surfaces/mount.ts';
+import { publicApp } from '../../functions/surfaces/mount.ts';
 import { listen } from '../../infra/listen.ts';
 import type { Job, Limits } from '../../shared/core/job.ts';
 import type { ModelCatalog } from '../../shared/core/ports.ts';
@@ -39,8 +39,8 @@ export const directDoors: Doors = {
 
 export const httpDoors: Doors = {
   async api(service, models) {
-    const config = { corsOrigins: [], authMode: 'none' };
-    const app = publicApp({ service, models, authenticate: asLocalUser, log: () => {}, config }, WRITES);
+    const config = { corsOrigins: [], authMode: 'none', streamMs: 1_000 };
+    const app = publicApp({ service, models, authenticate: asLocalUser, log: () => {}, config }, ['writes']);
     const { baseUrl, signal, close } = await open(app.fetch);
     const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1_000);
     return {

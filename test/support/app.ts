@@ -1,5 +1,5 @@
 /** The public application on a store in memory, called without sockets. */
-import { publicApp, READS, WRITES } from '../../functions/surfaces/mount.ts';
+import { EVERYTHING, publicApp } from '../../functions/surfaces/mount.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { embeddedRuntime } from '../../shared/runtime.ts';
@@ -43,7 +43,7 @@ export function general(input_data: unknown, model_id: unknown = 'simulated') {
 /** Opens the application; `environment` adds settings. */
 export async function openApp(environment: Record<string, string> = {}): Promise<TestApp> {
   const runtime = await embeddedRuntime(readConfig({ ...QUICK, ...environment }));
-  const app = publicApp(runtime, [...READS, ...WRITES]);
+  const app = publicApp(runtime, EVERYTHING);
   runtime.start();
 
   async function send(method: string, path: string, { body, headers = {} }: Call = {}): Promise<Reply> {

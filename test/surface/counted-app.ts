@@ -1,6 +1,6 @@
 /** The public application over a counted store and queue, to show that a refused request changes nothing. */
 import { expect } from 'vitest';
-import { publicApp, READS, WRITES } from '../../functions/surfaces/mount.ts';
+import { EVERYTHING, publicApp, type RequestKind } from '../../functions/surfaces/mount.ts';
 import { readConfig } from '../../shared/config.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
 import type { Runtime } from '../../shared/runtime.ts';
@@ -9,17 +9,13 @@ import { ADA, type CoreWorld, NO_PROVIDERS } from '../support/core-world.ts';
 export const JSON_TYPE = { 'Content-Type': 'application/json' };
 export const PROMPT = { prompt: 'Hello.' };
 
-/** The application of a deployment that serves these methods. */
-export function appOver(
-  world: CoreWorld,
-  over: Partial<Runtime> = {},
-  methods: readonly string[] = [...READS, ...WRITES],
-) {
+/** The application of a deployment that serves these kinds of requests. */
+export function appOver(world: CoreWorld, over: Partial<Runtime> = {}, kinds: readonly RequestKind[] = EVERYTHING) {
   const { log, service, clock } = world;
   const models = modelCatalog({ ...NO_PROVIDERS, clock });
   // All that the application asks of a runtime.
   const runtime: Partial<Runtime> = { config: readConfig({}), log, service, models, authenticate: async () => ADA };
-  return publicApp({ ...runtime, ...over } as Runtime, methods);
+  return publicApp({ ...runtime, ...over } as Runtime, kinds);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the tests ask

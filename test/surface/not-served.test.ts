@@ -1,6 +1,5 @@
 /** Results that are not ready, methods that a deployment does not serve, and what is out of order on our side. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { READS, WRITES } from '../../functions/surfaces/mount.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { general, LIST, resultOf, SUBMIT, TRAINER } from '../support/app.ts';
 import { type CoreWorld, coreWorld } from '../support/core-world.ts';
@@ -29,12 +28,12 @@ describe('a method', () => {
   });
 
   test.each([
-    ['reads', READS, 'POST', LIST, 'GET'],
-    ['writes', WRITES, 'GET', TRAINER, 'POST'],
+    ['reads', ['reads'], 'POST', LIST, 'GET'],
+    ['writes', ['writes'], 'GET', TRAINER, 'POST'],
   ] as const)(
     'that a deployment of the %s does not serve is 405, and Allow has the one it does',
-    async (_, methods, method, path, allowed) => {
-      const response = await appOver(world, {}, methods).request(path, { method });
+    async (_, kinds, method, path, allowed) => {
+      const response = await appOver(world, {}, kinds).request(path, { method });
       expect(response.status).toBe(405);
       expect(response.headers.get('Allow')?.split(', ')).toContain(allowed);
     },

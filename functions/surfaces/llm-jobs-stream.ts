@@ -1,0 +1,40 @@
+/** `GET /api/llm/jobs/{job_id}/stream/`: a job as server-sent events. */
+import type { StreamEvent } from '../../shared/core/stream.ts';
+import type { HttpApp } from '../../shared/http/app.ts';
+import { cursorOf, respondWithEvents, type ServerSentEvent } from '../../shared/http/sse.ts';
+import { streamRoute } from './llm-jobs-routes.ts';
+import { renderJob, renderProgress } from './llm-jobs-view.ts';
+import type { SurfaceContext } from './surface.ts';
+
+export function mountStream(app: HttpApp, { service, streamMs: lifeMs }: SurfaceContext): void {
+  app.openapi(streamRoute, async (context) => {
+    const stop = new AbortController();
+    const { job_id } = context.req.valid('param');
+    const stream = await service.stream(context.get('principal'), job_id, cursorOf(context), stop.signal);
+    if ('over' in stream) return context.body(null, 204);
+    if (context.req.method !== 'HEAD') return respondWithEvents(context, rendered(stream.events), { stop, lifeMs });
+    stop.abort();
+    return context.body(null, 200, { 'Content-Type': 'text/event-stream' });
+  });
+}
+
+async function* rendered(events: AsyncIterable<StreamEvent>): AsyncIterable<ServerSentEvent> {
+  for await (const event of events) yield render(event);
+}
+
+function render(event: StreamEvent): ServerSentEvent {
+  switch (event.type) {
+    case 'snapshot':
+      return { event: 'snapshot', id: event.id, data: { ...renderJob(event.seen), partial_result: event.text } };
+    case 'delta':
+      return { event: 'delta', id: event.id, data: { text: event.text } };
+    case 'reset':
+      return { event: 'reset', id: event.id, data: { attempt: event.attempt } };
+    case 'status':
+      return { event: 'status', data: renderJob(event.seen) };
+    case 'progress':
+      return { event: 'progress', data: renderProgress(event.seen) };
+    case 'done':
+      return { event: 'done', id: event.id, data: renderJob(event.seen) };
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Server-sent events: a source of events as an answer that stays open, shows that it is alive, and ends by itself before
+ * the platform would cut it.
+ *
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
+ */
+import type { Context } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { invalidRequest } from '../core/errors.ts';
+import { CURSOR_MOST } from '../core/stream.ts';
+import type { HttpEnv } from './env.ts';
+
+/** An event without an id leaves the client's cursor where it is. */
+export type ServerSentEvent = { event: string; id?: number; data: unknown };
+
+export type SseOptions = {
+  /** Aborted by us when the client has gone or the time is over; whoever makes the events stops then. */
+  stop: AbortController;
+  /** How long the answer stays open; the client comes back with its cursor. */
+  lifeMs: number;
+  heartbeatMs?: number;
+};
+
+/** After how long a client comes back. */
+const RETRY_MS = 2_000;
+/** Proxies close what is silent; a comment is no event. */
+const HEARTBEAT_MS = 15_000;
+
+/** Answers with events until their source ends, the client goes, or the time is over. */
+export function respondWithEvents(
+  context: Context<HttpEnv>,
+  events: AsyncIterable<ServerSentEvent>,
+  { stop, lifeMs, heartbeatMs = HEARTBEAT_MS }: SseOptions,
+): Response {
+  const response = streamSSE(context, async (stream) => {
+    stream.onAbort(() => stop.abort());
+    const life = setTimeout(() => stop.abort(), lifeMs);
+    const heartbeat = setInterval(() => void stream.write(': alive\n\n'), heartbeatMs);
+    try {
+      await stream.write(`retry: ${RETRY_MS}\n\n`);
+      for await (const { event, id, data } of events) {
+        await stream.writeSSE({ event, data: JSON.stringify(data), ...(id === undefined ? {} : { id: String(id) }) });
+      }
+    } finally {
+      clearTimeout(life);
+      clearInterval(heartbeat);
+      stop.abort();
+    }
+  });
+  // Nothing between us and the client may keep or change what goes by.
+  response.headers.set('Cache-Control', 'no-store, no-transform');
+  response.headers.set('X-Accel-Buffering', 'no');
+  return response;
+}
+
+/**
+ * Where a client goes on: what it heard last, or what its URL says. A header that is no cursor is none, for a browser
+ * cannot mend it; a parameter that is none is an error.
+ */
+export function cursorOf(context: Context<HttpEnv>): number | undefined {
+  const heard = toCursor(context.req.header('last-event-id'));
+  const asked = context.req.query('starting_after');
+  const cursor = toCursor(asked);
+  if (asked !== undefined && cursor === undefined) {
+    const message = `must be the id of an event, a whole number from 0 to ${CURSOR_MOST}`;
+    throw invalidRequest([{ path: 'starting_after', message }]);
+  }
+  return heard ?? cursor;
+}
+
+function toCursor(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,16}$/.test(text) && Number(text) <= CURSOR_MOST ? Number(text) : undefined;
+}
