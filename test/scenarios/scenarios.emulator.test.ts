@@ -8,6 +8,7 @@ import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
 import { countedCallScenarios } from './socket.ts';
+import { streamingScenarios } from './streaming.ts';
 import { submitScenarios } from './submit.ts';
 import { sweeperScenarios } from './sweepers.ts';
 import { unreadableScenarios } from './unreadable.ts';
@@ -23,5 +24,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   sweeperScenarios(openEmulatorWorld);
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
+  streamingScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

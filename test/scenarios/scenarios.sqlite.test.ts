@@ -8,6 +8,7 @@ import { sweepScenarios } from './retry-and-sweep.ts';
 import { longRunScenarios, runningScenarios } from './running.ts';
 import { openSqliteWorld } from './sqlite-world.ts';
 import { stormScenarios } from './storm.ts';
+import { streamingScenarios } from './streaming.ts';
 import { submitScenarios } from './submit.ts';
 import { backlogScenarios, sweeperScenarios } from './sweepers.ts';
 import { unreadableScenarios } from './unreadable.ts';
@@ -26,5 +27,6 @@ describe('on SQLite', () => {
   backlogScenarios(openSqliteWorld);
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
+  streamingScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });

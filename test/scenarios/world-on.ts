@@ -66,6 +66,7 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
       writes,
       lines,
       ground: store,
+      chunks,
       doorbells: published,
     },
 
@@ -122,7 +123,8 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
       }
     },
     async close() {
-      for (const { die, worker } of instances) {
+      for (const { die, worker, service } of instances) {
+        service.close();
         worker.close();
         die();
       }

@@ -61,6 +61,7 @@ export type World = Pick<Ground, 'isVirtual' | 'clock' | 'leaseMs' | 'pass' | 'u
   eventually(isSo: () => boolean | Promise<boolean>): Promise<void>;
   /** The store as it is, without faults: for what no process of ours would do. */
   ground: JobStore;
+  chunks: ChunkStore;
   /** Changes a document whatever its revision. */
   poke(key: JobKey, changes: Partial<Job>): Promise<void>;
   writes: RecordedWrite[];
