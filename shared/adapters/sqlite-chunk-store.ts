@@ -1,4 +1,7 @@
-/** `ChunkStore` on SQLite; listeners are in this process, which is the only one. */
+/**
+ * `ChunkStore` on SQLite; listeners are in this process, which is the only one. Text is kept as JSON: libsql reads plain
+ * text up to its first NUL only.
+ */
 import type Database from 'libsql';
 import type { JobKey } from '../core/job.ts';
 import type { Chunk, ChunkStore, Clock } from '../core/ports.ts';
@@ -23,9 +26,14 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
   const listeners = new Map<string, Set<Listener>>();
   const nameOf = ({ tenant, id }: JobKey) => `${tenant}~${id}`;
 
+  function chunksAfter({ tenant, id }: JobKey, attempt: number, afterN: number): Chunk[] {
+    const rows = select.all(tenant, id, attempt, afterN) as Chunk[];
+    return rows.map((row) => ({ ...row, text: JSON.parse(row.text) as string }));
+  }
+
   return {
     put: answered(({ tenant, id }, chunk, deleteAt) => {
-      insert.run(tenant, id, chunk.attempt, chunk.n, chunk.text, deleteAt);
+      insert.run(tenant, id, chunk.attempt, chunk.n, JSON.stringify(chunk.text), deleteAt);
       for (const listener of listeners.get(nameOf({ tenant, id })) ?? []) {
         if (chunk.attempt !== listener.attempt || chunk.n <= listener.afterN) continue;
         // Not within the writer's own turn: who hears of it is somebody else.
@@ -33,14 +41,14 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
       }
     }),
 
-    list: answered(({ tenant, id }, attempt, afterN) => select.all(tenant, id, attempt, afterN) as Chunk[]),
+    list: answered(chunksAfter),
 
     watch({ tenant, id }, attempt, afterN, onChunks) {
       const name = nameOf({ tenant, id });
       const listener = { tenant, id, attempt, afterN, onChunks };
       const all = listeners.get(name) ?? new Set();
       listeners.set(name, all.add(listener));
-      const missed = select.all(tenant, id, attempt, afterN) as Chunk[];
+      const missed = chunksAfter({ tenant, id }, attempt, afterN);
       if (missed.length > 0) clock.setTimer(() => onChunks(missed), 0);
       return () => {
         all.delete(listener);

@@ -52,6 +52,7 @@ async function isKnownHere(watching: Watching, job: Job, at: Position, anew: boo
 }
 
 async function countChunks(watching: Watching, job: Job, anew: boolean): Promise<number> {
+  if (job.attempt === 0) return 0;
   return newest(job)?.chunks ?? (await watching.text(job.attempt, anew)).texts.length;
 }
 
@@ -133,8 +134,9 @@ function newest({ attempts, attempt }: Job): Attempt | undefined {
  * counted them: its holder may still write.
  */
 function chunksMost(job: Job): number {
-  const { chunks } = newest(job) ?? {};
-  return chunks ?? (isTerminal(job.state) ? 0 : DONE_N - 1);
+  const attempt = newest(job);
+  if (!attempt) return 0;
+  return attempt.chunks ?? (isTerminal(job.state) ? 0 : DONE_N - 1);
 }
 
 /** The text up to now, for a snapshot; a completed job has its result instead. */

@@ -1,0 +1,253 @@
+/** What a stream does where memory and store differ: cursors from elsewhere, listeners that are behind or silent, chunks that are gone. */
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Job } from '../../shared/core/job.ts';
+import { WATCHDOG_MS } from '../../shared/core/job-watch.ts';
+import { type ChunkStore, type JobStore, type LlmPart, sleep } from '../../shared/core/ports.ts';
+import { type JobService, jobService } from '../../shared/core/service.ts';
+import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { ADA, type CoreWorld, coreWorld, FINISH, NO_PROVIDERS } from '../support/core-world.ts';
+import { idsOf, take, textOf } from '../support/reader.ts';
+
+const STEP_MS = 1_000;
+
+let world: CoreWorld;
+const others: JobService[] = [];
+afterEach(() => {
+  for (const service of others.splice(0)) service.close();
+  world.close();
+});
+
+/** A world whose model says these words, one a second. */
+function speaking(...words: string[]): CoreWorld {
+  world = coreWorld(async function* (): AsyncIterable<LlmPart> {
+    for (const text of words) {
+      yield { type: 'text-delta', text };
+      await sleep(world.clock, STEP_MS);
+    }
+    yield FINISH;
+  });
+  return world;
+}
+
+/** Another process on the same stores, some of whose calls are replaced. */
+function elsewhere({ store, chunks }: { store?: Partial<JobStore>; chunks?: Partial<ChunkStore> } = {}): JobService {
+  const service = jobService({
+    ...world,
+    store: { ...world.store, ...store },
+    chunks: { ...world.chunks, ...chunks },
+    models: modelCatalog({ ...NO_PROVIDERS, clock: world.clock }),
+    wakeShards: 1,
+  });
+  others.push(service);
+  return service;
+}
+
+const until: CoreWorld['clock']['until'] = (promise) => world.clock.until(promise);
+
+async function completed(...words: string[]): Promise<Job> {
+  speaking(...words);
+  const job = await world.submit('Hello.', { stream: true });
+  await until(world.run(job));
+  return world.read(job);
+}
+
+describe('a cursor', () => {
+  test('at the end is over; before it gets the rest; none gets a snapshot and the end', async () => {
+    const job = await completed('one ', 'two ', 'three');
+    expect(await take(world.service, job, until, { cursor: 1_999_999 })).toEqual({ events: [], isOver: true });
+    const { events } = await take(world.service, job, until, { cursor: 1_000_001 });
+    expect(events.map(({ type }) => type)).toEqual(['delta', 'delta', 'done']);
+    expect(textOf(events)).toBe('two three');
+    const whole = await take(world.service, job, until);
+    expect(whole.events).toMatchObject([
+      { type: 'snapshot', id: 1_000_003, text: undefined, seen: { job: { result: { result: 'one two three' } } } },
+      { type: 'done', id: 1_999_999 },
+    ]);
+    // Dropped between the two: nothing is left to say but the end.
+    const last = await take(world.service, job, until, { cursor: 1_000_003 });
+    expect(last.events.map(({ type }) => type)).toEqual(['done']);
+  });
+
+  test.each([
+    ['of an attempt that never was', 7_000_001],
+    ['of a chunk that never was', 1_000_009],
+    ['of the end of another attempt', 999_999],
+    ['beyond all', Number.MAX_SAFE_INTEGER],
+  ])('%s gets a new snapshot, never an error', async (_, cursor) => {
+    const job = await completed('one ', 'two ');
+    const { events } = await take(world.service, job, until, { cursor });
+    expect(events.map(({ type }) => type)).toEqual(['snapshot', 'done']);
+  });
+
+  test('whose chunks are gone gets a new snapshot and the end', async () => {
+    const job = await completed('one ', 'two ', 'three');
+    await world.chunks.remove(job);
+    const { events } = await take(world.service, job, until, { cursor: 1_000_001 });
+    expect(events).toMatchObject([{ type: 'snapshot', id: 1_000_003 }, { type: 'done' }]);
+    expect(idsOf(events)[0]).toBeGreaterThan(1_000_001);
+  });
+
+  test('that is ahead of what this process knows makes it look, and nothing goes back', async () => {
+    speaking('one ', 'two ', 'three');
+    const job = await world.submit('Hello.', { stream: true });
+    let told = 0;
+    // It hears of the job as it is now, and of nothing after that; neither of chunks.
+    const behind = elsewhere({
+      store: {
+        watch: (key, onJob) => world.store.watch(key, (found) => (++told === 1 ? onJob(found) : undefined)),
+      },
+      chunks: { watch: () => () => {} },
+    });
+    const stale = await take(behind, job, until, { most: 1 });
+    expect(stale.events).toMatchObject([{ type: 'snapshot', id: 0 }]);
+    const held = take(behind, job, (promise) => promise);
+    held.catch(() => {});
+    const running = world.run(job);
+    await world.clock.advance(STEP_MS * 1.5);
+    const here = await take(world.service, job, until, { most: 1 });
+    expect(here.events).toMatchObject([{ type: 'snapshot', id: 1_000_002, text: 'one two ' }]);
+
+    expect((await behind.read(ADA, job.id)).job.state).toBe('pending');
+    const moved = await take(behind, job, until, { cursor: 1_000_002, most: 1 });
+    expect(moved.events).toMatchObject([{ type: 'delta', id: 1_000_003, text: 'three' }]);
+    expect(told).toBeGreaterThan(1);
+    await until(running);
+  });
+
+  test('at an end that this process has not heard of is over all the same', async () => {
+    speaking('one');
+    const job = await world.submit('Hello.', { stream: true });
+    const before = await world.store.get(job);
+    const behind = elsewhere({
+      store: {
+        watch(_, onJob) {
+          world.clock.setTimer(() => onJob(before), 0);
+          return () => {};
+        },
+      },
+    });
+    await until(world.run(job));
+    const stop = new AbortController();
+    // Somebody waits there, and is told that the job is pending.
+    await until(behind.stream(ADA, job.id, undefined, stop.signal));
+    expect((await behind.read(ADA, job.id)).job.state).toBe('pending');
+    expect(await take(behind, job, until, { cursor: 1_999_999 })).toEqual({ events: [], isOver: true });
+    stop.abort();
+  });
+});
+
+test('Q02: listeners that fall silent are noticed within the watchdog, of the job and of its text', async () => {
+  speaking(...Array.from({ length: 60 }, (_, index) => `${index} `));
+  const job = await world.submit('Hello.', { stream: true });
+  const hushed = { job: 0, chunks: 0 };
+  let isSilent = false;
+  const service = elsewhere({
+    store: {
+      watch: (key, onJob) => world.store.watch(key, (found) => (isSilent ? void hushed.job++ : onJob(found))),
+    },
+    chunks: {
+      watch: (key, attempt, afterN, onChunks) =>
+        world.chunks.watch(key, attempt, afterN, (found) => (isSilent ? void hushed.chunks++ : onChunks(found))),
+    },
+  });
+  const running = world.run(job);
+  const seenAtMs: { type: string; atMs: number }[] = [];
+  const stop = new AbortController();
+  const stream = await until(service.stream(ADA, job.id, undefined, stop.signal));
+  if ('over' in stream) throw new Error('it has only begun');
+  const reading = (async () => {
+    for await (const { type } of stream.events) seenAtMs.push({ type, atMs: world.clock.monotonicMs() });
+  })();
+  await world.clock.advance(10 * STEP_MS);
+  isSilent = true;
+  await until(running);
+  const endedMs = world.clock.monotonicMs();
+  await until(reading);
+
+  expect(hushed.job).toBeGreaterThan(0);
+  expect(hushed.chunks).toBeGreaterThan(10);
+  const shown = seenAtMs.filter(({ type }) => type === 'delta' || type === 'done').map(({ atMs }) => atMs);
+  const waits = shown.map((atMs, index) => atMs - (shown[index - 1] ?? atMs));
+  expect(Math.max(...waits)).toBeLessThanOrEqual(WATCHDOG_MS + STEP_MS);
+  expect(world.clock.monotonicMs() - endedMs).toBeLessThanOrEqual(WATCHDOG_MS);
+  // The first word was in the snapshot.
+  expect(seenAtMs.filter(({ type }) => type === 'delta')).toHaveLength(59);
+});
+
+test('500 readers of one job share one listener and one text, all see the end, and nothing is left', async () => {
+  speaking('one ', 'two ', 'three');
+  const job = await world.submit('Hello.', { stream: true });
+  const readers = Array.from({ length: 500 }, () => take(world.service, job, (promise) => promise));
+  await world.clock.advance(0);
+  expect(world.service.listeners()).toBe(1);
+  const reads = world.store.calls('get');
+  await until(world.run(job));
+  const taken = await until(Promise.all(readers));
+  expect(new Set(taken.map(({ events }) => textOf(events)))).toEqual(new Set(['one two three']));
+  expect(new Set(taken.map(({ events }) => events.at(-1)?.type))).toEqual(new Set(['done']));
+  expect(world.service.listeners()).toBe(0);
+  expect(world.store.calls('get')).toBe(reads);
+  // One look when the attempt began, one when it ended, at most.
+  expect(world.chunks.calls('list')).toBeLessThanOrEqual(2);
+  expect(world.chunks.calls('watch')).toBe(1);
+});
+
+test('500 readers of 500 jobs all see the end, and no listener is left', async () => {
+  speaking('one ', 'two');
+  const jobs = await Promise.all(Array.from({ length: 500 }, () => world.submit('Hello.', { stream: true })));
+  const readers = jobs.map((job) => take(world.service, job, (promise) => promise));
+  await world.clock.advance(0);
+  expect(world.service.listeners()).toBe(500);
+  await until(Promise.all(jobs.map((job) => world.run(job))));
+  const taken = await until(Promise.all(readers));
+  expect(taken.map(({ events }) => events.at(-1)?.type)).toEqual(jobs.map(() => 'done'));
+  expect(world.service.listeners()).toBe(0);
+});
+
+test('readers that leave early leave no listener behind', async () => {
+  speaking('one ', 'two');
+  const job = await world.submit('Hello.', { stream: true });
+  await Promise.all(Array.from({ length: 100 }, () => take(world.service, job, until, { most: 1 })));
+  const stop = new AbortController();
+  // Gone before it asked for anything.
+  await until(world.service.stream(ADA, job.id, undefined, stop.signal));
+  stop.abort();
+  await world.clock.advance(60_000);
+  expect(world.service.listeners()).toBe(0);
+});
+
+test("somebody else's stream, an unknown one and a malformed id are not found, and no listener stays", async () => {
+  speaking('one');
+  const job = await world.submit('Hello.', { stream: true });
+  const bob = { ...ADA, user: 'bob' };
+  for (const [as, id] of [
+    [bob, job.id],
+    [{ ...ADA, tenant: 'other' }, job.id],
+    [ADA, crypto.randomUUID()],
+    [ADA, 'nonsense'],
+  ] as const) {
+    await expect(take(world.service, { id }, until, { as })).rejects.toMatchObject({ code: 'job_not_found' });
+  }
+  await world.clock.advance(60_000);
+  expect(world.service.listeners()).toBe(0);
+});
+
+test('a store that gives no answer when a reader comes is an error before any event', async () => {
+  speaking('one');
+  const job = await world.submit('Hello.', { stream: true });
+  const silent = elsewhere({ store: { watch: () => () => {} } });
+  world.store.fail('get', 'before');
+  await expect(take({ ...silent }, job, until)).rejects.toMatchObject({ code: 'store_unavailable' });
+  expect(world.store.fired()).toBe(1);
+});
+
+test('chunks that could not be read at first are read in time', async () => {
+  speaking('one ', 'two ', 'three ');
+  const job = await world.submit('Hello.', { stream: true });
+  world.chunks.fail('list', 'before');
+  const reader = take(world.service, job, (promise) => promise);
+  await until(world.run(job));
+  const { events } = await until(reader);
+  expect(world.chunks.fired()).toBe(1);
+  expect(textOf(events)).toBe('one two three ');
+});
