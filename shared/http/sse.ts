@@ -48,8 +48,8 @@ export function respondWithEvents(
     }
   });
   // Nothing between us and the client may keep or change what goes by.
-  response.headers.set('Cache-Control', 'no-store, no-transform');
-  response.headers.set('X-Accel-Buffering', 'no');
+  context.header('Cache-Control', 'no-store, no-transform');
+  context.header('X-Accel-Buffering', 'no');
   return response;
 }
 

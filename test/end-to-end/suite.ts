@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pollToEnd, pollUntil, readStatus, request, submit, warmUp } from '../support/http-client.ts';
 import { ANSWER, type Provider, startProvider, USAGE } from '../support/provider.ts';
 import { runSubmitAndGetLater, runSubmitAndPoll } from './seed-000/run-pattern.ts';
+import { STREAM_MS, streamTests } from './stream.ts';
 
 /** Five attempts have up to 15 s of pauses between them. */
 const ALL_PAUSES_MS = 45_000;
@@ -24,13 +25,15 @@ export function endToEndSuite(
 
     beforeAll(async () => {
       provider = await startProvider();
-      target = await start({ ...provider.environment, SIMULATED_MS: '300' });
+      target = await start({ ...provider.environment, SIMULATED_MS: '300', STREAM_MS: String(STREAM_MS) });
       await warmUp(target.baseUrl);
     }, 60_000);
     afterAll(async () => {
       await target?.stop();
       await provider?.stop();
     });
+
+    streamTests(() => target.baseUrl);
 
     async function idOf(model: string): Promise<string> {
       const answer = (await (await fetch(`${target.baseUrl}/api/llm/models/`)).json()) as {
