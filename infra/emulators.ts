@@ -105,13 +105,21 @@ function frontDoor(
     if (!['GET', 'HEAD'].includes(method)) return submit;
     return /\/stream\/?$/.test(path) ? stream : status;
   };
-  door.all('*', ({ req }) => {
+  door.all('*', async ({ req }) => {
     const { pathname, search } = new URL(req.url);
     const { url } = targetOf(req.method, pathname);
+    // Up to the answer, a client that leaves ends the call; after that, whoever sends the answer on cancels its body.
+    const waiting = new AbortController();
+    const leave = () => waiting.abort();
+    req.raw.signal.addEventListener('abort', leave);
     // `fetch` cannot send an `Expect`, which curl adds to large bodies.
-    return proxy(`${url}${pathname}${search}`, { ...req, headers: { ...req.header(), expect: undefined } });
+    const headers = { ...req.header(), expect: undefined };
+    const response = await proxy(`${url}${pathname}${search}`, { ...req, headers, signal: waiting.signal });
+    req.raw.signal.removeEventListener('abort', leave);
+    return response;
   });
   door.onError((error, context) => {
+    if (context.req.raw.signal.aborted) return context.body(null);
     onLine(`front door: ${context.req.method} ${context.req.path}: ${String(error.cause ?? error)}`);
     const body = { success: false, error: 'The function did not answer.', code: 'unavailable' };
     return context.json(body, 503, { 'Retry-After': '1' });
