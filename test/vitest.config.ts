@@ -29,8 +29,15 @@ const everyday = [
   }),
 ];
 const long = [
-  project('long', ['long/**/*.test.ts'], { testTimeout: 600_000, fileParallelism: false }),
-  project('long-emulator', ['scenarios/storm.emulator.test.ts'], { ...onEmulators, testTimeout: 600_000 }),
+  project('long', ['long/*.test.ts'], {
+    exclude: ['**/*.emulator.test.ts'],
+    testTimeout: 600_000,
+    fileParallelism: false,
+  }),
+  project('long-emulator', ['scenarios/storm.emulator.test.ts', 'long/*.emulator.test.ts'], {
+    ...onEmulators,
+    testTimeout: 600_000,
+  }),
 ];
 
 export default defineConfig({

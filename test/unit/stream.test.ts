@@ -185,6 +185,8 @@ test('500 readers of one job share one listener and one text, all see the end, a
   const taken = await until(Promise.all(readers));
   expect(new Set(taken.map(({ events }) => textOf(events)))).toEqual(new Set(['one two three']));
   expect(new Set(taken.map(({ events }) => events.at(-1)?.type))).toEqual(new Set(['done']));
+  // They came before the first attempt: there was no text to be replaced.
+  expect(taken.every(({ events }) => events.every(({ type }) => type !== 'reset'))).toBe(true);
   expect(world.service.listeners()).toBe(0);
   expect(world.store.calls('get')).toBe(reads);
   // One look when the attempt began, one when it ended, at most.
