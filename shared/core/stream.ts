@@ -52,7 +52,6 @@ async function isKnownHere(watching: Watching, job: Job, at: Position, anew: boo
 }
 
 async function countChunks(watching: Watching, job: Job, anew: boolean): Promise<number> {
-  if (job.attempt === 0) return 0;
   return newest(job)?.chunks ?? (await watching.text(job.attempt, anew)).texts.length;
 }
 
@@ -103,7 +102,6 @@ export async function* streamEvents(
         isSilent = false;
         yield { type: 'delta', id: idOf(at), text };
       }
-      if (missing.length > 0) continue;
     }
     if (isTerminal(job.state)) {
       yield { type: 'done', id: idOf({ attempt: job.attempt, n: DONE_N }), seen };

@@ -14,6 +14,8 @@ export function manyReaders(readersOf: { readers: number; jobs: number }[]): voi
     // Nobody is told of these jobs: they run when the test says so.
     const runtime = googleRuntime(emulatorConfig({ SIMULATED_MS: '300', JOBS_TOPIC: 'nobody-listens' }));
     try {
+      // The first call opens the connection.
+      await expect.poll(() => runtime.sweep(), { timeout: 20_000 }).toBeTruthy();
       await use(runtime);
       // Kept for a moment for whoever comes back.
       await expect.poll(() => runtime.service.listeners(), { timeout: 10_000 }).toBe(0);

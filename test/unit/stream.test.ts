@@ -1,5 +1,6 @@
 /** What a stream does where memory and store differ: cursors from elsewhere, listeners that are behind or silent, chunks that are gone. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { WATCHDOG_MS } from '../../shared/core/job-watch.ts';
 import { type ChunkStore, type JobStore, type LlmPart, sleep } from '../../shared/core/ports.ts';
@@ -87,6 +88,22 @@ describe('a cursor', () => {
     expect(idsOf(events)[0]).toBeGreaterThan(1_000_001);
   });
 
+  test('of a job that failed long ago gets what is left, and the end', async () => {
+    world = coreWorld(async function* (): AsyncIterable<LlmPart> {
+      yield { type: 'text-delta', text: 'one' };
+      throw new ServiceError('content_policy', 'told to fail');
+    });
+    const job = await world.submit('Hello.', { stream: true });
+    await until(world.run(job));
+    expect(textOf((await take(world.service, job, until)).events)).toBe('one');
+    await world.chunks.remove(job);
+    await world.clock.advance(60_000);
+    for (const cursor of [undefined, 1_000_000]) {
+      const { events } = await take(world.service, job, until, { cursor });
+      expect(events).toMatchObject([{ type: 'snapshot', id: 1_000_001, text: undefined }, { type: 'done' }]);
+    }
+  });
+
   test('that is ahead of what this process knows makes it look, and nothing goes back', async () => {
     speaking('one ', 'two ', 'three');
     const job = await world.submit('Hello.', { stream: true });
@@ -134,6 +151,22 @@ describe('a cursor', () => {
     expect(await take(behind, job, until, { cursor: 1_999_999 })).toEqual({ events: [], isOver: true });
     stop.abort();
   });
+});
+
+test('of a job that time ended while its worker was lost, nothing is shown that may still change', async () => {
+  speaking('one');
+  const job = await world.submit('Hello.', { stream: true });
+  const stored = await world.store.get(job);
+  const lost = { n: 1, startedAt: 1, provider: 'p', model: 'm', calls: 1, outcome: 'lost' as const };
+  const error = { code: 'job_timeout', message: 'too late' };
+  const ended = { state: 'failed' as const, version: 5, attempt: 1, attempts: [lost], error };
+  await world.store.update(job, stored?.revision ?? '', ended);
+  await world.chunks.put(job, { attempt: 1, n: 1, text: 'of a zombie' }, world.clock.nowMs() + 1_000);
+  for (const cursor of [undefined, 0, 1_000_000]) {
+    const { events } = await take(world.service, job, until, { cursor });
+    expect(events.at(-1)).toMatchObject({ type: 'done', seen: { job: { error } } });
+    expect(JSON.stringify(events)).not.toContain('zombie');
+  }
 });
 
 test('Q02: listeners that fall silent are noticed within the watchdog, of the job and of its text', async () => {
