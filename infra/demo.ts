@@ -3,6 +3,7 @@
  * nothing. With a provider's key set it uses that provider. Leaves nothing running and nothing behind.
  */
 import { existsSync } from 'node:fs';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { type Config, readConfig } from '../shared/config.ts';
 import { startLocal } from './local.ts';
 
@@ -19,7 +20,8 @@ type View = {
 };
 
 const BAR_WIDTH = 30;
-const POLL_MS = 100;
+/** Of the text that comes in, so much is shown beside the bar. */
+const TAIL_CHARACTERS = 40;
 
 /** A cheap model of a provider that is set up. */
 function modelOf({ openaiApiKey, geminiApiKey, openaiCompatibleModels }: Config): string {
@@ -35,28 +37,38 @@ async function call<T>(url: string, options?: RequestInit): Promise<T> {
   return answer;
 }
 
-/** Submits and polls one job, drawing its progress; answers whether it completed. */
+/** Submits one job and follows its stream, drawing it as it comes; answers whether it completed. */
 async function runDemo(baseUrl: string, model: string, prompt: string): Promise<boolean> {
   const startedMs = performance.now();
   const seconds = () => `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`;
-  const body = { job_type: 'general_llm_request', model_id: model, input_data: { prompt } };
+  const body = { job_type: 'general_llm_request', model_id: model, stream: true, input_data: { prompt } };
   const { job_id } = await call<{ job_id: string }>(`${baseUrl}/api/llm/jobs/submit/`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(body),
   });
   console.log(`Job ${job_id}`);
-  for (;;) {
-    const view = await call<View>(`${baseUrl}/api/llm/jobs/${job_id}/status/`);
-    draw(`${bar(view.progress)} ${view.progress} %  ${view.message}  ${seconds()}`);
-    if (!view.is_complete) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      continue;
+  let text = '';
+  let progress = 0;
+  let message = '';
+  const response = await fetch(`${baseUrl}/api/llm/jobs/${job_id}/stream/`);
+  const events = response.body?.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  for await (const { event, data } of events ?? []) {
+    const said = JSON.parse(data) as View & { text?: string };
+    if (event === 'done') {
+      draw(`${bar(100)} 100 %  ${said.message}  ${seconds()}`);
+      draw(undefined);
+      report(said, seconds());
+      return said.status === 'completed';
     }
-    draw(undefined);
-    report(view, seconds());
-    return view.status === 'completed';
+    if (event === 'reset') text = '';
+    text += said.text ?? '';
+    progress = said.progress ?? progress;
+    message = said.message ?? message;
+    const tail = text.replace(/\s+/g, ' ').slice(-TAIL_CHARACTERS).toWellFormed();
+    draw(`${bar(progress)} ${progress} %  ${(process.stdout.isTTY && tail) || message}  ${seconds()}`);
   }
+  throw new Error('the stream ended before the job');
 }
 
 function report({ status, result_data, error_message, usage, model }: View, time: string): void {
@@ -74,8 +86,8 @@ let drawn = '';
 /** Redraws the one line; into a file or a pipe each change is a line of its own. */
 function draw(line: string | undefined): void {
   if (process.stdout.isTTY) process.stdout.write(line === undefined ? '\n' : `\r\u001b[K${line}`);
-  else if (line !== undefined && line.split('  ')[1] !== drawn) {
-    drawn = line.split('  ')[1] ?? '';
+  else if (line !== undefined && line.split('  ')[0] !== drawn) {
+    drawn = line.split('  ')[0] ?? '';
     console.log(line);
   }
 }
