@@ -2,6 +2,7 @@
 import { describeApp, type HttpApp, type HttpAppOptions, httpApp } from '../../shared/http/app.ts';
 import { mountDocs } from '../../shared/http/docs.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
+import { isBatch } from './llm-jobs-batch.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const SURFACES: readonly Surface[] = [llmJobsSurface];
@@ -16,7 +17,7 @@ export type PublicAppOptions = SurfaceContext &
 /** The application with all routes, of which this deployment serves the given methods. */
 export function publicApp(options: PublicAppOptions, methods: readonly string[]): HttpApp {
   const { service, models, authenticate, log, config } = options;
-  const app = httpApp({ authenticate, log, methods, allowOrigin: allowedOrigins(config) });
+  const app = httpApp({ authenticate, log, methods, isBatch, allowOrigin: allowedOrigins(config) });
   for (const mount of SURFACES) mount(app, { service, models });
   describeApp(app, {
     title: 'llm-jobs',

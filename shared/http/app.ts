@@ -22,6 +22,8 @@ export type HttpAppOptions = {
   log: Log;
   /** The methods this deployment serves; the others are 405 even where their route exists. */
   methods: readonly string[];
+  /** Does the body of such a request hold many, each judged on its own by the route? */
+  isBatch: (request: { method: string; path: string }) => boolean;
   /** May a page of this origin call us? */
   allowOrigin: (origin: string) => boolean;
 };
@@ -37,7 +39,7 @@ const ALLOWED = [
 ];
 
 /** The application without routes; `finishApp` closes it when every surface has mounted its own. */
-export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOptions): HttpApp {
+export function httpApp({ authenticate, log, methods, isBatch, allowOrigin }: HttpAppOptions): HttpApp {
   const app = new OpenAPIHono<HttpEnv>({
     strict: false,
     defaultHook: (result) => {
@@ -76,7 +78,7 @@ export function httpApp({ authenticate, log, methods, allowOrigin }: HttpAppOpti
     // Not found here; `methodNotAllowed` makes it a 405 where the path has methods that are served.
     return serves(context.req.method) || context.req.path === HEALTH ? next() : context.notFound();
   });
-  app.use(checkBody);
+  app.use(checkBody(isBatch));
   app.use('/api/*', async (context, next) => {
     context.set('principal', await authenticate(context.req.raw));
     await next();
