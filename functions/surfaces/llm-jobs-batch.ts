@@ -16,6 +16,10 @@ import type { SurfaceContext } from './surface.ts';
 
 /** Of all jobs of a batch together: every value is looked at, and every wrong one named. */
 const BATCH_VALUES_MOST = 2 * VALUES_MOST;
+const TOO_MANY = {
+  path: '',
+  message: `the jobs of this batch up to here hold more than ${BATCH_VALUES_MOST} values; send this one in another batch`,
+};
 
 /** Does a request submit a batch? */
 export function isBatch({ method, path }: { method: string; path: string }): boolean {
@@ -64,6 +68,7 @@ function itemOf(body: Json, requestId: string, budget: ValueBudget): BatchItem {
   const own = { left: given };
   const unstorable = findUnstorable(body, own);
   budget.left -= given - Math.max(0, own.left);
+  if (own.left < 0 && given < VALUES_MOST) return { name, refused: invalidRequest([TOO_MANY]) };
   if (unstorable) return { name, refused: invalidRequest([unstorable]) };
   const parsed = publishedSubmissionSchema.safeParse(body);
   return parsed.success
