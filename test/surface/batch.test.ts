@@ -118,6 +118,12 @@ describe('a wrong job spoils nothing, whatever is wrong with it:', () => {
     expect([alone.status, alone.body.code]).toEqual([status, mixed.body.items[1].code]);
   });
 
+  test('a body that is no batch, sent to its path, is looked at as any other', async () => {
+    const body = JSON.stringify(general({ prompt: 'HERE' })).replace('HERE', '\\ud800');
+    const put = await api.send('PUT', BATCH, { body, headers: JSON_TYPE });
+    expect([put.status, put.body.error]).toEqual([400, expect.stringContaining('lone surrogate')]);
+  });
+
   test('jobs that hold more values together than anybody wants to look at are told so, the ones before are accepted', async () => {
     const big = general({ messages: Array(8_000).fill({ role: 'user', content: 'x' }) });
     const { body } = await api.post(BATCH, { jobs: [general(PROMPT), big, big, big, general(PROMPT)] });
