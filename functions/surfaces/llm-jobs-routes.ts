@@ -5,9 +5,9 @@ import { submissionSchema } from '../../shared/job-types/submission.ts';
 import * as schemas from './llm-jobs-schemas.ts';
 
 const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
-const answer = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
-const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), required: true });
-const errors = {
+export const answer = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
+export const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), required: true });
+export const errors = {
   400: answer(schemas.errorBody, 'A field is wrong; `details` names it and says what would be right.'),
   404: answer(schemas.errorBody, 'There is no such job, or it is not yours.'),
   413: answer(schemas.errorBody, 'The input or the body is too large.'),
@@ -15,7 +15,7 @@ const errors = {
   500: answer(schemas.errorBody, 'Something broke on our side.'),
   503: answer(schemas.errorBody, 'The model or the store cannot be used now; `Retry-After` says when to try again.'),
 };
-const always = { 500: errors[500], 503: errors[503] };
+export const always = { 500: errors[500], 503: errors[503] };
 
 const submitResponses = {
   202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
@@ -113,15 +113,6 @@ export const resultRoute = createRoute({
     409: answer(schemas.errorBody, 'The job is not completed; `status` says where it is.'),
     ...always,
   },
-});
-
-export const listRoute = createRoute({
-  tags: ['Jobs API'],
-  method: 'get',
-  path: '/api/llm/jobs',
-  summary: 'Your jobs, newest first',
-  request: { query: schemas.listParameters },
-  responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400], ...always },
 });
 
 export const messageSchemaRoute = createRoute({

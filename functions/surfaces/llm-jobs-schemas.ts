@@ -2,13 +2,12 @@
 import { z } from '@hono/zod-openapi';
 import { JOB_STATES, type JobState } from '../../shared/core/job.ts';
 import { fields } from '../../shared/job-types/fields.ts';
-import { JOB_TYPES } from '../../shared/job-types/registry.ts';
 import { clocks, extras, modelId, questionId } from '../../shared/job-types/submission.ts';
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
 
 const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
-const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
-const success = z.literal(true);
+export const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
+export const success = z.literal(true);
 const jobId = z.uuid();
 const urls = z.object({ status: z.string(), result: z.string(), stream: z.string(), cancel: z.string() });
 const model = z.object({ id: z.uuid(), name: z.string(), provider: z.string() }).openapi('ModelReference');
@@ -47,7 +46,10 @@ const own = {
   batch_id: z.string().optional(),
   stream: z.boolean().optional(),
 };
-const pollAfter = z.int().optional().describe('Of a job that is not over: how long to wait before asking again.');
+export const pollAfter = z
+  .int()
+  .optional()
+  .describe('Of a job that is not over: how long to wait before asking again.');
 
 export const jobView = z
   .object({
@@ -111,13 +113,6 @@ export const resultView = z
   })
   .openapi('JobResult');
 
-export const jobList = z
-  .object({
-    ...{ success, jobs: z.array(jobView), limit: z.int(), offset: z.int() },
-    next_cursor: z.string().optional().describe('Where the next page begins; absent on the last one.'),
-  })
-  .openapi('JobList');
-
 export const modelList = z
   .object({
     success,
@@ -156,20 +151,14 @@ export const trainerAnalysisBody = fields({
   ...trainerQuestionInput.shape,
 });
 
-const wholeNumber = (least: number, most: number) =>
+/** A whole number in a query, which is text. */
+export const wholeNumber = (least: number, most: number) =>
   z
     .string()
     .regex(/^\d+$/, { error: `must be a whole number from ${least} to ${most}` })
     .transform(Number)
     .refine((value) => value >= least && value <= most, { error: `must be a whole number from ${least} to ${most}` })
     .openapi({ type: 'integer', minimum: least, maximum: most });
-
-export const listParameters = fields({
-  status: status.optional(),
-  job_type: z.enum(JOB_TYPES.map((type) => type.name)).optional(),
-  limit: wholeNumber(1, 100).default(20),
-  offset: wholeNumber(0, 1_000).default(0),
-});
 
 /** The draft allows a key to be quoted; clients send it bare. */
 export const submitHeaders = z.object({ 'idempotency-key': z.string().optional() });

@@ -73,6 +73,22 @@ export function renderProgress({ job, nowMs }: Seen) {
   return { progress: progressOf(job, nowMs), message: messageOf(job) };
 }
 
+/** What a submit answers: the job as it was taken in, and where to follow it. */
+export function renderSubmitted(job: Job) {
+  return {
+    success: true as const,
+    job_id: job.id,
+    status: job.state,
+    message: 'Job submitted successfully. Use job_id to poll for results.',
+    job_type: job.jobType,
+    created_at: toTime(job.createdAt),
+    model: renderModel(job),
+    ...renderOwn(job),
+    poll_after_ms: pollAfterMs(job, job.createdAt),
+    urls: renderUrls(job),
+  };
+}
+
 /** What the submitter said of the job. */
 export function renderOwn({ tags, metadata, batchId, stream }: Job) {
   return { tags, metadata, batch_id: batchId, stream };

@@ -4,7 +4,6 @@ import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
 import type { Job, Json } from '../../shared/core/job.ts';
-import { pollAfterMs } from '../../shared/core/progress.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
@@ -18,9 +17,11 @@ import {
   toSubmission,
 } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
+import { mountBatch } from './llm-jobs-batch.ts';
+import { mountLists } from './llm-jobs-lists.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { mountStream } from './llm-jobs-stream.ts';
-import { processingTime, renderJob, renderModel, renderOwn, renderUrls, toTime } from './llm-jobs-view.ts';
+import { processingTime, renderJob, renderModel, renderOwn, renderSubmitted, renderUrls } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const PUBLISHED_SCHEMA = {
@@ -32,6 +33,8 @@ export const llmJobsSurface: Surface = (app, context) => {
   mountWrites(app, context);
   mountReads(app, context);
   mountStream(app, context);
+  mountLists(app, context);
+  mountBatch(app, context);
 };
 
 function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
@@ -99,12 +102,6 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
     return context.json(renderResult(job), 200);
   });
 
-  app.openapi(routes.listRoute, async (context) => {
-    const { status, job_type, limit, offset } = context.req.valid('query');
-    const { jobs } = await service.list(context.get('principal'), { state: status, jobType: job_type, limit, offset });
-    return context.json({ success: true as const, jobs: jobs.map(renderJob), limit, offset }, 200);
-  });
-
   app.openapi(routes.messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));
 
   app.openapi(routes.modelsRoute, (context) => {
@@ -126,21 +123,6 @@ async function refuseSubmission(issues: z.core.$ZodIssue[], request: HonoRequest
   const untyped = issues.some((issue) => issue.code === 'invalid_union');
   const besides = untyped ? envelopeIssues(await request.json().catch(() => ({}))) : [];
   throw invalidRequest(toFieldErrors([...issues, ...besides]));
-}
-
-function renderSubmitted(job: Job) {
-  return {
-    success: true as const,
-    job_id: job.id,
-    status: job.state,
-    message: 'Job submitted successfully. Use job_id to poll for results.',
-    job_type: job.jobType,
-    created_at: toTime(job.createdAt),
-    model: renderModel(job),
-    ...renderOwn(job),
-    poll_after_ms: pollAfterMs(job, job.createdAt),
-    urls: renderUrls(job),
-  };
 }
 
 function renderResult(job: Job) {

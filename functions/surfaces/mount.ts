@@ -2,6 +2,7 @@
 import { describeApp, type HttpApp, type HttpAppOptions, httpApp } from '../../shared/http/app.ts';
 import { mountDocs } from '../../shared/http/docs.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
+import { isBatch } from './llm-jobs-batch.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const SURFACES: readonly Surface[] = [llmJobsSurface];
@@ -21,7 +22,7 @@ export type PublicAppOptions = Omit<SurfaceContext, 'streamMs'> &
 export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind[]): HttpApp {
   const { service, models, authenticate, log, config } = options;
   const serves = (method: string, path: string) => kinds.includes(kindOf(method, path));
-  const app = httpApp({ authenticate, log, serves, allowOrigin: allowedOrigins(config) });
+  const app = httpApp({ authenticate, log, serves, isBatch, allowOrigin: allowedOrigins(config) });
   for (const mount of SURFACES) mount(app, { service, models, streamMs: config.streamMs });
   describeApp(app, {
     title: 'llm-jobs',

@@ -10,6 +10,7 @@
 export type RequestErrorCode =
   | 'invalid_request'
   | 'job_not_found'
+  | 'batch_not_found'
   | 'job_not_complete'
   | 'job_id_taken'
   | 'idempotency_conflict'

@@ -1,4 +1,5 @@
 /** What a surface may ask about jobs. Surfaces never see the store or the queue. */
+import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
 import { jobWatch } from './job-watch.ts';
 import type { ChunkStore } from './ports.ts';
@@ -6,6 +7,7 @@ import { type Reading, reading } from './reading.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
 
 export type JobService = Submitting &
+  Batching &
   Reading &
   Cancelling & {
     /** How many listeners are open for readers. */
@@ -19,8 +21,10 @@ export type JobServiceOptions = SubmittingOptions & { chunks: ChunkStore };
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
   const parts = { ...options, watch };
+  const submits = submitting(options);
   return {
-    ...submitting(options),
+    ...submits,
+    ...batching(options, submits),
     ...reading(parts),
     ...cancelling(parts),
     listeners: watch.listeners,

@@ -22,6 +22,8 @@ export type HttpAppOptions = {
   log: Log;
   /** Does this deployment serve such a request? The others are 404 or 405 even where their route exists. */
   serves: (method: string, path: string) => boolean;
+  /** Does the body of such a request hold many, each judged on its own by the route? */
+  isBatch: (request: { method: string; path: string }) => boolean;
   /** May a page of this origin call us? */
   allowOrigin: (origin: string) => boolean;
 };
@@ -37,7 +39,7 @@ const ALLOWED = [
 ];
 
 /** The application without routes; `finishApp` closes it when every surface has mounted its own. */
-export function httpApp({ authenticate, log, serves, allowOrigin }: HttpAppOptions): HttpApp {
+export function httpApp({ authenticate, log, serves, isBatch, allowOrigin }: HttpAppOptions): HttpApp {
   const app = new OpenAPIHono<HttpEnv>({
     strict: false,
     defaultHook: (result) => {
@@ -77,7 +79,7 @@ export function httpApp({ authenticate, log, serves, allowOrigin }: HttpAppOptio
     const { method, path } = context.req;
     return path === HEALTH || method === 'OPTIONS' || serves(method, path) ? next() : context.notFound();
   });
-  app.use(checkBody);
+  app.use(checkBody(isBatch));
   app.use('/api/*', async (context, next) => {
     context.set('principal', await authenticate(context.req.raw));
     await next();

@@ -8,31 +8,41 @@ import { findUnstorable } from './field-errors.ts';
 /** Any input that may be accepted: JSON may write one byte with an escape of six; and room for the fields around it. */
 export const BODY_BYTES_MOST = 6 * INPUT_BYTES_MOST + 64 * 1024;
 
+/** Of a body that holds many. To parse twice as much, the worst there is, takes more than two seconds. */
+export const BATCH_BODY_BYTES_MOST = 4 * 1024 * 1024;
+
 const DISCARDED_BYTES_MOST = 16 * 1024 * 1024;
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i;
 
-/** Refuses a body that is not JSON (415), too large (413), malformed or not storable (400). No body is no error here. */
-export const checkBody: MiddlewareHandler = async (context, next) => {
-  const { raw } = context.req;
-  if (!hasBody(raw)) return next();
-  if (!JSON_TYPE.test(raw.headers.get('content-type') ?? '')) {
-    throw new ServiceError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json.');
-  }
-  const encoding = raw.headers.get('content-encoding');
-  if (encoding !== null && encoding !== 'identity') {
-    throw new ServiceError('unsupported_media_type', 'The body must not be compressed (Content-Encoding).');
-  }
-  const text = decodeUtf8(await readBody(raw));
-  // An empty body of chunks is no body, as one of length 0 is none.
-  if (text !== '') {
-    const wrong = findUnstorable(parseJson(text));
-    if (wrong) throw invalidRequest([wrong]);
-  }
-  // Read once, by us, so that its size is bounded; the routes' validators find it here.
-  context.req.bodyCache.text = Promise.resolve(text === '' ? '{}' : text) as never;
-  return next();
-};
+/**
+ * Refuses a body that is not JSON (415), too large (413), malformed or not storable (400). No body is no error here. That
+ * of a batch holds many, and whether each can be stored is for its route to say.
+ */
+export const checkBody =
+  (isBatch: (request: { method: string; path: string }) => boolean): MiddlewareHandler =>
+  async (context, next) => {
+    const { raw } = context.req;
+    const holdsMany = isBatch(context.req);
+    if (!hasBody(raw)) return next();
+    if (!JSON_TYPE.test(raw.headers.get('content-type') ?? '')) {
+      throw new ServiceError('unsupported_media_type', 'The body must be JSON, with Content-Type: application/json.');
+    }
+    const encoding = raw.headers.get('content-encoding');
+    if (encoding !== null && encoding !== 'identity') {
+      throw new ServiceError('unsupported_media_type', 'The body must not be compressed (Content-Encoding).');
+    }
+    const text = decodeUtf8(await readBody(raw, holdsMany ? BATCH_BODY_BYTES_MOST : BODY_BYTES_MOST));
+    // An empty body of chunks is no body, as one of length 0 is none.
+    if (text !== '') {
+      const body = parseJson(text);
+      const wrong = holdsMany ? undefined : findUnstorable(body);
+      if (wrong) throw invalidRequest([wrong]);
+    }
+    // Read once, by us, so that its size is bounded; the routes' validators find it here.
+    context.req.bodyCache.text = Promise.resolve(text === '' ? '{}' : text) as never;
+    return next();
+  };
 
 /** For routes whose body says nothing: none is as good as `{}`, also from a client that names a type for it. */
 export const noBodyNeeded: MiddlewareHandler = (context, next) => {
@@ -49,18 +59,18 @@ function hasBody(request: Request): boolean {
  * The body's bytes. One that is too large is read to its end, within bounds, and thrown away: a client that is still
  * sending would not see the answer.
  */
-async function readBody(request: Request): Promise<Uint8Array> {
+async function readBody(request: Request, bytesMost: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = Number(request.headers.get('content-length') ?? 0) > DISCARDED_BYTES_MOST ? Infinity : 0;
   if (bytes === 0) {
     for await (const chunk of request.body ?? []) {
       bytes += chunk.byteLength;
       if (bytes > DISCARDED_BYTES_MOST) break;
-      if (bytes <= BODY_BYTES_MOST) chunks.push(chunk);
+      if (bytes <= bytesMost) chunks.push(chunk);
     }
   }
-  if (bytes <= BODY_BYTES_MOST) return Buffer.concat(chunks);
-  throw new ServiceError('input_too_large', `The body is larger than ${BODY_BYTES_MOST} bytes.`);
+  if (bytes <= bytesMost) return Buffer.concat(chunks);
+  throw new ServiceError('input_too_large', `The body is larger than ${bytesMost} bytes.`);
 }
 
 /** Bytes that are no UTF-8 are refused, not replaced: the model would be asked something else. */

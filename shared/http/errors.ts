@@ -9,6 +9,7 @@ export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 
 const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   invalid_request: 400,
   job_not_found: 404,
+  batch_not_found: 404,
   route_not_found: 404,
   method_not_allowed: 405,
   job_not_complete: 409,
@@ -34,10 +35,15 @@ export function toServiceError(error: unknown): ServiceError {
   return new ServiceError('internal_error', 'Something broke on our side.', { cause: error });
 }
 
+/** When to come again, in the whole seconds that HTTP knows. */
+export function renderRetryAfter(context: Context, ms: number): void {
+  context.header('Retry-After', String(Math.ceil(ms / 1_000)));
+}
+
 /** The error in the words of `/api/llm`. */
 export function renderError(context: Context<HttpEnv>, error: ServiceError): Response {
   const status = statusOf(error.code);
-  if (error.retryAfterMs !== undefined) context.header('Retry-After', String(Math.ceil(error.retryAfterMs / 1_000)));
+  if (error.retryAfterMs !== undefined) renderRetryAfter(context, error.retryAfterMs);
   const body = {
     success: false,
     error: error.message,

@@ -18,15 +18,17 @@ export function toFieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[]
 
 const LEVELS_MOST = 50;
 /** The largest input has about as many lines of a notebook; validating millions of values takes the stack and the answer. */
-const VALUES_MOST = 30_000;
+export const VALUES_MOST = 30_000;
+/** How many more values may be looked at. */
+export type ValueBudget = { left: number };
 
 /** What in a JSON value could not be stored or sent on: text that is not well-formed Unicode, or nesting or parts without end. */
-export function findUnstorable(root: Json): FieldError | undefined {
-  let values = 0;
+export function findUnstorable(root: Json, budget: ValueBudget = { left: VALUES_MOST }): FieldError | undefined {
+  const valuesMost = budget.left;
   return find(root, []);
 
   function find(value: Json, path: PropertyKey[]): FieldError | undefined {
-    if (++values > VALUES_MOST) return { path: '', message: `the body holds more than ${VALUES_MOST} values` };
+    if (--budget.left < 0) return { path: '', message: `the body holds more than ${valuesMost} values` };
     if (typeof value === 'string' && !value.isWellFormed()) {
       return { path: pathOf(path), message: 'holds a lone surrogate; it must be valid Unicode' };
     }

@@ -2,9 +2,10 @@
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
-import { jobStoreContract } from './job-store.ts';
+import { jobStoreContract, type OpenStore } from './job-store.ts';
+import { jobListContract } from './job-store-lists.ts';
 
-jobStoreContract('SQLite', async () => {
+const open: OpenStore = async () => {
   const database = openDatabase(':memory:');
   return {
     store: sqliteJobStore(database, systemClock()),
@@ -12,4 +13,7 @@ jobStoreContract('SQLite', async () => {
       database.close();
     },
   };
-});
+};
+
+jobStoreContract('SQLite', open);
+jobListContract('SQLite', open);

@@ -7,15 +7,18 @@ import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
-import { jobStoreContract } from '../contracts/job-store.ts';
+import { jobStoreContract, type OpenStore } from '../contracts/job-store.ts';
+import { jobListContract } from '../contracts/job-store-lists.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 import { firestoreStores } from '../support/stores.ts';
 
 describeOnEmulators('contracts', () => {
-  jobStoreContract('Firestore', async () => {
+  const openStore: OpenStore = async () => {
     const { projectId, firestoreEmulatorHost } = emulatorConfig();
     return firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost });
-  });
+  };
+  jobStoreContract('Firestore', openStore);
+  jobListContract('Firestore', openStore);
 
   jobQueueContract('Pub/Sub, through the push driver', async () => {
     const { projectId, jobsTopic: topic, pubsubEmulatorHost: emulatorHost = '' } = emulatorConfig();

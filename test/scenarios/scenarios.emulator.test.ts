@@ -1,6 +1,7 @@
 /** The scenarios in which store or queue matter, on the emulators, in real time: most of it waiting, so several at once. */
 
 import { describeOnEmulators } from '../support/emulators.ts';
+import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
@@ -16,6 +17,7 @@ import { zombieScenarios } from './zombie.ts';
 
 describeOnEmulators('on the emulators', { concurrent: true }, () => {
   submitScenarios(openEmulatorWorld);
+  batchScenarios(openEmulatorWorld);
   deliveryScenarios(openEmulatorWorld);
   unreadableScenarios(openEmulatorWorld);
   runningScenarios(openEmulatorWorld);

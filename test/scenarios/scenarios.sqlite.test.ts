@@ -1,5 +1,6 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
+import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { providerScenarios } from './provider.ts';
@@ -16,6 +17,8 @@ import { zombieScenarios } from './zombie.ts';
 
 describe('on SQLite', () => {
   submitScenarios(openSqliteWorld);
+  batchScenarios(openSqliteWorld);
+  batchTimeScenarios(openSqliteWorld);
   stormScenarios(openSqliteWorld, 10_000);
   deliveryScenarios(openSqliteWorld);
   unreadableScenarios(openSqliteWorld);

@@ -28,6 +28,7 @@ const PATIENCE_MS = 10_000;
 export const SUBMIT = '/api/llm/jobs/submit/';
 export const TRAINER = '/api/llm/trainer-analysis/';
 export const LIST = '/api/llm/jobs/';
+export const BATCH = '/api/llm/jobs/batch/';
 export const MODELS = '/api/llm/models/';
 export const statusOf = (id: string) => `/api/llm/jobs/${id}/status/`;
 export const resultOf = (id: string) => `/api/llm/jobs/${id}/result/`;
@@ -46,22 +47,7 @@ export async function openApp(environment: Record<string, string> = {}): Promise
   const app = publicApp(runtime, EVERYTHING);
   runtime.start();
 
-  async function send(method: string, path: string, { body, headers = {} }: Call = {}): Promise<Reply> {
-    const length = body === undefined ? 0 : Buffer.byteLength(body);
-    const sized: Record<string, string> = body === undefined ? {} : { 'Content-Length': String(length) };
-    if (headers['Transfer-Encoding']) delete sized['Content-Length'];
-    const response = await app.request(path, {
-      method,
-      headers: { ...sized, ...headers },
-      ...(body === undefined ? {} : { body }),
-    });
-    const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-  }
-
-  const get: TestApp['get'] = (path, headers = {}) => send('GET', path, { headers });
-  const post: TestApp['post'] = (path, value, headers = {}) =>
-    send('POST', path, { body: JSON.stringify(value), headers: { 'Content-Type': 'application/json', ...headers } });
+  const { send, get, post } = callsOf(app);
 
   return {
     app,
@@ -82,4 +68,25 @@ export async function openApp(environment: Record<string, string> = {}): Promise
     },
     close: () => runtime.close(),
   };
+}
+
+/** Calls an application without sockets. */
+export function callsOf(app: HttpApp): Pick<TestApp, 'send' | 'get' | 'post'> {
+  async function send(method: string, path: string, { body, headers = {} }: Call = {}): Promise<Reply> {
+    const length = body === undefined ? 0 : Buffer.byteLength(body);
+    const sized: Record<string, string> = body === undefined ? {} : { 'Content-Length': String(length) };
+    if (headers['Transfer-Encoding']) delete sized['Content-Length'];
+    const response = await app.request(path, {
+      method,
+      headers: { ...sized, ...headers },
+      ...(body === undefined ? {} : { body }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  const get: TestApp['get'] = (path, headers = {}) => send('GET', path, { headers });
+  const post: TestApp['post'] = (path, value, headers = {}) =>
+    send('POST', path, { body: JSON.stringify(value), headers: { 'Content-Type': 'application/json', ...headers } });
+  return { send, get, post };
 }

@@ -7,11 +7,14 @@ import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 
 export type ProxiedCall = { method: string; message: Buffer };
+export type ProxiedAnswer = { method: string; messages: Buffer[] };
 
 export type GrpcProxy = {
   /** `127.0.0.1:port`. */
   host: string;
   calls: ProxiedCall[];
+  /** What was passed on to the client. */
+  answers: ProxiedAnswer[];
   /** Lets the call that `matches` happen, then answers UNAVAILABLE; once. */
   loseAnswer(matches: (call: ProxiedCall) => boolean): void;
   /** How many answers were lost so far. */
@@ -23,6 +26,7 @@ const FRAME_PREFIX_BYTES = 5;
 
 export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
   const calls: ProxiedCall[] = [];
+  const answers: ProxiedAnswer[] = [];
   const pending: ((call: ProxiedCall) => boolean)[] = [];
   let lost = 0;
   const upstream = http2.connect(`http://${upstreamHost}`);
@@ -84,6 +88,7 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
       }
       const { ':status': httpStatus, ...rest } = answered;
       if (trailers === undefined) return client.respond({ ':status': httpStatus, ...rest }, { endStream: true });
+      answers.push({ method: call().method, messages: messagesIn(Buffer.concat(answer)) });
       const last = trailers;
       client.respond({ ':status': httpStatus, ...rest }, { waitForTrailers: true });
       client.on('wantTrailers', () => client.sendTrailers(plain(last)));
@@ -96,6 +101,7 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
+    answers,
     loseAnswer: (matches) => void pending.push(matches),
     lost: () => lost,
     async close() {
@@ -104,6 +110,17 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Each message has a byte for its compression and four for its length before it. */
+function messagesIn(stream: Buffer): Buffer[] {
+  const messages: Buffer[] = [];
+  for (let at = 0; at < stream.length; ) {
+    const from = at + FRAME_PREFIX_BYTES;
+    at = from + stream.readUInt32BE(at + 1);
+    messages.push(stream.subarray(from, at));
+  }
+  return messages;
 }
 
 function plain(headers: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {

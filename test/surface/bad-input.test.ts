@@ -159,7 +159,7 @@ test.each<[string, unknown, Wrong]>([
   await expectWrong(await api.post(app.TRAINER, body), wrong);
 });
 
-test.each(['x', 'submit', '00000000-0000-1000-8000-000000000000', '00000000-0000-8000-8000-000000000000'])(
+test.each(['x', 'submit', 'batch', '00000000-0000-1000-8000-000000000000', '00000000-0000-8000-8000-000000000000'])(
   'a job cannot be put under the id %s',
   async (id) => {
     const call = { body: JSON.stringify(general(PROMPT)), headers: JSON_TYPE };
@@ -175,7 +175,7 @@ test.each([
   ['offset=1001', 'offset', 'from 0 to 1000'],
   ['status=foo', 'status', 'must be one of: pending, processing, completed, failed, cancelled'],
   ['job_type=foo', 'job_type', KNOWN_TYPES],
-  ['page=2', 'page', 'known fields: status, job_type, limit, offset'],
+  ['page=2', 'page', 'known fields: status, job_type, model, tag,'],
 ])('a list with ?%s is refused', async (query, path, words) => {
   await expectWrong(await api.get(`${LIST}?${query}`), { [path]: words });
 });
@@ -205,6 +205,8 @@ const READ = ['GET', 'HEAD'];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
 const ROUTES: [string, string[]][] = [
   [SUBMIT, ['POST', 'PUT']],
+  [app.BATCH, ['POST', 'PUT']],
+  [`${app.BATCH}${NOBODYS}/`, READ],
   [app.TRAINER, ['POST']],
   [JOB, ['PUT']],
   [app.cancelOf(NOBODYS), ['POST']],

@@ -1,6 +1,7 @@
 /** What holds of every route alike: slashes, request ids, origins, the description; and which models a job can name. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  BATCH,
   cancelOf,
   general,
   LIST,
@@ -33,10 +34,15 @@ test('a slash at the end is optional everywhere', async () => {
   for (const [path, body] of [
     [SUBMIT, general({ prompt: 'Slashes.' })],
     [TRAINER, { model_id: 'simulated', full_input: 'Slashes.' }],
+    [BATCH, { jobs: [general({ prompt: 'Slashes.' })] }],
   ] as const) {
     for (const written of [path, path.replace(/\/$/, '')]) {
       expect([written, (await api.post(written, body)).status]).toEqual([written, 202]);
     }
+  }
+  const { body: batch } = await api.post(BATCH, { jobs: [general({ prompt: 'Slashes.' })] });
+  for (const written of [batch.urls.status, batch.urls.status.replace(/\/$/, '')]) {
+    expect([written, (await api.get(written)).status]).toEqual([written, 200]);
   }
   for (const written of [cancelOf(id), cancelOf(id).replace(/\/$/, '')]) {
     expect([written, (await api.send('POST', written)).status]).toEqual([written, 200]);
@@ -237,6 +243,27 @@ describe('the description', () => {
           expect([path, status, answer.description]).toEqual([path, status, expect.stringMatching(/\S/)]);
         }
       }
+    }
+  });
+
+  test('knows the jobs of a batch as it knows one that is published, and every filter of a list', async () => {
+    const { body } = await api.get('/openapi.json');
+    const { schema } = body.paths['/api/llm/jobs/batch'].post.requestBody.content['application/json'];
+    expect(schema.properties.jobs).toMatchObject({ type: 'array', minItems: 1, maxItems: 500 });
+    const { $schema: _, title: __, ...published } = (await api.get('/api/llm/schemas/published-submission.json')).body;
+    expect(schema.properties.jobs.items).toEqual(published);
+    const named = body.paths['/api/llm/jobs'].get.parameters.map(({ name }: { name: string }) => name);
+    for (const filter of [
+      'tag',
+      'model',
+      'created_after',
+      'created_before',
+      'question_id',
+      'batch_id',
+      'cursor',
+      'ids',
+    ]) {
+      expect(named).toContain(filter);
     }
   });
 

@@ -1,0 +1,46 @@
+/** The routes of lists and batches. */
+import { createRoute } from '@hono/zod-openapi';
+import * as schemas from './llm-jobs-lists-schemas.ts';
+import { always, answer, body, errors } from './llm-jobs-routes.ts';
+import { submitHeaders } from './llm-jobs-schemas.ts';
+
+export const listRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/jobs',
+  summary: 'Your jobs, newest first, or those that you name',
+  request: { query: schemas.listParameters },
+  responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400], ...always },
+});
+
+const refused = (why: string) => answer(schemas.batchRefused, `${why}; the status is that of the first job's error.`);
+
+export const batchSubmitRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'post',
+  path: '/api/llm/jobs/batch',
+  summary: 'Submit up to 500 jobs; each is taken in or refused on its own',
+  request: { headers: submitHeaders, body: body(schemas.batchBody) },
+  responses: {
+    202: answer(schemas.batchSubmitted, 'At least one job was accepted, now or before (`Idempotency-Replayed`: all).'),
+    400: refused('The body is wrong, or no job was accepted'),
+    409: refused('No job was accepted'),
+    413: refused('The body is too large, or no job was accepted'),
+    415: errors[415],
+    500: refused('No job was accepted'),
+    503: refused('No job was accepted'),
+  },
+});
+
+export const batchRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'get',
+  path: '/api/llm/jobs/batch/{batch_id}',
+  summary: 'How far a batch is',
+  request: { params: schemas.batchParameters },
+  responses: {
+    200: answer(schemas.batchView, 'How many of its jobs are in each state.'),
+    404: answer(errors[404].content['application/json'].schema, 'There is no job of such a batch, or none of yours.'),
+    ...always,
+  },
+});
