@@ -2,9 +2,9 @@
 import type Database from 'libsql';
 import type { JobKey } from '../core/job.ts';
 import type { Chunk, ChunkStore, Clock } from '../core/ports.ts';
-import { answered } from './sqlite-database.ts';
+import { answered, quietly } from './sqlite-database.ts';
 
-type Listener = { tenant: string; id: string; attempt: number; afterN: number; onChunks: (chunks: Chunk[]) => void };
+type Listener = { attempt: number; afterN: number; tell: (chunks: Chunk[]) => void };
 
 export type SqliteChunkStore = ChunkStore & {
   /** Removes what may go by now, as Firestore does by itself. */
@@ -28,8 +28,7 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
       insert.run(tenant, id, chunk.attempt, chunk.n, chunk.text, deleteAt);
       for (const listener of listeners.get(nameOf({ tenant, id })) ?? []) {
         if (chunk.attempt !== listener.attempt || chunk.n <= listener.afterN) continue;
-        // Not within the writer's own turn: who hears of it is somebody else.
-        clock.setTimer(() => listener.onChunks([chunk]), 0);
+        listener.tell([chunk]);
       }
     }),
 
@@ -37,12 +36,18 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
 
     watch({ tenant, id }, attempt, afterN, onChunks) {
       const name = nameOf({ tenant, id });
-      const listener = { tenant, id, attempt, afterN, onChunks };
+      let isOver = false;
+      // Not within the writer's own turn: who hears of it is somebody else.
+      const tell = (chunks: Chunk[]) => void clock.setTimer(() => isOver || onChunks(chunks), 0);
+      const listener = { attempt, afterN, tell };
       const all = listeners.get(name) ?? new Set();
       listeners.set(name, all.add(listener));
-      const missed = select.all(tenant, id, attempt, afterN) as Chunk[];
-      if (missed.length > 0) clock.setTimer(() => onChunks(missed), 0);
+      quietly(() => {
+        const missed = select.all(tenant, id, attempt, afterN) as Chunk[];
+        if (missed.length > 0) tell(missed);
+      });
       return () => {
+        isOver = true;
         all.delete(listener);
         if (all.size === 0) listeners.delete(name);
       };
