@@ -4,6 +4,8 @@ import type { JobKey } from '../core/job.ts';
 import type { Chunk, ChunkStore, Clock } from '../core/ports.ts';
 import { answered, quietly } from './sqlite-database.ts';
 
+/** Its text as JSON: SQLite's own text ends at a NUL. */
+type Row = { attempt: number; n: number; text: string };
 type Listener = { attempt: number; afterN: number; tell: (chunks: Chunk[]) => void };
 
 export type SqliteChunkStore = ChunkStore & {
@@ -23,16 +25,21 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
   const listeners = new Map<string, Set<Listener>>();
   const nameOf = ({ tenant, id }: JobKey) => `${tenant}~${id}`;
 
+  function look({ tenant, id }: JobKey, attempt: number, afterN: number): Chunk[] {
+    const rows = select.all(tenant, id, attempt, afterN) as Row[];
+    return rows.map(({ text, ...row }) => ({ ...row, text: JSON.parse(text) as string }));
+  }
+
   return {
     put: answered(({ tenant, id }, chunk, deleteAt) => {
-      insert.run(tenant, id, chunk.attempt, chunk.n, chunk.text, deleteAt);
+      insert.run(tenant, id, chunk.attempt, chunk.n, JSON.stringify(chunk.text), deleteAt);
       for (const listener of listeners.get(nameOf({ tenant, id })) ?? []) {
         if (chunk.attempt !== listener.attempt || chunk.n <= listener.afterN) continue;
         listener.tell([chunk]);
       }
     }),
 
-    list: answered(({ tenant, id }, attempt, afterN) => select.all(tenant, id, attempt, afterN) as Chunk[]),
+    list: answered(look),
 
     watch({ tenant, id }, attempt, afterN, onChunks) {
       const name = nameOf({ tenant, id });
@@ -43,7 +50,7 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
       const all = listeners.get(name) ?? new Set();
       listeners.set(name, all.add(listener));
       quietly(() => {
-        const missed = select.all(tenant, id, attempt, afterN) as Chunk[];
+        const missed = look({ tenant, id }, attempt, afterN);
         if (missed.length > 0) tell(missed);
       });
       return () => {
