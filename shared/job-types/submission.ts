@@ -80,7 +80,7 @@ export const extras = {
     .optional(),
   stream: z.boolean().describe('Keep the answer as it comes, so that it can be streamed while it is made.').optional(),
   ttl_seconds: z
-    .int({ error: TTL })
+    .int({ error: TTL, abort: true })
     .min(TTL_LEAST, { error: TTL })
     .max(TTL_MOST, { error: TTL })
     .describe('How long the job can be read after its end; 30 days when absent.')

@@ -2,6 +2,7 @@
 
 import { describeOnEmulators } from '../support/emulators.ts';
 import { cancelScenarios } from './cancel.ts';
+import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -23,5 +24,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   sweeperScenarios(openEmulatorWorld);
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
+  deleteScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

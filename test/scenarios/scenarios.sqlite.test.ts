@@ -1,6 +1,7 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
 import { cancelScenarios } from './cancel.ts';
+import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -26,5 +27,6 @@ describe('on SQLite', () => {
   backlogScenarios(openSqliteWorld);
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
+  deleteScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });

@@ -204,9 +204,9 @@ const JOB = `/api/llm/jobs/${NOBODYS}/`;
 const READ = ['GET', 'HEAD'];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
 const ROUTES: [string, string[]][] = [
-  [SUBMIT, ['POST', 'PUT']],
+  [SUBMIT, ['DELETE', 'POST', 'PUT']],
   [app.TRAINER, ['POST']],
-  [JOB, ['PUT']],
+  [JOB, ['DELETE', 'PUT']],
   [app.cancelOf(NOBODYS), ['POST']],
   ...[LIST, app.MODELS, app.statusOf(NOBODYS), app.resultOf(NOBODYS), '/health', '/openapi.json'].map(
     (path): [string, string[]] => [path, READ],
