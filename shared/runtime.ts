@@ -114,12 +114,20 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   const sweepOften = () => {
     if (isStopping) return;
     cancelSweep = clock.setTimer(() => {
-      store.purge(clock.nowMs());
-      chunks.purge(clock.nowMs());
+      purge();
       const swept = runtime.sweep().catch((error: unknown) => log('error', 'sweep-failed', { error: String(error) }));
       void swept.then(sweepOften);
     }, config.sweepMs);
   };
+  /** A full disk must not stop the sweeps. */
+  function purge(): void {
+    try {
+      store.purge(clock.nowMs());
+      chunks.purge(clock.nowMs());
+    } catch (error) {
+      log('error', 'purge-failed', { error: String(error) });
+    }
+  }
   async function drain(): Promise<void> {
     isStopping = true;
     cancelSweep();

@@ -20,7 +20,7 @@ export const always = { 500: errors[500], 503: errors[503] };
 const submitResponses = {
   202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
   400: errors[400],
-  409: answer(schemas.errorBody, 'Something else was submitted under this id or key.'),
+  409: answer(schemas.errorBody, 'Something else was submitted under this id or key, or its job is gone.'),
   413: errors[413],
   415: errors[415],
   ...always,
@@ -69,6 +69,19 @@ export const cancelRoute = createRoute({
     404: errors[404],
     413: errors[413],
     415: errors[415],
+    ...always,
+  },
+});
+
+export const deleteRoute = createRoute({
+  tags: ['Jobs API'],
+  method: 'delete',
+  path: '/api/llm/jobs/{job_id}',
+  summary: 'Delete a job: it is cancelled if it is not over, and what it held is removed',
+  request: { params: schemas.jobParameters },
+  responses: {
+    200: answer(schemas.deletedJob, 'The job is gone: from now on it is not found.'),
+    404: errors[404],
     ...always,
   },
 });

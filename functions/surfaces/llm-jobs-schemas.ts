@@ -99,6 +99,10 @@ export const submitted = z
   })
   .openapi('Submitted');
 
+export const deletedJob = z
+  .object({ success, job_id: jobId, deleted: z.literal(true), status, message: z.string() })
+  .openapi('DeletedJob');
+
 export const resultView = z
   .object({
     success,

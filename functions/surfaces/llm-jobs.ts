@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
-import type { Job, Json } from '../../shared/core/job.ts';
+import { isTerminal, type Job, type Json } from '../../shared/core/job.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
@@ -84,6 +84,11 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
     const seen = await service.cancel(context.get('principal'), context.req.valid('param').job_id);
     return context.json(renderJob(seen), 200);
   });
+
+  app.openapi(routes.deleteRoute, async (context) => {
+    const { job } = await service.remove(context.get('principal'), context.req.valid('param').job_id);
+    return context.json(renderDeleted(job), 200);
+  });
 }
 
 function keyOf(context: Context<HttpEnv>): string | undefined {
@@ -137,6 +142,13 @@ function renderResult(job: Job) {
     question_id: job.questionId,
     ...renderOwn(job),
   };
+}
+
+function renderDeleted({ id, state }: Job) {
+  const message = isTerminal(state)
+    ? 'The job was deleted; it is not found any more.'
+    : 'The job was deleted; it is not found any more, and its call is being broken off.';
+  return { success: true as const, job_id: id, deleted: true as const, status: state, message };
 }
 
 function notComplete(job: Job): ServiceError {

@@ -47,8 +47,8 @@ export function fromSnapshot(snapshot: DocumentSnapshot): StoredJob {
   return {
     job: fromData('', fields) as Job,
     revision: revisionOf(snapshot.updateTime),
-    readAtMs: snapshot.readTime.toMillis(),
-    storedAtMs: snapshot.createTime?.toMillis() ?? 0,
+    readAtMs: snapshotMs(snapshot.readTime),
+    storedAtMs: snapshotMs(snapshot.createTime),
   };
 }
 
@@ -56,11 +56,16 @@ function revisionOf(time: SnapshotTime | undefined): string {
   return `${time?.seconds ?? 0}.${time?.nanoseconds ?? 0}`;
 }
 
+/** As `toMs`: the client's own `toMillis` rounds up, too, and the same document would be of two ages. */
+function snapshotMs(time: SnapshotTime | undefined): number {
+  return toMs({ seconds: time?.seconds ?? 0, nanos: time?.nanoseconds ?? 0 });
+}
+
 function fromData(name: string, value: unknown): unknown {
   if (JSON_FIELDS.has(name)) return JSON.parse(value as string);
   if (Array.isArray(value)) return value.map((item) => fromData('', item));
   if (value === null || typeof value !== 'object') return value;
-  if ('toMillis' in value) return (value as SnapshotTime).toMillis();
+  if ('toMillis' in value) return snapshotMs(value as SnapshotTime);
   return Object.fromEntries(Object.entries(value).map(([field, item]) => [field, fromData(field, item)]));
 }
 

@@ -1,13 +1,12 @@
-/**
- * `ChunkStore` on SQLite; listeners are in this process, which is the only one. Text is kept as JSON: libsql reads plain
- * text up to its first NUL only.
- */
+/** `ChunkStore` on SQLite; listeners are in this process, which is the only one. */
 import type Database from 'libsql';
 import type { JobKey } from '../core/job.ts';
 import type { Chunk, ChunkStore, Clock } from '../core/ports.ts';
-import { answered } from './sqlite-database.ts';
+import { answered, quietly } from './sqlite-database.ts';
 
-type Listener = { tenant: string; id: string; attempt: number; afterN: number; onChunks: (chunks: Chunk[]) => void };
+/** Its text as JSON: SQLite's own text ends at a NUL. */
+type Row = { attempt: number; n: number; text: string };
+type Listener = { attempt: number; afterN: number; tell: (chunks: Chunk[]) => void };
 
 export type SqliteChunkStore = ChunkStore & {
   /** Removes what may go by now, as Firestore does by itself. */
@@ -26,9 +25,9 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
   const listeners = new Map<string, Set<Listener>>();
   const nameOf = ({ tenant, id }: JobKey) => `${tenant}~${id}`;
 
-  function chunksAfter({ tenant, id }: JobKey, attempt: number, afterN: number): Chunk[] {
-    const rows = select.all(tenant, id, attempt, afterN) as Chunk[];
-    return rows.map((row) => ({ ...row, text: JSON.parse(row.text) as string }));
+  function look({ tenant, id }: JobKey, attempt: number, afterN: number): Chunk[] {
+    const rows = select.all(tenant, id, attempt, afterN) as Row[];
+    return rows.map(({ text, ...row }) => ({ ...row, text: JSON.parse(text) as string }));
   }
 
   return {
@@ -36,21 +35,26 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
       insert.run(tenant, id, chunk.attempt, chunk.n, JSON.stringify(chunk.text), deleteAt);
       for (const listener of listeners.get(nameOf({ tenant, id })) ?? []) {
         if (chunk.attempt !== listener.attempt || chunk.n <= listener.afterN) continue;
-        // Not within the writer's own turn: who hears of it is somebody else.
-        clock.setTimer(() => listener.onChunks([chunk]), 0);
+        listener.tell([chunk]);
       }
     }),
 
-    list: answered(chunksAfter),
+    list: answered(look),
 
     watch({ tenant, id }, attempt, afterN, onChunks) {
       const name = nameOf({ tenant, id });
-      const listener = { tenant, id, attempt, afterN, onChunks };
+      let isOver = false;
+      // Not within the writer's own turn: who hears of it is somebody else.
+      const tell = (chunks: Chunk[]) => void clock.setTimer(() => isOver || onChunks(chunks), 0);
+      const listener = { attempt, afterN, tell };
       const all = listeners.get(name) ?? new Set();
       listeners.set(name, all.add(listener));
-      const missed = chunksAfter({ tenant, id }, attempt, afterN);
-      if (missed.length > 0) clock.setTimer(() => onChunks(missed), 0);
+      quietly(() => {
+        const missed = look({ tenant, id }, attempt, afterN);
+        if (missed.length > 0) tell(missed);
+      });
       return () => {
+        isOver = true;
         all.delete(listener);
         if (all.size === 0) listeners.delete(name);
       };

@@ -71,6 +71,13 @@ function cannotOpen(path: string, cause: unknown): Error {
   });
 }
 
+/** For what is best effort: a full disk or a broken file is no reason to say anything. */
+export function quietly(body: () => void): void {
+  try {
+    body();
+  } catch {}
+}
+
 /** A method of a port from its synchronous body: a full disk or a broken file is a store that gave no answer. */
 export function answered<A extends unknown[], T>(body: (...values: A) => T): (...values: A) => Promise<T> {
   return async (...values) => {

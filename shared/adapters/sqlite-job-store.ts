@@ -5,7 +5,7 @@
 import type Database from 'libsql';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json } from '../core/job.ts';
 import type { Clock, JobQuery, JobStore, StoredJob } from '../core/ports.ts';
-import { answered } from './sqlite-database.ts';
+import { answered, quietly } from './sqlite-database.ts';
 
 type Row = { revision: number; job: string; input?: string };
 
@@ -26,16 +26,16 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   );
   const select = database.prepare('SELECT revision, job FROM jobs WHERE tenant = ? AND id = ?');
   const selectWithInput = database.prepare('SELECT revision, job, input FROM jobs WHERE tenant = ? AND id = ?');
-  const write = database.prepare(
-    'UPDATE jobs SET state = ?, wake_at = ?, job = ?, revision = ? WHERE tenant = ? AND id = ? AND revision = ?',
-  );
+  const writing = (more: string) =>
+    `UPDATE jobs SET state = ?, wake_at = ?, job = ?, revision = ? ${more} WHERE tenant = ? AND id = ? AND revision = ?`;
+  const write = database.prepare(writing(''));
+  const writeWithoutInput = database.prepare(writing(", input = 'null'"));
   const selectDue = database.prepare(
     'SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?',
   );
   const selectProcessing = database.prepare(
     "SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND state = 'processing'",
   );
-  const eraseInput = database.prepare("UPDATE jobs SET input = 'null' WHERE tenant = ? AND id = ?");
   const removeOld = database.prepare(
     "DELETE FROM jobs WHERE job ->> '$.deleteAt' IS NOT NULL AND job ->> '$.deleteAt' <= ?",
   );
@@ -49,6 +49,11 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     return { job, revision: String(row.revision), readAtMs: clock.nowMs(), storedAtMs: job.createdAt };
   }
 
+  function look({ tenant, id }: JobKey): StoredJob | undefined {
+    const row = select.get(tenant, id) as Row | undefined;
+    return row && toStored(row);
+  }
+
   /** Not within the writer's own turn: who hears of it is somebody else. */
   function tellWatcher({ cancelFor = '', tenant, id }: Job): void {
     if (watchers.has(cancelFor)) clock.setTimer(() => watchers.get(cancelFor)?.({ tenant, id }), 0);
@@ -59,17 +64,17 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     if (!all) return;
     const tell = () => {
       if (all.size === 0) return;
-      const row = select.get(key.tenant, key.id) as Row | undefined;
-      const found = row && toStored(row);
+      const found = look(key);
       for (const onJob of all) onJob(found);
     };
-    clock.setTimer(tell, 0);
+    // What a broken file does not tell, the readers' own looks do.
+    clock.setTimer(() => quietly(tell), 0);
   }
 
-  function save(next: Job, revision: number): boolean {
+  function save(next: Job, revision: number, statement = write): boolean {
     const job = JSON.stringify(next);
     const { state, wakeAt, tenant, id } = next;
-    const isSaved = write.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
+    const isSaved = statement.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
     if (isSaved) tellReaders({ tenant, id });
     return isSaved;
   }
@@ -79,32 +84,25 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       const { tenant, id, user, state, jobType, createdAt, wakeAt } = job;
       const values = [tenant, id, user, state, jobType, createdAt, wakeAt, JSON.stringify(job), JSON.stringify(input)];
       const stored = insert.run(...values).changes === 1;
+      if (stored) tellReaders(job);
       return stored ? { created: { revision: '1', atMs: clock.nowMs() } } : { refused: 'exists' };
     }),
 
-    get: answered(({ tenant, id }) => {
-      const row = select.get(tenant, id) as Row | undefined;
-      return row && toStored(row);
-    }),
+    get: answered(look),
 
     getWithInput: answered(({ tenant, id }) => {
       const row = selectWithInput.get(tenant, id) as Required<Row> | undefined;
       return row && { ...toStored(row), input: JSON.parse(row.input) as Json };
     }),
 
-    getMany: answered((keys) =>
-      keys.map(({ tenant, id }) => {
-        const row = select.get(tenant, id) as Row | undefined;
-        return row && toStored(row);
-      }),
-    ),
+    getMany: answered((keys) => keys.map(look)),
 
     update: answered(({ tenant, id }, revision, changes, { dropInput = false } = {}) => {
       const row = select.get(tenant, id) as Row | undefined;
       if (!row) return { refused: 'missing' };
       const next = applyChanges(JSON.parse(row.job) as Job, changes);
-      if (String(row.revision) !== revision || !save(next, row.revision)) return { refused: 'changed' };
-      if (dropInput) eraseInput.run(tenant, id);
+      const statement = dropInput ? writeWithoutInput : write;
+      if (String(row.revision) !== revision || !save(next, row.revision, statement)) return { refused: 'changed' };
       tellWatcher(next);
       return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
     }),

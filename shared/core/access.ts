@@ -17,9 +17,14 @@ export function keyFor({ tenant }: Principal, id: string): JobKey {
   return key;
 }
 
+/** Is the job this principal's, whether or not it can still be found? */
+export function owns(principal: Principal, job: Job): boolean {
+  return job.user === principal.user || seesAll(principal);
+}
+
 /** Does this principal find the job? */
 export function maySee(principal: Principal, { job, nowMs }: Seen): boolean {
-  return (job.user === principal.user || seesAll(principal)) && !isGone(job, nowMs);
+  return owns(principal, job) && !isGone(job, nowMs);
 }
 
 /** The job, if this principal finds it. Throws `job_not_found`, which also says nothing of other people's jobs. */

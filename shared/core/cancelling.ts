@@ -1,7 +1,7 @@
 /** Ending jobs from outside: cancel, and delete. */
-import { keyFor, type Principal, type Seen, seenBy } from './access.ts';
+import { keyFor, owns, type Principal, type Seen, seenBy } from './access.ts';
 import { isServiceError, ServiceError } from './errors.ts';
-import { applyChanges, isTerminal } from './job.ts';
+import { applyChanges, isTerminal, type Job } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import { transition } from './lifecycle.ts';
 import type { ChunkStore, JobStore, Log } from './ports.ts';
@@ -15,7 +15,7 @@ export type Cancelling = {
   cancel(principal: Principal, id: string): Promise<Seen>;
   /**
    * Cancels a job and makes it unfindable: input, result, chunks and the caller's own words are removed, and what is left
-   * tells what was used. Throws as `cancel` does.
+   * tells what was used. Throws as `cancel` does; repeated after `store_unavailable` it finds nothing, or does the rest.
    */
   remove(principal: Principal, id: string): Promise<Seen>;
 };
@@ -29,8 +29,15 @@ export function cancelling({ store, chunks, watch, log }: CancellingOptions): Ca
   async function change(principal: Principal, id: string, type: 'cancel' | 'delete'): Promise<Seen> {
     const key = keyFor(principal, id);
     let cause: unknown;
+    /** The instants that our own deletes wrote, if they landed. */
+    const deletedAts = new Set<number | undefined>();
     for (let tries = 0; tries < TRIES; tries++) {
       const found = await store.get(key);
+      if (found?.job.deletedAt !== undefined && type === 'delete' && owns(principal, found.job)) {
+        if (deletedAts.has(found.job.deletedAt)) return watch.offer(found);
+        // The delete that made it so may not have come as far as that.
+        await removeChunks(found.job);
+      }
       const { job, nowMs } = seenBy(principal, found && { job: found.job, nowMs: found.readAtMs });
       if (!found) continue;
       const decision = transition(job, { type, nowMs });
@@ -41,6 +48,7 @@ export function cancelling({ store, chunks, watch, log }: CancellingOptions): Ca
       if (decision.refused) return watch.offer(found);
       // Refused, or of unknown fate: the next look tells.
       const options = { dropInput: type === 'delete' };
+      if (type === 'delete') deletedAts.add(decision.changes.deletedAt);
       const answer = await store.update(key, found.revision, decision.changes, options).catch((error: unknown) => {
         if (!isServiceError(error, 'store_unavailable')) throw error;
         cause = error;
@@ -57,12 +65,16 @@ export function cancelling({ store, chunks, watch, log }: CancellingOptions): Ca
     throw new ServiceError('store_unavailable', sentence, { cause, retryAfterMs: 1_000 });
   }
 
+  async function removeChunks(job: Job): Promise<void> {
+    if (job.stream) await chunks.remove(job);
+  }
+
   return {
     cancel: (principal, id) => change(principal, id, 'cancel'),
 
     async remove(principal, id) {
       const seen = await change(principal, id, 'delete');
-      if (seen.job.stream) await chunks.remove(seen.job);
+      await removeChunks(seen.job);
       return seen;
     },
   };

@@ -1,15 +1,17 @@
 /** How a worker gets a job: read it, and write the claim under the revision that was read. */
 import { isServiceError } from './errors.ts';
 import type { Decision, Refusal } from './events.ts';
+import { forgetChunks } from './forgotten.ts';
 import type { Held } from './holder.ts';
 import { applyChanges, isTerminal, type JobKey, type Json } from './job.ts';
 import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
-import { type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import { type ChunkStore, type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 import { isForWorker } from './waking.ts';
 
 export type ClaimOptions = {
   store: JobStore;
+  chunks: ChunkStore;
   clock: Clock;
   log: Log;
   newId: () => string;
@@ -64,6 +66,7 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
       return { held: { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() }, input };
     const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
     options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
+    await forgetChunks(options, job);
     if (!isForWorker(job, readAtMs)) return { refused: 'overdue' };
   }
   // Not acknowledged while a claim of ours may still land.

@@ -27,11 +27,16 @@ export function cancel(job: Job, { nowMs }: EventOf<'cancel'>): Decision {
 
 /** Nothing of the job is left to read; one that is not over is cancelled, too. What was used stays. */
 export function erase(job: Job, event: EventOf<'delete'>): Decision {
+  const { nowMs } = event;
   if (job.deletedAt !== undefined) return { refused: 'done' };
   const ended = isTerminal(job.state) ? undefined : cancel(job, { ...event, type: 'cancel' }).changes;
+  // A job that an older version ended has no instant at which its document may go.
+  const kept = isTerminal(job.state) && job.deleteAt === undefined ? keptUntil(job, nowMs) : undefined;
   const error = job.error && { code: job.error.code, message: 'Deleted' };
-  const payloads = { result: undefined, error, questionId: undefined, tags: undefined, metadata: undefined };
-  return { changes: { version: job.version + 1, ...ended, ...payloads, batchId: undefined, deletedAt: event.nowMs } };
+  const words = { questionId: undefined, tags: undefined, metadata: undefined, batchId: undefined };
+  // Short texts can be guessed from their fingerprint.
+  const payloads = { ...words, result: undefined, error, fingerprint: '' };
+  return { changes: { version: job.version + 1, ...ended, ...kept, ...payloads, deletedAt: nowMs } };
 }
 
 /** A job that nobody holds, or whose holder does not answer, is over. */

@@ -170,10 +170,15 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     return (entry && seenIn(entry)) ?? { job: found.job, nowMs: found.readAtMs };
   }
 
+  /** A job that is over may be deleted by another process, and then nobody tells: such knowledge does not keep. */
+  function isFresh(entry: Entry): boolean {
+    return !isOver(entry) || clock.monotonicMs() - entry.heardMs < LINGER_MS;
+  }
+
   function peek(key: JobKey, leastVersion: number): Seen | undefined {
     const entry = entries.get(nameOf(key));
     if (!entry?.found || entry.found.job.version < leastVersion) return undefined;
-    return entry.isListening || isOver(entry) ? seenIn(entry) : undefined;
+    return isFresh(entry) && (entry.isListening || isOver(entry)) ? seenIn(entry) : undefined;
   }
 
   return {
@@ -198,7 +203,8 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
         isClosed: () => isClosed,
         async first(leastVersion) {
           if (!entry.isKnown) await entry.news.changed(0, FIRST_WORD_MS, new AbortController().signal);
-          const isEnough = entry.isKnown && (entry.found?.job.version ?? leastVersion) >= leastVersion;
+          const isEnough =
+            entry.isKnown && isFresh(entry) && (entry.found?.job.version ?? leastVersion) >= leastVersion;
           if (isEnough) return seenIn(entry);
           return entry.isKnown ? look(entry) : sharedLook(entry);
         },

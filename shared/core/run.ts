@@ -7,8 +7,9 @@ import type { Claim } from './claim.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
+import { forgetChunks } from './forgotten.ts';
 import { type Holder, type HolderOptions, holder } from './holder.ts';
-import type { Job, Json } from './job.ts';
+import type { Json } from './job.ts';
 import { limitsOf } from './limits.ts';
 import { type Clock, type JobQueue, type JobType, sleep } from './ports.ts';
 import { nextTry } from './retry.ts';
@@ -58,7 +59,9 @@ export async function runClaimed(
       const result = type ? await streamed(options, type, lease, input) : notInstalled(jobType);
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
       const outcome = await follow(options, lease, type, result, hasTime);
-      if (outcome) return outcome;
+      if (!outcome) continue;
+      await forgetChunks(options, lease.job());
+      return outcome;
     }
   } finally {
     lease.close();
@@ -153,16 +156,7 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
   if (state === 'completed') {
     await options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt);
   }
-  if (lease.job().deletedAt !== undefined) await forgetChunks(options, lease.job());
   return { finished: state as FinishOutcome['state'] };
-}
-
-/** Somebody deleted the job while its text came in; what cannot be removed now goes by itself later. */
-async function forgetChunks({ chunks, log }: RunOptions, job: Job): Promise<void> {
-  if (!job.stream) return;
-  await chunks.remove(job).catch((error: unknown) => {
-    log('warning', 'chunks-unremoved', { job_id: job.id, error: String(error) });
-  });
 }
 
 /**

@@ -77,7 +77,7 @@ export const INPUT_BYTES_MOST = 256 * 1024;
 const KEY_WAIT_MS = 60_000;
 
 export function submitting(options: SubmittingOptions): Submitting {
-  const { store, models, jobTypes, newId, log, clock } = options;
+  const { store, models, jobTypes, newId, log } = options;
 
   async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
     const model = usableModel(models, submission.model);
@@ -132,7 +132,7 @@ export function submitting(options: SubmittingOptions): Submitting {
       return undefined;
     });
     if (found?.job.token === job.token) return { job, replayed: false };
-    if (found) return { job: replayOf(job, found.job, clock.nowMs()), replayed: true };
+    if (found) return { job: replayOf(job, found.job, found.readAtMs), replayed: true };
     throw new ServiceError(
       'store_unavailable',
       'It is not known whether the job was stored. PUT the same body to its job_id: that makes no second job.',

@@ -3,12 +3,20 @@
  * the decision, and only then is a doorbell rung. Two sweepers at once do everything once, for one of the writes is refused.
  */
 import { isServiceError } from './errors.ts';
+import { forgetChunks } from './forgotten.ts';
 import { applyChanges, isTerminal } from './job.ts';
 import { transition } from './lifecycle.ts';
-import type { Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
+import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
 import { isForWorker } from './waking.ts';
 
-export type SweepOptions = { store: JobStore; queue: JobQueue; clock: Clock; log: Log; random: () => number };
+export type SweepOptions = {
+  store: JobStore;
+  chunks: ChunkStore;
+  queue: JobQueue;
+  clock: Clock;
+  log: Log;
+  random: () => number;
+};
 
 /** How many jobs were rung, were ended because their time was over, and were put off. */
 export type Swept = { rung: number; ended: number; postponed: number };
@@ -56,6 +64,7 @@ async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof S
     }
     if (!isTerminal(next.state)) return 'postponed';
     log('info', 'job-finished', { job_id: job.id, attempt: job.attempt, state: next.state, code: next.error?.code });
+    await forgetChunks(options, next);
     return 'ended';
   } catch (error) {
     log('warning', 'wake-failed', { job_id: job.id, error: String(error) });

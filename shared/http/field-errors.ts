@@ -51,6 +51,7 @@ export function findUnstorable(root: Json, budget: ValueBudget = { left: VALUES_
 const ZODS_OWN = /^(Invalid (input|option)|Too (big|small))\b/;
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_key') return `its name ${issue.issues[0]?.message ?? 'is not allowed'}`;
   if (!ZODS_OWN.test(issue.message)) return issue.message;
   if (issue.code === 'invalid_type') {
     const type = issue.expected === 'record' ? 'object' : issue.expected;
@@ -66,6 +67,6 @@ function sentenceOf(issue: z.core.$ZodIssue): string {
 const PATH_MOST = 200;
 
 function pathOf(path: readonly PropertyKey[]): string {
-  const text = path.map(String).join('.');
+  const text = path.map((part) => (part === '' ? '""' : String(part))).join('.');
   return text.length <= PATH_MOST ? text : `${text.slice(0, PATH_MOST).toWellFormed()}…`;
 }

@@ -50,8 +50,17 @@ const TAGS_MOST = 10;
 const PAIRS_MOST = 16;
 const WORD = 'must be 1 to 64 characters';
 const word = z.string().min(1, { error: WORD }).max(64, { error: WORD });
+const LOST_NAME = '__proto__';
 const [TTL_LEAST, TTL_MOST] = RETENTION_RANGE;
 const TTL = `must be a whole number of seconds from ${TTL_LEAST} to ${TTL_MOST}`;
+
+/** zod drops this name without a word, and what was accepted must be kept. */
+function refuseLostName(pairs: unknown, context: z.core.$RefinementCtx): unknown {
+  if (typeof pairs === 'object' && pairs !== null && Object.hasOwn(pairs, LOST_NAME)) {
+    context.addIssue({ code: 'custom', path: [LOST_NAME], message: 'is a name that cannot be kept; use another one' });
+  }
+  return pairs;
+}
 
 /** What any submission may say of itself. */
 export const extras = {
@@ -61,13 +70,17 @@ export const extras = {
     .describe('Your own words for the job; jobs can be listed by one.')
     .optional(),
   metadata: z
-    .record(word, z.string().max(512, { error: 'must have at most 512 characters' }))
-    .refine((pairs) => Object.keys(pairs).length <= PAIRS_MOST, { error: `must hold at most ${PAIRS_MOST} pairs` })
-    .describe('Up to 16 pairs of your own, shown in every view.')
+    .preprocess(
+      refuseLostName,
+      z
+        .record(word, z.string().max(512, { error: 'must have at most 512 characters' }))
+        .refine((pairs) => Object.keys(pairs).length <= PAIRS_MOST, { error: `must hold at most ${PAIRS_MOST} pairs` })
+        .describe('Up to 16 pairs of your own, shown in every view.'),
+    )
     .optional(),
   stream: z.boolean().describe('Keep the answer as it comes, so that it can be streamed while it is made.').optional(),
   ttl_seconds: z
-    .int({ error: TTL })
+    .int({ error: TTL, abort: true })
     .min(TTL_LEAST, { error: TTL })
     .max(TTL_MOST, { error: TTL })
     .describe('How long the job can be read after its end; 30 days when absent.')
@@ -76,9 +89,14 @@ export const extras = {
 
 type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> };
 
-/** What a body says of itself, as the core takes it. */
-export function toExtras({ tags, metadata, stream, ttl_seconds }: Extras): SubmissionExtras {
-  return { tags, metadata, stream, retentionMs: ttl_seconds === undefined ? undefined : ttl_seconds * 1_000 };
+/** What a body says of itself, as the core takes it. What says nothing is the same as nothing, also to a repeat. */
+export function toExtras({ tags = [], metadata = {}, stream, ttl_seconds }: Extras): SubmissionExtras {
+  return {
+    tags: tags.length > 0 ? tags : undefined,
+    metadata: Object.keys(metadata).length > 0 ? metadata : undefined,
+    stream: stream || undefined,
+    retentionMs: ttl_seconds === undefined ? undefined : ttl_seconds * 1_000,
+  };
 }
 
 const envelope = { model_id: modelId, question_id: questionId.optional(), ...clocks, ...extras };

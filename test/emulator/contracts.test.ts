@@ -6,19 +6,23 @@ import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
+import { chunkStoreContract } from '../contracts/chunk-store.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
-import { jobStoreContract, type OpenStore } from '../contracts/job-store.ts';
+import { jobStoreContract } from '../contracts/job-store.ts';
 import { jobListContract } from '../contracts/job-store-lists.ts';
+import { jobStoreWatchingContract } from '../contracts/job-store-watching.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 import { firestoreStores } from '../support/stores.ts';
 
 describeOnEmulators('contracts', () => {
-  const openStore: OpenStore = async () => {
+  const openStores = async () => {
     const { projectId, firestoreEmulatorHost } = emulatorConfig();
     return firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost });
   };
-  jobStoreContract('Firestore', openStore);
-  jobListContract('Firestore', openStore);
+  jobStoreContract('Firestore', openStores);
+  jobListContract('Firestore', openStores);
+  jobStoreWatchingContract('Firestore', openStores);
+  chunkStoreContract('Firestore', openStores);
 
   jobQueueContract('Pub/Sub, through the push driver', async () => {
     const { projectId, jobsTopic: topic, pubsubEmulatorHost: emulatorHost = '' } = emulatorConfig();

@@ -1,6 +1,6 @@
 /** What must hold after every scenario, whatever happened in it: DESIGN 4, "Guarantees", on the log of all writes. */
 import { expect } from 'vitest';
-import { isTerminal, type Job, type JobChanges, type JobState } from '../../shared/core/job.ts';
+import { isTerminal, type Job, type JobChanges, type JobState, type Json } from '../../shared/core/job.ts';
 import type { JobStore, StoredJob } from '../../shared/core/ports.ts';
 
 /** An update that reached the store: who made it, and the revision it made, or why it was refused. */
@@ -10,8 +10,8 @@ export type RecordedWrite = { by: string; id: string; changes: JobChanges; revis
 export function recorded(store: JobStore, by: string, writes: RecordedWrite[]): JobStore {
   return {
     ...store,
-    async update(key, revision, changes) {
-      const answer = await store.update(key, revision, changes);
+    async update(key, revision, changes, options) {
+      const answer = await store.update(key, revision, changes, options);
       const outcome = 'written' in answer ? { revision: answer.written.revision } : { refused: answer.refused };
       writes.push({ by, id: key.id, changes, ...outcome });
       return answer;
@@ -20,7 +20,11 @@ export function recorded(store: JobStore, by: string, writes: RecordedWrite[]): 
 }
 
 /** Checks one job at the end: `writes` are its own, `calls` is how often the provider was called for it. */
-export function checkInvariants({ job }: StoredJob, writes: readonly RecordedWrite[], calls: number): void {
+export function checkInvariants(
+  { job, input }: StoredJob & { input: Json },
+  writes: readonly RecordedWrite[],
+  calls: number,
+): void {
   const committed = writes.filter(({ revision }) => revision !== undefined);
   committed.sort((left, right) => compareRevisions(left.revision ?? '', right.revision ?? ''));
   checkTransitions(job, committed);
@@ -32,10 +36,19 @@ export function checkInvariants({ job }: StoredJob, writes: readonly RecordedWri
   if (first === 1) {
     expect(calls, 'no call without a record').toBeLessThanOrEqual(callsRecorded(job));
   }
+  if (job.deletedAt !== undefined) checkErased(job, input);
   if (!isTerminal(job.state)) return;
   for (const { n, endedAt, outcome } of job.attempts) {
     expect([endedAt, outcome], `attempt ${n} of a job that is over has ended`).not.toContain(undefined);
   }
+}
+
+/** Nothing that was said is left of a deleted job, whoever wrote to it since. */
+function checkErased(job: Job, input: Json): void {
+  expect(input, 'the input of a deleted job').toBeNull();
+  for (const field of ['result', 'tags', 'metadata', 'questionId', 'batchId']) expect(job).not.toHaveProperty(field);
+  expect(job.error?.message ?? 'Deleted').toBe('Deleted');
+  expect(job.fingerprint).toBe('');
 }
 
 /** How many calls a job's attempts record. */
@@ -47,14 +60,22 @@ function checkTransitions(job: Job, committed: readonly RecordedWrite[]): void {
   const rank: Record<JobState, number> = { pending: 0, processing: 1, completed: 2, failed: 2, cancelled: 2 };
   let state: JobState = 'pending';
   let version = 0;
+  let deletes = 0;
+  let isDeleted = false;
   for (const { by, changes } of committed) {
-    expect(isTerminal(state), `${by} wrote ${JSON.stringify(changes)} to a job that was ${state}`).toBe(false);
+    expect(isDeleted, `${by} wrote ${JSON.stringify(changes)} to a job that was deleted and over`).toBe(false);
+    const isDelete = changes.deletedAt !== undefined;
+    const mayChange = !isTerminal(state) || (isDelete && changes.state === undefined && changes.attempts === undefined);
+    expect(mayChange, `${by} wrote ${JSON.stringify(changes)} to a job that was ${state}`).toBe(true);
     const next: JobState = changes.state ?? state;
     expect(rank[next], `from ${state} to ${next}`).toBeGreaterThanOrEqual(rank[state]);
     if (changes.version !== undefined) expect(changes.version).toBeGreaterThan(version);
     version = changes.version ?? version;
     state = next;
+    deletes += isDelete ? 1 : 0;
+    isDeleted = deletes > 0 && isTerminal(state);
   }
+  expect(deletes, 'a job is deleted once').toBeLessThanOrEqual(1);
   if (committed.length > 0 && isTerminal(state)) expect(job.state).toBe(state);
 }
 

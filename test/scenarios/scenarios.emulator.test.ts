@@ -3,6 +3,7 @@
 import { describeOnEmulators } from '../support/emulators.ts';
 import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
+import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -27,5 +28,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
   streamingScenarios(openEmulatorWorld);
+  deleteScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

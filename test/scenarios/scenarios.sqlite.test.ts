@@ -2,6 +2,7 @@
 import { describe } from 'vitest';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
+import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -31,5 +32,6 @@ describe('on SQLite', () => {
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
   streamingScenarios(openSqliteWorld);
+  deleteScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });

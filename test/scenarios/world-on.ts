@@ -1,4 +1,5 @@
 /** Makes a world on a store and a queue: who is in it, what is counted, how time comes to a job. */
+import { expect } from 'vitest';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
 import { chance } from '../simulation/random.ts';
@@ -14,6 +15,8 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
   const published: JobKey[] = [];
   let delivered = 0;
   const writes: RecordedWrite[] = [];
+  /** A deleted job does not tell its own any more. */
+  const prompts = new Map<string, string>();
   const lines: string[] = [];
   const instances: Instance[] = [];
   const random = chance(7).next;
@@ -52,6 +55,11 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
     throw new Error('the document changed too often');
   }
 
+  /** Of a deleted job: none, when all who may have written them have ended. */
+  async function checkNoChunks(job: Job): Promise<void> {
+    for (let attempt = 1; attempt <= job.attempt; attempt++) expect(await chunks.list(job, attempt, 0)).toEqual([]);
+  }
+
   let serial = 0;
   return {
     ...{
@@ -75,7 +83,9 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
     async submit(over = {}) {
       const input = over.input ?? { prompt: `job ${++serial}` };
       const plain = { jobType: 'general_llm_request', model: 'simulated', questionId: promptOf(input) };
-      return (await main.service.submit(ADA, { ...plain, ...over, input })).job;
+      const { job } = await main.service.submit(ADA, { ...plain, ...over, input });
+      prompts.set(job.id, promptOf(input));
+      return job;
     },
     deliver: (key, by = main) => until(by.run(key)),
     async deliverRung(by = main) {
@@ -118,7 +128,8 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
       for (const { job } of await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })) {
         const stored = await store.getWithInput(job);
         if (!stored) continue;
-        const calls = provider.calls(promptOf(stored.input)).length;
+        const calls = provider.calls(prompts.get(job.id) ?? promptOf(stored.input)).length;
+        if (job.deletedAt !== undefined) await checkNoChunks(job);
         checkInvariants(stored, writesOf.get(job.id) ?? [], calls);
       }
     },

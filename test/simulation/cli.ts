@@ -53,6 +53,8 @@ console.table({
   'workers killed': total(reports, (report) => report.kills),
   'workers stalled': total(reports, (report) => report.pauses),
   'workers drained': total(reports, (report) => report.drains),
+  'jobs deleted': total(reports, (report) => report.deletes),
+  chunks: total(reports, (report) => report.chunks),
   'zombie writes refused': total(reports, (report) => report.zombieWrites),
   calls: total(reports, (report) => report.calls),
   'recorded calls': total(reports, (report) => report.recordedCalls),

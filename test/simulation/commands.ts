@@ -9,7 +9,7 @@ const WORKERS = 2;
 
 /** `job` and `worker` are numbers of one; `ms` is how long; `fault` is one of the next call of store or queue. */
 export type Command =
-  | { do: 'submit' | 'cancel' | 'deliver'; job: number }
+  | { do: 'submit' | 'cancel' | 'delete' | 'deliver'; job: number }
   | { do: 'crash' | 'pause' | 'resume' | 'drain'; worker: number }
   | { do: 'sweep' | 'lose messages' }
   | { do: 'pass'; ms: number }
@@ -35,8 +35,9 @@ export async function obey(commands: readonly Command[], seed: number): Promise<
     await clock.advance(20_000);
   }
   await clock.advance(LEASE_MS);
+  const found = world.settled(false);
   world.close();
-  return world.log.settled();
+  return found;
 
   async function act(command: Command): Promise<void> {
     switch (command.do) {
@@ -45,6 +46,8 @@ export async function obey(commands: readonly Command[], seed: number): Promise<
         return void world.submit(idOf(command.job));
       case 'cancel':
         return submitted.has(idOf(command.job)) ? void world.cancel(idOf(command.job)) : undefined;
+      case 'delete':
+        return submitted.has(idOf(command.job)) ? void world.remove(idOf(command.job)) : undefined;
       case 'deliver':
         return world.deliver(idOf(command.job));
       case 'sweep':

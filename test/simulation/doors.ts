@@ -6,17 +6,20 @@ import type { ModelCatalog } from '../../shared/core/ports.ts';
 import type { JobService } from '../../shared/core/service.ts';
 import { asLocalUser } from '../../shared/http/auth.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
-import { promptOf } from './model.ts';
+import { isStreamed, promptOf } from './model.ts';
 
 const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 const JOB_TYPE = 'general_llm_request';
 const MODEL = 'simulated';
+
+const OWN = { tags: ['mine'], metadata: { mine: 'too' } };
 
 type Asked = Pick<Job, 'state' | 'cancelRequestedAt'>;
 type Door = { close(): void };
 export type ApiDoor = Door & {
   submit(id: string, limits: Partial<Limits>): Promise<unknown>;
   cancel(id: string): Promise<Asked>;
+  remove(id: string): Promise<unknown>;
 };
 export type WorkerDoor = Door & { deliver(body: unknown): Promise<boolean> };
 
@@ -31,8 +34,12 @@ export const directDoors: Doors = {
   api: async (service) => ({
     close,
     submit: (jobId, limits) =>
-      service.submit(LOCAL, { jobType: JOB_TYPE, model: MODEL, input: { prompt: promptOf(jobId) }, jobId, limits }),
+      service.submit(LOCAL, {
+        ...{ jobType: JOB_TYPE, model: MODEL, input: { prompt: promptOf(jobId) }, jobId, limits },
+        ...{ ...OWN, stream: isStreamed(jobId) || undefined },
+      }),
     cancel: async (id) => (await service.cancel(LOCAL, id)).job,
+    remove: async (id) => (await service.remove(LOCAL, id)).job,
   }),
   worker: async (deliver) => ({ close, deliver }),
 };
@@ -50,7 +57,9 @@ export const httpDoors: Doors = {
           ...{ job_type: JOB_TYPE, model_id: MODEL, input_data: { prompt: promptOf(id) } },
           ...{ start_within: seconds(startWithinMs), timeout: seconds(timeoutMs) },
           ...{ attempt_timeout: seconds(attemptTimeoutMs), idle_timeout: seconds(idleTimeoutMs) },
+          ...{ ...OWN, stream: isStreamed(id) },
         }),
+      remove: (id) => ask(signal, 'DELETE', `${baseUrl}/api/llm/jobs/${id}`, {}),
       async cancel(id) {
         const view = await ask(signal, 'POST', `${baseUrl}/api/llm/jobs/${id}/cancel/`, {});
         return { state: view.status, cancelRequestedAt: view.cancel_requested_at };

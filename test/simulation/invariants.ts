@@ -18,6 +18,8 @@ export type WriteLog = {
   /** A client was told that its job was accepted, or its cancel. */
   accepted(id: string): void;
   cancelled(id: string, answered: Pick<Job, 'state' | 'cancelRequestedAt'>): void;
+  /** A client was told that its job was deleted. */
+  deleted(id: string): void;
   writes: readonly Write[];
   /** Writes of a holder that were refused because the job had gone on without it. */
   zombieWrites(): number;
@@ -30,6 +32,7 @@ export type WriteLog = {
 };
 
 const WRITES_MOST = 1_000;
+const SAID = ['result', 'tags', 'metadata', 'questionId', 'batchId'] as const;
 const VISIBLE = ['state', 'stage', 'attempts', 'error', 'result', 'cancelRequestedAt', 'nextAttemptAt'] as const;
 
 export function writeLog(real: JobStore, clock: Clock): WriteLog {
@@ -68,7 +71,10 @@ export function writeLog(real: JobStore, clock: Clock): WriteLog {
     if ((after.wakeAt === null) !== isTerminal(after.state)) fail('I3', id, 'nobody will look at it again');
     if (!before) return;
 
-    if (isTerminal(before.state)) fail('I1', id, `${by} changed a job that was ${before.state}`);
+    const isDelete = changes.deletedAt !== undefined && before.deletedAt === undefined;
+    const isLate = isTerminal(before.state) && !(isDelete && changes.state === undefined && !changes.attempts);
+    if (isLate) fail('I1', id, `${by} changed a job that was ${before.state}`);
+    checkDeleted(by, before, after);
     if (changes.token !== undefined && (before.leaseExpiresAt ?? 0) > nowMs) fail('I2', id, `${by} claimed a held job`);
     if (changes.token === undefined && changes.sequence !== undefined && owners.get(before.token) !== by) {
       fail('I2', id, `${by} wrote under the lease of ${owners.get(before.token)}`);
@@ -89,6 +95,18 @@ export function writeLog(real: JobStore, clock: Clock): WriteLog {
     }
   }
 
+  /** Nothing that was said of a deleted job comes back, and it does not end as if nothing had happened. */
+  function checkDeleted(by: string, before: Job, after: Job): void {
+    const { id, deletedAt, error, fingerprint, state } = after;
+    if (before.deletedAt !== undefined && deletedAt !== before.deletedAt) fail('I12', id, `${by} deleted it otherwise`);
+    if (deletedAt === undefined) return;
+    const left = SAID.filter((field) => after[field] !== undefined);
+    if (left.length > 0 || fingerprint !== '') fail('I12', id, `${by} wrote ${left} to a job that was deleted`);
+    if (error && error.message !== 'Deleted') fail('I12', id, `${by} wrote an error to a job that was deleted`);
+    const isEnd = isTerminal(state) && !isTerminal(before.state);
+    if (isEnd && state !== 'cancelled') fail('I10', id, `it ended ${state} though it was deleted`);
+  }
+
   function storeOf(by: string): JobStore {
     return {
       ...real,
@@ -97,9 +115,12 @@ export function writeLog(real: JobStore, clock: Clock): WriteLog {
         if ('created' in answer) note(by, undefined, job, job);
         return answer;
       },
-      async update(key: JobKey, revision, changes) {
-        const answer = await real.update(key, revision, changes);
+      async update(key: JobKey, revision, changes, options) {
+        const answer = await real.update(key, revision, changes, options);
         const before = jobs.get(key.id);
+        if ('written' in answer && changes.deletedAt !== undefined && !options?.dropInput) {
+          fail('I12', key.id, `${by} deleted it and left its input`);
+        }
         if ('written' in answer && before) note(by, before, applyChanges(before, changes), changes);
         else if (changes.sequence !== undefined && before && changes.token === undefined) {
           if (owners.get(before.token) !== by || isTerminal(before.state)) zombieWrites += 1;
@@ -131,6 +152,9 @@ export function writeLog(real: JobStore, clock: Clock): WriteLog {
     cancelled(id, answered) {
       if (answered.state === 'cancelled' || answered.cancelRequestedAt !== undefined) cancelledIds.add(id);
       else if (!isTerminal(answered.state)) fail('I10', id, 'a cancel was answered and nothing was asked of the job');
+    },
+    deleted(id) {
+      if (jobs.get(id)?.deletedAt === undefined) fail('I12', id, 'a delete was answered, and the job is there');
     },
     settled() {
       checkEnds();

@@ -7,6 +7,16 @@ import { type Clock, type LlmProvider, type LlmRequest, sleep } from '../../shar
 import type { WriteLog } from './invariants.ts';
 import type { Chance } from './random.ts';
 
+/** Is this one of the jobs whose answer is kept in chunks as it comes? */
+export function isStreamed(id: string): boolean {
+  return Number.parseInt(id.slice(-1), 16) % 2 === 0;
+}
+
+/** The answer to a job. */
+export function answerOf(id: string): string {
+  return `${id} `.repeat(PARTS);
+}
+
 export type ModelOptions = {
   clock: Clock;
   luck: Chance;

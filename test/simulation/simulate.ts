@@ -27,6 +27,9 @@ export type SimulationReport = {
   kills: number;
   pauses: number;
   drains: number;
+  /** Jobs that were deleted, and the chunks of the others. */
+  deletes: number;
+  chunks: number;
   zombieWrites: number;
   calls: number;
   recordedCalls: number;
@@ -105,6 +108,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     // Impatient clients send the same again meanwhile.
     if (luck.happens(0.2)) after(luck.between(0, submitsWithinMs), () => world.submit(id, limits));
     if (luck.happens(0.2)) after(submitsWithinMs * luck.between(1, 2), () => world.cancel(id));
+    if (luck.happens(0.2)) after(submitsWithinMs * luck.between(0.5, 2.5), () => world.remove(id));
   }
   const sweepAgain = () => {
     if (isOver) return;
@@ -130,7 +134,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await pace.pass(leaseMs);
 
   const { log } = world;
-  const violations = [...log.settled()];
+  const violations = [...world.settled(faultRate === 0)];
+  const chunks = world.chunks();
   const ends: Record<string, number> = {};
   for (const { id, state, error } of log.jobs()) {
     if (error && STUCK.includes(error.code) && !hurried.has(id))
@@ -141,6 +146,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   world.close();
   return {
     ...{ seed, violations, ends, ...deeds, faults: [...world.faultCounts.values()].reduce((sum, n) => sum + n, 0) },
+    deletes: log.jobs().filter(({ deletedAt }) => deletedAt !== undefined).length,
+    chunks,
     zombieWrites: log.zombieWrites(),
     calls: ids.reduce((sum, id) => sum + log.calls(id), 0),
     recordedCalls: ids.reduce((sum, id) => sum + log.recordedCalls(id), 0),

@@ -31,6 +31,7 @@ import { type WriteLog, writeLog } from './invariants.ts';
 import { simulatedModel } from './model.ts';
 import { type SimulatedProcess, simulatedProcess } from './process.ts';
 import type { Chance } from './random.ts';
+import { keptTexts } from './texts.ts';
 
 export type WorldOptions = {
   clock: Clock;
@@ -73,6 +74,7 @@ export const STORE_FAULTS: readonly Fault[] = [
 ];
 const MODEL_FAULTS: readonly Fault[] = ['before', 'after', 'hang', 'slow', 'crash', 'crash-after'];
 const RESTART_MS = 1_000;
+const GONE = 'gone';
 /** As the platform does after SIGTERM. */
 const KILLED_AFTER_MS = 10_000;
 
@@ -82,6 +84,7 @@ export function simulatedWorld(options: WorldOptions) {
   const plain = sqliteJobStore(database, clock);
   const chunks = sqliteChunkStore(database, clock);
   const estimateStore = sqliteEstimateStore(database);
+  const texts = keptTexts(database);
   const log: WriteLog = writeLog(plain, clock);
   const { brokenStore = (store: JobStore) => store } = options;
   const pubsub = sqliteJobQueue(database, { clock, log: () => {}, deliveriesMost: 20, backoffMostMs: 60_000 });
@@ -175,6 +178,14 @@ export function simulatedWorld(options: WorldOptions) {
     }
   }
 
+  /** What is asked of a job that somebody deleted meanwhile is answered with that. */
+  function orGone<T>(id: string, answer: Promise<T>): Promise<T | typeof GONE> {
+    return answer.catch((error: unknown) => {
+      if (log.jobs().find((job) => job.id === id)?.deletedAt !== undefined) return GONE;
+      throw error;
+    });
+  }
+
   for (let n = 0; n < options.workers; n++) void startWorker();
   const stopConsuming = pubsub.consume(async ({ doorbell, messageId, attempt }) => {
     const ready = workers.filter(({ isStopping, process }) => !isStopping && process.isAlive());
@@ -195,14 +206,28 @@ export function simulatedWorld(options: WorldOptions) {
 
     /** Submits under an id of its own, again and again until it is accepted. */
     async submit(id: string, limits: Partial<Limits> = {}): Promise<void> {
-      await insist((api) => api.submit(id, limits));
+      await insist((api) => orGone(id, api.submit(id, limits)));
       log.accepted(id);
     },
 
     /** Cancels, again and again until that is answered. */
     async cancel(id: string): Promise<void> {
-      log.cancelled(id, await insist((api) => api.cancel(id)));
+      const answered = await insist((api) => orGone(id, api.cancel(id)));
+      if (answered !== GONE) log.cancelled(id, answered);
     },
+
+    /** Deletes, again and again until that is answered, or the job is not found any more. */
+    async remove(id: string): Promise<void> {
+      await insist((api) => orGone(id, api.remove(id)));
+      log.deleted(id);
+    },
+
+    /** What did not hold, now that all is over; `strictly`: nothing failed and nobody died. */
+    settled(strictly: boolean): readonly string[] {
+      return [...log.settled(), ...log.jobs().flatMap((job) => texts.wrong(job, strictly))];
+    },
+    /** How many chunks there are. */
+    chunks: texts.count,
 
     /** A sweeper's whole life. */
     async sweep(): Promise<void> {

@@ -204,11 +204,11 @@ const JOB = `/api/llm/jobs/${NOBODYS}/`;
 const READ = ['GET', 'HEAD'];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
 const ROUTES: [string, string[]][] = [
-  [SUBMIT, ['POST', 'PUT']],
-  [app.BATCH, ['POST', 'PUT']],
+  [SUBMIT, ['DELETE', 'POST', 'PUT']],
+  [app.BATCH, ['DELETE', 'POST', 'PUT']],
   [`${app.BATCH}${NOBODYS}/`, READ],
   [app.TRAINER, ['POST']],
-  [JOB, ['PUT']],
+  [JOB, ['DELETE', 'PUT']],
   [app.cancelOf(NOBODYS), ['POST']],
   ...[LIST, app.MODELS, app.statusOf(NOBODYS), app.resultOf(NOBODYS), '/health', '/openapi.json'].map(
     (path): [string, string[]] => [path, READ],

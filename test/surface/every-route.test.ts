@@ -47,6 +47,10 @@ test('a slash at the end is optional everywhere', async () => {
   for (const written of [cancelOf(id), cancelOf(id).replace(/\/$/, '')]) {
     expect([written, (await api.send('POST', written)).status]).toEqual([written, 200]);
   }
+  for (const path of ['/api/llm/jobs/ID/', '/api/llm/jobs/ID']) {
+    const written = path.replace('ID', await api.submit('Slashes.'));
+    expect([path, (await api.send('DELETE', written)).status]).toEqual([path, 200]);
+  }
 });
 
 describe('a request id', () => {
@@ -218,6 +222,7 @@ describe('the description', () => {
       expect.arrayContaining([
         'POST /api/llm/jobs/submit',
         'POST /api/llm/jobs/{job_id}/cancel',
+        'DELETE /api/llm/jobs/{job_id}',
         'GET /api/llm/jobs/{job_id}/status',
       ]),
     );

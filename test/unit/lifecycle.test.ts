@@ -343,7 +343,8 @@ test('only the latest 50 attempts are kept', () => {
 });
 
 describe('over any sequence of events', () => {
-  const kind = fc.constantFrom('claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'wake');
+  const kind = fc.constantFrom('claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'delete', 'wake');
+  const words = { questionId: 'q', tags: ['t'], metadata: { a: 'b' }, batchId: 'b' };
   const step = fc.record({
     type: kind,
     token: fc.constantFrom('a', 'b', 'c'),
@@ -356,14 +357,15 @@ describe('over any sequence of events', () => {
   test('nothing goes back, only the newest token writes, and somebody always looks again', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), timeout, (steps, timeoutMs) => {
-        let job = sampleJob({ wakeAt: NOW, limits: { ...DEFAULT_LIMITS, timeoutMs } });
+        let job = sampleJob({ wakeAt: NOW, limits: { ...DEFAULT_LIMITS, timeoutMs }, ...words });
         let nowMs = NOW;
         for (const { type, token: by, afterMs, random } of steps) {
           nowMs += afterMs;
           const decision = transition(job, toEvent(type, by, nowMs, random));
           if (decision.refused) continue;
           const next = applyChanges(job, decision.changes);
-          expect(isTerminal(job.state)).toBe(false);
+          if (type !== 'delete') expect(isTerminal(job.state)).toBe(false);
+          else if (isTerminal(job.state)) expect(next).toMatchObject({ state: job.state, attempts: job.attempts });
           expect(next.version).toBeGreaterThanOrEqual(job.version);
           expect(next.attempt - job.attempt).toBe(type === 'claim' || type === 'retry' ? 1 : 0);
           expect(next.attempts.map((one) => one.n)).toEqual(
@@ -377,6 +379,14 @@ describe('over any sequence of events', () => {
           } else if (BY_HOLDER.includes(type)) expect(by).toBe(job.token);
           if (job.cancelRequestedAt !== undefined && isTerminal(next.state)) expect(next.state).toBe('cancelled');
           if (isTerminal(next.state)) expect(next.attempts.every((one) => one.endedAt !== undefined)).toBe(true);
+          expect(isTerminal(next.state)).toBe(next.deleteAt !== undefined && next.expiresAt !== undefined);
+          expect(next.deletedAt).toBe(type === 'delete' ? nowMs : job.deletedAt);
+          if (type === 'delete') expect(job.deletedAt).toBeUndefined();
+          if (next.deletedAt !== undefined) {
+            for (const field of ['result', ...Object.keys(words)]) expect(next).not.toHaveProperty(field);
+            if (!isTerminal(job.state) && isTerminal(next.state)) expect(next.state).toBe('cancelled');
+            expect(next.error?.message ?? 'Deleted').toBe('Deleted');
+          }
           job = next;
         }
       }),
@@ -400,6 +410,7 @@ describe('over any sequence of events', () => {
       case 'fail':
         return { type: 'finish', ...at, outcome: { state: 'failed', error: { code: 'auth', message: '' } } };
       case 'cancel':
+      case 'delete':
         return { type, nowMs };
       default:
         return { type: 'wake', nowMs, storedAtMs: NOW, random };

@@ -15,12 +15,15 @@ async function simulateAll(seeds: number, options: { faultRate: number; brokenSt
   return reports;
 }
 
-const sum = (reports: SimulationReport[], figure: 'faults' | 'kills' | 'pauses' | 'drains' | 'zombieWrites') =>
+type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'zombieWrites';
+const sum = (reports: SimulationReport[], figure: Figure) =>
   reports.reduce((total, report) => total + report[figure], 0);
 
 test('X01 without faults every job ends, and every call that was recorded was made', async () => {
   const reports = await simulateAll(20, { faultRate: 0 });
   expect(reports.flatMap((report) => report.violations)).toEqual([]);
+  expect(sum(reports, 'deletes')).toBeGreaterThan(10);
+  expect(sum(reports, 'chunks')).toBeGreaterThan(10);
   expect(reports.map((report) => report.calls)).toEqual(reports.map((report) => report.recordedCalls));
   // Some do not hear of it at once; all do with their next heartbeat.
   const slowest = Math.max(...reports.map((report) => report.slowestCancelMs));
@@ -37,7 +40,7 @@ test.each([0.01, 0.05])('X01 with %f of all calls failing, everything holds', as
       violations,
     })),
   ).toEqual([]);
-  for (const figure of ['faults', 'kills', 'pauses', 'drains'] as const)
+  for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks'] as const)
     expect(sum(reports, figure)).toBeGreaterThan(10);
   if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
 });
@@ -51,14 +54,14 @@ describe('the checker finds', () => {
   /** A store that does something else than it was asked to. */
   const changing = (change: (changes: JobChanges) => JobChanges) => (store: JobStore) => ({
     ...store,
-    update: (...[key, revision, changes]: Parameters<JobStore['update']>) =>
-      store.update(key, revision, change(changes)),
+    update: (...[key, revision, changes, options]: Parameters<JobStore['update']>) =>
+      store.update(key, revision, change(changes), options),
   });
   const unfenced = (store: JobStore): JobStore => ({
     ...store,
-    async update(key, _, changes) {
+    async update(key, _, changes, options) {
       const found = await store.get(key);
-      return found ? store.update(key, found.revision, changes) : { refused: 'missing' };
+      return found ? store.update(key, found.revision, changes, options) : { refused: 'missing' };
     },
   });
 
@@ -82,6 +85,16 @@ describe('the checker finds', () => {
         ...(attempts ? { attempts: attempts.map(({ endedAt: _, ...attempt }) => attempt) } : {}),
       })),
     ],
+    [
+      'a delete that leaves the input',
+      ['I12'],
+      (store) => ({ ...store, update: (key, revision, changes) => store.update(key, revision, changes) }),
+    ],
+    [
+      'a result that comes back after its delete',
+      ['I12'],
+      changing((changes) => (changes.state === 'cancelled' ? { ...changes, result: 'r' } : changes)),
+    ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
     [
       'a wait that is cut short',
@@ -99,13 +112,16 @@ describe('the checker finds', () => {
   });
 });
 
-test('any sequence of submits, deliveries, crashes, stalls, cancels, sweeps, faults and time leaves everything right', async () => {
+test('any sequence of submits, deliveries, crashes, stalls, cancels, deletes, sweeps, faults and time leaves everything right', async () => {
   const job = fc.nat(3);
   const worker = fc.nat(1);
   const command: fc.Arbitrary<Command> = fc.oneof(
     {
       weight: 4,
-      arbitrary: fc.record({ do: fc.constantFrom('submit' as const, 'deliver' as const, 'cancel' as const), job }),
+      arbitrary: fc.record({
+        do: fc.constantFrom('submit' as const, 'deliver' as const, 'cancel' as const, 'delete' as const),
+        job,
+      }),
     },
     {
       weight: 3,

@@ -1,0 +1,6 @@
+/** `ChunkStore` on SQLite. */
+import { systemClock } from '../../shared/adapters/system-clock.ts';
+import { sqliteStores } from '../support/stores.ts';
+import { chunkStoreContract } from './chunk-store.ts';
+
+chunkStoreContract('SQLite', async () => sqliteStores(systemClock()));

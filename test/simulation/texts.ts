@@ -1,0 +1,30 @@
+/** What must hold of the chunks that a run leaves. */
+import type Database from 'libsql';
+import type { Job } from '../../shared/core/job.ts';
+import { answerOf, isStreamed } from './model.ts';
+
+type Row = { attempt: number; n: number; text: string };
+
+/** `wrong`: what does not hold of a job's chunks; `strictly`, when nothing failed and nobody died. */
+export function keptTexts(database: Database.Database) {
+  const select = database.prepare('SELECT attempt, n, text FROM chunks WHERE id = ? ORDER BY attempt, n');
+  const countAll = database.prepare('SELECT count(*) AS n FROM chunks');
+  return {
+    count: () => (countAll.get() as { n: number }).n,
+
+    /** The chunks of a completed job's last attempt are its answer, from the first on; a deleted job has none. */
+    wrong({ id, state, attempt, attempts, deletedAt }: Job, strictly: boolean): string[] {
+      const rows = select.all(id) as Row[];
+      if (!isStreamed(id)) return rows.length > 0 ? [`Q01 ${id}: nobody asked for chunks`] : [];
+      // What a dead worker left, and what could not be removed, goes by itself.
+      if (deletedAt !== undefined) return strictly && rows.length > 0 ? [`I12 ${id}: its text is left`] : [];
+      if (state !== 'completed') return [];
+      const count = attempts.at(-1)?.chunks ?? -1;
+      const last = rows.filter((row) => row.attempt === attempt).slice(0, Math.max(0, count));
+      const text = last.map((row) => JSON.parse(row.text)).join('');
+      const isInOrder = count >= 0 && last.length === count && last.every(({ n }, index) => n === index + 1);
+      const isRight = strictly ? text === answerOf(id) : answerOf(id).startsWith(text);
+      return isInOrder && isRight ? [] : [`Q01 ${id}: ${count} chunks hold ${JSON.stringify(text)}`];
+    },
+  };
+}
