@@ -1,6 +1,7 @@
 /** The shapes of `/api/llm` on the wire: what the routes check, and what `/openapi.json` describes. */
 import { z } from '@hono/zod-openapi';
 import { JOB_STATES, type JobState } from '../../shared/core/job.ts';
+import { WAIT_SECONDS_MOST } from '../../shared/http/polling.ts';
 import { fields } from '../../shared/job-types/fields.ts';
 import { JOB_TYPES } from '../../shared/job-types/registry.ts';
 import { clocks, extras, modelId, questionId } from '../../shared/job-types/submission.ts';
@@ -171,8 +172,21 @@ export const listParameters = fields({
   offset: wholeNumber(0, 1_000).default(0),
 });
 
+export const waitParameters = z.object({
+  wait: wholeNumber(0, WAIT_SECONDS_MOST)
+    .optional()
+    .describe('For how many seconds the answer may be held: until the job has changed, or, of a submit, is over.'),
+});
+
+const prefer = z.string().optional().openapi({ example: 'wait=10' }).describe('`wait=N` is as good as the parameter.');
+
 /** The draft allows a key to be quoted; clients send it bare. */
-export const submitHeaders = z.object({ 'idempotency-key': z.string().optional() });
+export const submitHeaders = z.object({ 'idempotency-key': z.string().optional(), prefer });
+export const putHeaders = z.object({ prefer });
+export const statusHeaders = z.object({
+  prefer,
+  'if-none-match': z.string().optional().describe('The `ETag` of the answer that you have.'),
+});
 
 /** A cancel says nothing but itself. */
 export const cancelBody = fields({});

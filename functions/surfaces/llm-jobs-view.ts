@@ -31,8 +31,8 @@ export function renderModel({ model }: Job) {
   return { id: model.id, name: model.name, provider: model.provider };
 }
 
-/** The status view at this instant: what the seed shows, then what we add. */
-export function renderJob({ job, nowMs }: Seen) {
+/** The status view at this instant: what the seed shows, then what we add. Its reader was shown this progress before. */
+export function renderJob({ job, nowMs }: Seen, shownProgress = 0) {
   const usage = totalUsage(job);
   const waitsUntil = waitingUntil(job, nowMs);
   return {
@@ -51,7 +51,7 @@ export function renderJob({ job, nowMs }: Seen) {
     model: renderModel(job),
     question_id: job.questionId,
     ...renderOwn(job),
-    progress: progressOf(job, nowMs),
+    progress: progressOf(job, nowMs, shownProgress),
     stage: waitsUntil === undefined ? job.stage : 'waiting',
     message: waitsUntil === undefined ? messageOf(job) : waitingMessage(job),
     next_attempt_at: optionalTime(waitsUntil),

@@ -4,8 +4,6 @@ import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
 import type { Job, Json } from '../../shared/core/job.ts';
-import { pollAfterMs } from '../../shared/core/progress.ts';
-import type { Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
@@ -18,8 +16,9 @@ import {
   toSubmission,
 } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
+import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
 import * as routes from './llm-jobs-routes.ts';
-import { processingTime, renderJob, renderModel, renderOwn, renderUrls, toTime } from './llm-jobs-view.ts';
+import { processingTime, renderJob, renderModel, renderOwn } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const PUBLISHED_SCHEMA = {
@@ -33,23 +32,18 @@ export const llmJobsSurface: Surface = (app, context) => {
 };
 
 function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
-  async function submit(context: Context<HttpEnv>, submission: Submission) {
-    const requestId = context.get('requestId');
-    const { job, replayed } = await service.submit(context.get('principal'), { ...submission, requestId });
-    context.header('Location', renderUrls(job).status);
-    if (replayed) context.header('Idempotency-Replayed', 'true');
-    return context.json(renderSubmitted(job), 202);
-  }
-
   app.openapi(
     routes.submitRoute,
-    (context) => submit(context, { ...toSubmission(context.req.valid('json')), idempotencyKey: keyOf(context) }),
+    (context) => {
+      const submission = { ...toSubmission(context.req.valid('json')), idempotencyKey: keyOf(context) };
+      return answerSubmit(context, service, submission, context.req.valid('query').wait);
+    },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
 
   app.openapi(routes.trainerRoute, (context) => {
     const { model_id, question_id, full_input, system_message, ...more } = context.req.valid('json');
-    return submit(context, {
+    const submission = {
       jobType: trainerQuestionAnalysis.name,
       model: model_id,
       input: { full_input, ...(system_message === undefined ? {} : { system_message }) },
@@ -57,7 +51,8 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
       limits: toLimits(more),
       ...toExtras(more),
       idempotencyKey: keyOf(context),
-    });
+    };
+    return answerSubmit(context, service, submission, context.req.valid('query').wait);
   });
 
   app.openapi(
@@ -70,7 +65,8 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
       if (keyOf(context) !== undefined) {
         throw invalidRequest([{ path: 'Idempotency-Key', message: 'goes with POST; a PUT is known by its job_id' }]);
       }
-      return submit(context, { ...toSubmission(context.req.valid('json')), jobId });
+      const submission = { ...toSubmission(context.req.valid('json')), jobId };
+      return answerSubmit(context, service, submission, context.req.valid('query').wait);
     },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
@@ -86,10 +82,9 @@ function keyOf(context: Context<HttpEnv>): string | undefined {
 }
 
 function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
-  app.openapi(routes.statusRoute, async (context) => {
-    const seen = await service.read(context.get('principal'), context.req.valid('param').job_id);
-    return context.json(renderJob(seen), 200);
-  });
+  app.openapi(routes.statusRoute, (context) =>
+    answerStatus(context, service, context.req.valid('param').job_id, context.req.valid('query').wait),
+  );
 
   app.openapi(routes.resultRoute, async (context) => {
     const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id);
@@ -124,21 +119,6 @@ async function refuseSubmission(issues: z.core.$ZodIssue[], request: HonoRequest
   const untyped = issues.some((issue) => issue.code === 'invalid_union');
   const besides = untyped ? envelopeIssues(await request.json().catch(() => ({}))) : [];
   throw invalidRequest(toFieldErrors([...issues, ...besides]));
-}
-
-function renderSubmitted(job: Job) {
-  return {
-    success: true as const,
-    job_id: job.id,
-    status: job.state,
-    message: 'Job submitted successfully. Use job_id to poll for results.',
-    job_type: job.jobType,
-    created_at: toTime(job.createdAt),
-    model: renderModel(job),
-    ...renderOwn(job),
-    poll_after_ms: pollAfterMs(job, job.createdAt),
-    urls: renderUrls(job),
-  };
 }
 
 function renderResult(job: Job) {

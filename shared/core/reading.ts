@@ -44,18 +44,19 @@ export type ReadingOptions = { store: JobStore; watch: JobWatch; clock: Clock };
 
 export function reading({ store, watch, clock }: ReadingOptions): Reading {
   async function wait(principal: Principal, watching: Watching, options: ReadOptions): Promise<Seen> {
-    const { leastVersion, waitMs = 0, until = 'changed', signal = NEVER } = options;
-    let seen = seenBy(principal, await watching.first(leastVersion ?? 0));
-    const since = Math.min(leastVersion ?? seen.job.version, seen.job.version);
-    const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
+    const { leastVersion, waitMs = 0, until = 'changed', signal } = options;
     const endMs = clock.monotonicMs() + waitMs;
-    while (!isIt(seen) && !signal.aborted && !watching.isClosed()) {
+    const first = seenBy(principal, await watching.first(leastVersion ?? 0));
+    const since = Math.min(leastVersion ?? first.job.version, first.job.version);
+    const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
+    for (;;) {
+      // Marked before the look: what happens after it is not missed.
+      const mark = watching.news.count();
+      const seen = seenBy(principal, watching.seen());
       const leftMs = endMs - clock.monotonicMs();
-      if (leftMs <= 0) break;
-      await watching.news.changed(watching.news.count(), leftMs, signal);
-      seen = seenBy(principal, watching.seen());
+      if (isIt(seen) || leftMs <= 0 || signal?.aborted || watching.isClosed()) return seen;
+      await watching.news.changed(mark, leftMs, signal);
     }
-    return seen;
   }
 
   return {
@@ -116,8 +117,6 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
     },
   };
 }
-
-const NEVER = new AbortController().signal;
 
 function seenIn({ job, readAtMs }: StoredJob): Seen {
   return { job, nowMs: readAtMs };
