@@ -154,13 +154,12 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     await sharedLook(entry).catch((error: unknown) => {
       log('warning', 'watchdog-unread', { job_id: entry.key.id, error: String(error) });
     });
-    if (!entry.isListening || entry.readers === 0) return;
-    if (entry.known.version() > before) {
+    if (entry.isListening && entry.known.version() > before) {
       log('warning', 'listener-silent', { job_id: entry.key.id });
       stopListening(entry);
       open(entry);
     }
-    guard(entry);
+    if (entry.isListening && entry.readers > 0) guard(entry);
   }
 
   function stopListening(entry: Entry): void {
