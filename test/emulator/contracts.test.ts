@@ -6,6 +6,7 @@ import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
+import { estimateStoreContract } from '../contracts/estimate-store.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
@@ -13,6 +14,11 @@ import { firestoreStores } from '../support/stores.ts';
 
 describeOnEmulators('contracts', () => {
   jobStoreContract('Firestore', async () => {
+    const { projectId, firestoreEmulatorHost } = emulatorConfig();
+    return firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost });
+  });
+
+  estimateStoreContract('Firestore', async () => {
     const { projectId, firestoreEmulatorHost } = emulatorConfig();
     return firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost });
   });
