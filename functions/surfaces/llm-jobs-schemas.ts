@@ -157,13 +157,15 @@ export const trainerAnalysisBody = fields({
   ...trainerQuestionInput.shape,
 });
 
-const wholeNumber = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, { error: `must be a whole number from ${least} to ${most}` })
+const wholeNumber = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string({ error })
+    .regex(/^\d+$/, { error })
     .transform(Number)
-    .refine((value) => value >= least && value <= most, { error: `must be a whole number from ${least} to ${most}` })
+    .refine((value) => value >= least && value <= most, { error })
     .openapi({ type: 'integer', minimum: least, maximum: most });
+};
 
 export const listParameters = fields({
   status: status.optional(),
