@@ -4,7 +4,7 @@
  */
 import type { Seen } from './access.ts';
 import { isTerminal, type JobKey } from './job.ts';
-import { type KnownJob, knownJob } from './known-job.ts';
+import { type KnownJob, knownJob, LINGER_MS, mayAnswer, WATCHDOG_MS } from './known-job.ts';
 import { type AttemptText, type LiveText, liveText } from './live-text.ts';
 import { type News, news } from './news.ts';
 import type { ChunkStore, Clock, JobStore, Log, StoredJob } from './ports.ts';
@@ -43,12 +43,8 @@ export type JobWatch = {
 
 export type JobWatchOptions = { store: JobStore; chunks: ChunkStore; clock: Clock; log: Log };
 
-/** A listener that says nothing for so long is asked for, by a look of our own. */
-export const WATCHDOG_MS = 15_000;
 /** So long a new listener has for its first word. */
 const FIRST_WORD_MS = 500;
-/** Kept after its last reader left: who polls comes back. */
-const LINGER_MS = 5_000;
 /** So many jobs that nobody waits for are kept; each may hold a result. */
 const IDLE_MOST = 200;
 
@@ -76,9 +72,13 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
   function entryOf(key: JobKey): Entry {
     const known = entries.get(nameOf(key));
     if (known) return known;
-    const { tenant, id } = key;
     const entry: Entry = {
-      ...{ key: { tenant, id }, known: knownJob(clock), checkedMs: clock.monotonicMs(), readers: 0 },
+      ...{
+        key: { tenant: key.tenant, id: key.id },
+        known: knownJob(clock),
+        checkedMs: clock.monotonicMs(),
+        readers: 0,
+      },
       ...{ news: news(clock), text: undefined, looking: undefined, isListening: false },
       ...{ stopListening() {}, cancelGuard() {}, cancelLinger() {} },
     };
@@ -86,14 +86,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     return entry;
   }
 
-  /**
-   * May memory answer? A listener must have been heard of; a job that is over does not change any more, but another
-   * process may have deleted it.
-   */
-  function isSure({ known, isListening }: Entry): boolean {
-    if (!known.isKnown()) return false;
-    return isListening ? known.ageMs() <= WATCHDOG_MS : known.isOver() && known.ageMs() <= LINGER_MS;
-  }
+  const isSure = ({ known, isListening }: Entry) => mayAnswer(known, isListening);
 
   function hear(entry: Entry, found: StoredJob | undefined): void {
     const heard = entry.known.hear(found);

@@ -17,6 +17,20 @@ export type KnownJob = {
   ageMs(): number;
 };
 
+/** A listener that says nothing for so long is asked for, by a look of our own. */
+export const WATCHDOG_MS = 15_000;
+/** Kept after its last reader left: who polls comes back. */
+export const LINGER_MS = 5_000;
+
+/**
+ * May memory answer? A listener must have been heard of; a job that is over does not change any more, but another
+ * process may have deleted it.
+ */
+export function mayAnswer(known: KnownJob, isListening: boolean): boolean {
+  if (!known.isKnown()) return false;
+  return isListening ? known.ageMs() <= WATCHDOG_MS : known.isOver() && known.ageMs() <= LINGER_MS;
+}
+
 export function knownJob(clock: Clock): KnownJob {
   let found: StoredJob | undefined;
   let isKnown = false;

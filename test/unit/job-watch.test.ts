@@ -2,8 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Seen } from '../../shared/core/access.ts';
 import { isTerminal, type Job } from '../../shared/core/job.ts';
-import { WATCHDOG_MS } from '../../shared/core/job-watch.ts';
-import { knownJob } from '../../shared/core/known-job.ts';
+import { knownJob, LINGER_MS, WATCHDOG_MS } from '../../shared/core/known-job.ts';
 import type { StoredJob } from '../../shared/core/ports.ts';
 import { sleep } from '../../shared/core/ports.ts';
 import type { ReadOptions } from '../../shared/core/reading.ts';
@@ -14,7 +13,6 @@ import { virtualClock } from '../support/virtual-clock.ts';
 
 /** Longer than a listener may say nothing. */
 const CALL_MS = 20_000;
-const LINGER_MS = 5_000;
 
 let world: CoreWorld;
 let callMs = CALL_MS;
@@ -295,6 +293,27 @@ describe('Q02: a listener that falls silent', () => {
     await service.read(ADA, job.id);
     expect(gets()).toBe(before);
     await world.clock.until(ran);
+    service.close();
+  });
+
+  test('and a store that gives no answer are waited through, as long as the client waits', async () => {
+    const job = await world.submit();
+    const service = secondService(
+      world,
+      interceptedWatch(world, () => {}),
+    );
+    world.store.fail('get', 'hang', { times: 2 });
+    const waiting = wait(job, { waitMs: 14_000 }, service);
+    expect((await world.clock.until(waiting)).job.state).toBe('pending');
+    expect([world.store.fired('hang'), world.clock.monotonicMs()]).toEqual([2, 14_000]);
+    world.store.fail('get', 'before', { times: 9 });
+    await world.clock.advance(LINGER_MS);
+    const failing = wait(job, { waitMs: 3_000 }, service);
+    await expect(world.clock.until(failing)).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(world.store.fired('before')).toBeGreaterThan(1);
+    const endMs = 14_000 + LINGER_MS + 3_000;
+    expect(world.clock.monotonicMs()).toBeGreaterThan(endMs - 1_500);
+    expect(world.clock.monotonicMs()).toBeLessThanOrEqual(endMs);
     service.close();
   });
 
