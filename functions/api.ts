@@ -6,6 +6,6 @@ import { EVERYTHING, publicApp } from './surfaces/mount.ts';
 
 handleRequestsWhole();
 const runtime = googleRuntime(readConfig());
-endByOurselves({ log: runtime.log, graceMs: runtime.config.drainMs });
+endByOurselves({ log: runtime.log, letGo: runtime.service.close, graceMs: runtime.config.drainMs });
 
 export const api = nodeFunction(publicApp(runtime, EVERYTHING).fetch);

@@ -6,6 +6,6 @@ import { publicApp } from './surfaces/mount.ts';
 
 handleRequestsWhole();
 const runtime = googleRuntime(readConfig());
-endByOurselves({ log: runtime.log, graceMs: runtime.config.drainMs });
+endByOurselves({ log: runtime.log, letGo: runtime.service.close, graceMs: runtime.config.drainMs });
 
 export const stream = nodeFunction(publicApp(runtime, ['streams']).fetch);

@@ -9,6 +9,8 @@ export type Listening = {
   close(): Promise<void>;
 };
 
+const CLOSE_IDLE_MS = 50;
+
 /** Resolves when it listens; rejects when it cannot. */
 export async function listen(
   fetch: (request: Request) => Response | Promise<Response>,
@@ -22,8 +24,12 @@ export async function listen(
   return {
     baseUrl: `http://${shown}:${bound}`,
     async close() {
-      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      const closeIdle = () => 'closeIdleConnections' in server && server.closeIdleConnections();
+      closeIdle();
+      // A connection whose last answer went out after that is kept for seconds, in case another request comes.
+      const closing = setInterval(closeIdle, CLOSE_IDLE_MS);
       await new Promise((resolve) => server.close(resolve));
+      clearInterval(closing);
     },
   };
 }

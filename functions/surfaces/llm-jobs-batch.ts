@@ -49,7 +49,7 @@ export function mountBatch(app: HttpApp, { service }: SurfaceContext): void {
     const counts = await service.countBatch(context.get('principal'), batchId);
     const { total, percent, isComplete, pollAfterMs } = batchProgress(counts);
     if (total === 0) throw notFound();
-    if (pollAfterMs !== undefined) renderRetryAfter(context, pollAfterMs);
+    renderRetryAfter(context, pollAfterMs);
     return context.json(
       {
         success: true as const,
@@ -88,7 +88,7 @@ function renderOutcomes(batchId: string, outcomes: readonly BatchOutcome[]) {
   const items = outcomes.map((outcome, index) =>
     'refused' in outcome
       ? { index, ...renderRefused(outcome.refused) }
-      : { index, ...renderSubmitted(outcome.job), replayed: outcome.replayed || undefined },
+      : { index, ...renderSubmitted(outcome), replayed: outcome.replayed || undefined },
   );
   const accepted = items.filter(({ success }) => success).length;
   return {
@@ -103,7 +103,7 @@ function renderRefused({ message, code, details, fields }: ServiceError) {
 
 /** No job was accepted: the batch fails as its first job did. */
 function refuse(context: Context<HttpEnv>, error: ServiceError, result: ReturnType<typeof renderOutcomes>) {
-  if (error.retryAfterMs !== undefined) renderRetryAfter(context, error.retryAfterMs);
+  renderRetryAfter(context, error.retryAfterMs);
   const body = {
     success: false as const,
     error: `No job of the batch was accepted. The first one: ${error.message}`,

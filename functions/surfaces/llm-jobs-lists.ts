@@ -21,7 +21,7 @@ export function mountLists(app: HttpApp, context: SurfaceContext): void {
     const principal = request.get('principal');
     if (query.ids === undefined) return request.json(await page(context, principal, query), 200);
     const named = await namedJobs(context, principal, query.ids);
-    if (named.poll_after_ms !== undefined) renderRetryAfter(request, named.poll_after_ms);
+    renderRetryAfter(request, named.poll_after_ms);
     return request.json(named, 200);
   });
 }

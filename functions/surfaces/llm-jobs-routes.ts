@@ -18,6 +18,7 @@ export const errors = {
 export const always = { 500: errors[500], 503: errors[503] };
 
 const submitResponses = {
+  200: answer(schemas.jobView, 'The job, over within the time that the client waits (`wait`).'),
   202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
   400: errors[400],
   409: answer(schemas.errorBody, 'Something else was submitted under this id or key, or its job is gone.'),
@@ -31,7 +32,7 @@ export const submitRoute = createRoute({
   method: 'post',
   path: '/api/llm/jobs/submit',
   summary: 'Submit a job of any type',
-  request: { headers: schemas.submitHeaders, body: body(submissionSchema) },
+  request: { query: schemas.waitParameters, headers: schemas.submitHeaders, body: body(submissionSchema) },
   responses: submitResponses,
 });
 
@@ -40,7 +41,10 @@ export const putRoute = createRoute({
   method: 'put',
   path: '/api/llm/jobs/{job_id}',
   summary: 'Submit a job under an id of your own, as often as you like',
-  request: { params: schemas.jobParameters, body: body(submissionSchema) },
+  request: {
+    ...{ params: schemas.jobParameters, query: schemas.waitParameters, headers: schemas.putHeaders },
+    body: body(submissionSchema),
+  },
   responses: submitResponses,
 });
 
@@ -49,7 +53,7 @@ export const trainerRoute = createRoute({
   method: 'post',
   path: '/api/llm/trainer-analysis',
   summary: "Submit the analysis of a trainer's question",
-  request: { headers: schemas.submitHeaders, body: body(schemas.trainerAnalysisBody) },
+  request: { query: schemas.waitParameters, headers: schemas.submitHeaders, body: body(schemas.trainerAnalysisBody) },
   responses: submitResponses,
 });
 
@@ -90,9 +94,15 @@ export const statusRoute = createRoute({
   tags: ['Jobs API'],
   method: 'get',
   path: '/api/llm/jobs/{job_id}/status',
-  summary: 'Poll a job',
-  request: { params: schemas.jobParameters },
-  responses: { 200: answer(schemas.jobView, 'The job as it is now.'), 404: errors[404], ...always },
+  summary: 'Poll a job, or wait for its next change',
+  request: { params: schemas.jobParameters, query: schemas.waitParameters, headers: schemas.statusHeaders },
+  responses: {
+    200: answer(schemas.jobView, 'The job as it is now; `Retry-After` says when to ask again.'),
+    304: { description: 'You have seen it (`If-None-Match`).' },
+    400: errors[400],
+    404: errors[404],
+    ...always,
+  },
 });
 
 export const streamRoute = createRoute({

@@ -1,6 +1,7 @@
 /** The shapes of `/api/llm` on the wire: what the routes check, and what `/openapi.json` describes. */
 import { z } from '@hono/zod-openapi';
 import { JOB_STATES, type JobState } from '../../shared/core/job.ts';
+import { WAIT_SECONDS_MOST } from '../../shared/http/polling.ts';
 import { fields } from '../../shared/job-types/fields.ts';
 import { clocks, extras, modelId, questionId } from '../../shared/job-types/submission.ts';
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
@@ -156,16 +157,31 @@ export const trainerAnalysisBody = fields({
 });
 
 /** A whole number in a query, which is text. */
-export const wholeNumber = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, { error: `must be a whole number from ${least} to ${most}` })
+export const wholeNumber = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string({ error })
+    .regex(/^\d+$/, { error })
     .transform(Number)
-    .refine((value) => value >= least && value <= most, { error: `must be a whole number from ${least} to ${most}` })
+    .refine((value) => value >= least && value <= most, { error })
     .openapi({ type: 'integer', minimum: least, maximum: most });
+};
+
+export const waitParameters = z.object({
+  wait: wholeNumber(0, WAIT_SECONDS_MOST)
+    .optional()
+    .describe('For how many seconds the answer may be held: until the job has changed, or, of a submit, is over.'),
+});
+
+const prefer = z.string().optional().openapi({ example: 'wait=10' }).describe('`wait=N` is as good as the parameter.');
 
 /** The draft allows a key to be quoted; clients send it bare. */
-export const submitHeaders = z.object({ 'idempotency-key': z.string().optional() });
+export const submitHeaders = z.object({ 'idempotency-key': z.string().optional(), prefer });
+export const putHeaders = z.object({ prefer });
+export const statusHeaders = z.object({
+  prefer,
+  'if-none-match': z.string().optional().describe('The `ETag` of the answer that you have.'),
+});
 
 /** What an `EventSource` sends when it comes back. */
 export const streamHeaders = z.object({ 'last-event-id': z.string().optional() });

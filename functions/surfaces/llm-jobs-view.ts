@@ -31,8 +31,8 @@ export function renderModel({ model }: Job) {
   return { id: model.id, name: model.name, provider: model.provider };
 }
 
-/** The status view at this instant: what the seed shows, then what we add. */
-export function renderJob({ job, nowMs }: Seen) {
+/** The status view at this instant: what the seed shows, then what we add. Its reader was shown this progress before. */
+export function renderJob({ job, nowMs }: Seen, shownProgress = 0) {
   const usage = totalUsage(job);
   const waitsUntil = waitingUntil(job, nowMs);
   return {
@@ -51,7 +51,7 @@ export function renderJob({ job, nowMs }: Seen) {
     model: renderModel(job),
     question_id: job.questionId,
     ...renderOwn(job),
-    progress: progressOf(job, nowMs),
+    progress: progressOf(job, nowMs, shownProgress),
     stage: waitsUntil === undefined ? job.stage : 'waiting',
     message: waitsUntil === undefined ? messageOf(job) : waitingMessage(job),
     next_attempt_at: optionalTime(waitsUntil),
@@ -74,7 +74,7 @@ export function renderProgress({ job, nowMs }: Seen) {
 }
 
 /** What a submit answers: the job as it was taken in, and where to follow it. */
-export function renderSubmitted(job: Job) {
+export function renderSubmitted({ job, nowMs }: Seen) {
   return {
     success: true as const,
     job_id: job.id,
@@ -84,7 +84,7 @@ export function renderSubmitted(job: Job) {
     created_at: toTime(job.createdAt),
     model: renderModel(job),
     ...renderOwn(job),
-    poll_after_ms: pollAfterMs(job, job.createdAt),
+    poll_after_ms: pollAfterMs(job, nowMs),
     urls: renderUrls(job),
   };
 }

@@ -4,7 +4,6 @@ import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
 import { isTerminal, type Job, type Json } from '../../shared/core/job.ts';
-import type { Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
@@ -19,9 +18,10 @@ import {
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import { mountBatch } from './llm-jobs-batch.ts';
 import { mountLists } from './llm-jobs-lists.ts';
+import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { mountStream } from './llm-jobs-stream.ts';
-import { processingTime, renderJob, renderModel, renderOwn, renderSubmitted, renderUrls } from './llm-jobs-view.ts';
+import { processingTime, renderJob, renderModel, renderOwn } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const PUBLISHED_SCHEMA = {
@@ -38,23 +38,18 @@ export const llmJobsSurface: Surface = (app, context) => {
 };
 
 function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
-  async function submit(context: Context<HttpEnv>, submission: Submission) {
-    const requestId = context.get('requestId');
-    const { job, replayed } = await service.submit(context.get('principal'), { ...submission, requestId });
-    context.header('Location', renderUrls(job).status);
-    if (replayed) context.header('Idempotency-Replayed', 'true');
-    return context.json(renderSubmitted(job), 202);
-  }
-
   app.openapi(
     routes.submitRoute,
-    (context) => submit(context, { ...toSubmission(context.req.valid('json')), idempotencyKey: keyOf(context) }),
+    (context) => {
+      const submission = { ...toSubmission(context.req.valid('json')), idempotencyKey: keyOf(context) };
+      return answerSubmit(context, service, submission, context.req.valid('query').wait);
+    },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
 
   app.openapi(routes.trainerRoute, (context) => {
     const { model_id, question_id, full_input, system_message, ...more } = context.req.valid('json');
-    return submit(context, {
+    const submission = {
       jobType: trainerQuestionAnalysis.name,
       model: model_id,
       input: { full_input, ...(system_message === undefined ? {} : { system_message }) },
@@ -62,7 +57,8 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
       limits: toLimits(more),
       ...toExtras(more),
       idempotencyKey: keyOf(context),
-    });
+    };
+    return answerSubmit(context, service, submission, context.req.valid('query').wait);
   });
 
   app.openapi(
@@ -75,7 +71,8 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
       if (keyOf(context) !== undefined) {
         throw invalidRequest([{ path: 'Idempotency-Key', message: 'goes with POST; a PUT is known by its job_id' }]);
       }
-      return submit(context, { ...toSubmission(context.req.valid('json')), jobId });
+      const submission = { ...toSubmission(context.req.valid('json')), jobId };
+      return answerSubmit(context, service, submission, context.req.valid('query').wait);
     },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
@@ -96,10 +93,9 @@ function keyOf(context: Context<HttpEnv>): string | undefined {
 }
 
 function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
-  app.openapi(routes.statusRoute, async (context) => {
-    const seen = await service.read(context.get('principal'), context.req.valid('param').job_id);
-    return context.json(renderJob(seen), 200);
-  });
+  app.openapi(routes.statusRoute, (context) =>
+    answerStatus(context, service, context.req.valid('param').job_id, context.req.valid('query').wait),
+  );
 
   app.openapi(routes.resultRoute, async (context) => {
     const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id);

@@ -10,7 +10,9 @@ export function firestoreEstimateStore(database: FirestoreDatabase): EstimateSto
   return {
     async get(key) {
       const [found] = await answered(database.read([nameOf(key)]));
-      return found && (fromFields(found.document.fields ?? {}) as unknown as Estimate);
+      if (!found) return undefined;
+      const { usualMs, jobs } = fromFields(found.document.fields ?? {}) as unknown as Estimate;
+      return { usualMs, jobs };
     },
 
     async put(key, estimate) {

@@ -11,9 +11,11 @@ export function sqliteEstimateStore(database: Database.Database): EstimateStore 
     'INSERT OR REPLACE INTO estimates (tenant, job_type, model_id, usual_ms, jobs) VALUES (?, ?, ?, ?, ?)',
   );
   return {
-    get: answered(
-      ({ tenant, jobType, modelId }) => (select.get(tenant, jobType, modelId) ?? undefined) as Estimate | undefined,
-    ),
+    get: answered(({ tenant, jobType, modelId }) => {
+      const row = select.get(tenant, jobType, modelId) as Estimate | undefined;
+      // A row holds more than its columns.
+      return row && { usualMs: row.usualMs, jobs: row.jobs };
+    }),
     put: answered(({ tenant, jobType, modelId }, { usualMs, jobs }) => {
       upsert.run(tenant, jobType, modelId, usualMs, jobs);
     }),

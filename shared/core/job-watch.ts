@@ -4,6 +4,7 @@
  */
 import type { Seen } from './access.ts';
 import { isTerminal, type JobKey } from './job.ts';
+import { type KnownJob, knownJob, LINGER_MS, mayAnswer, WATCHDOG_MS } from './known-job.ts';
 import { type AttemptText, type LiveText, liveText } from './live-text.ts';
 import { type News, news } from './news.ts';
 import type { ChunkStore, Clock, JobStore, Log, StoredJob } from './ports.ts';
@@ -42,21 +43,16 @@ export type JobWatch = {
 
 export type JobWatchOptions = { store: JobStore; chunks: ChunkStore; clock: Clock; log: Log };
 
-/** A listener that says nothing for so long is asked for, by a look of our own. */
-export const WATCHDOG_MS = 15_000;
 /** So long a new listener has for its first word. */
 const FIRST_WORD_MS = 500;
-/** Kept after its last reader left: who polls comes back. */
-const LINGER_MS = 5_000;
 /** So many jobs that nobody waits for are kept; each may hold a result. */
 const IDLE_MOST = 200;
 
 type Entry = {
   key: JobKey;
-  found: StoredJob | undefined;
-  /** Something was heard, be it that there is no such job. */
-  isKnown: boolean;
-  heardMs: number;
+  known: KnownJob;
+  /** When something was last heard or asked for; the watchdog counts from it. */
+  checkedMs: number;
   readers: number;
   news: News;
   text: LiveText | undefined;
@@ -74,37 +70,35 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
   let isClosed = false;
 
   function entryOf(key: JobKey): Entry {
-    const name = nameOf(key);
-    const known = entries.get(name);
+    const known = entries.get(nameOf(key));
     if (known) return known;
-    const { tenant, id } = key;
     const entry: Entry = {
-      ...{ key: { tenant, id }, found: undefined, isKnown: false, heardMs: 0, readers: 0, news: news(clock) },
-      ...{ text: undefined, looking: undefined, isListening: false },
-      ...{ stopListening: () => {}, cancelGuard: () => {}, cancelLinger: () => {} },
+      ...{
+        key: { tenant: key.tenant, id: key.id },
+        known: knownJob(clock),
+        checkedMs: clock.monotonicMs(),
+        readers: 0,
+      },
+      ...{ news: news(clock), text: undefined, looking: undefined, isListening: false },
+      ...{ stopListening() {}, cancelGuard() {}, cancelLinger() {} },
     };
-    entries.set(name, entry);
+    entries.set(nameOf(key), entry);
     return entry;
   }
 
-  function seenIn({ found, heardMs }: Entry): Seen | undefined {
-    return found && { job: found.job, nowMs: found.readAtMs + Math.floor(clock.monotonicMs() - heardMs) };
-  }
+  const isSure = ({ known, isListening }: Entry) => mayAnswer(known, isListening);
 
-  /** Older than what is known is no news; that a job is not there, when it was, neither: the listener is behind. */
   function hear(entry: Entry, found: StoredJob | undefined): void {
-    const known = entry.found;
-    const ahead = (found?.job.version ?? 0) - (known?.job.version ?? 0);
-    if (ahead < 0 || (known && found && ahead === 0 && found.readAtMs < known.readAtMs)) return;
-    const isNews = !entry.isKnown || ahead > 0;
-    Object.assign(entry, { found, isKnown: true, heardMs: clock.monotonicMs() });
-    if (isOver(entry)) stopListening(entry);
-    if (isNews) entry.news.tell();
+    const heard = entry.known.hear(found);
+    if (heard === 'outdated') return;
+    entry.checkedMs = clock.monotonicMs();
+    if (entry.known.isOver()) stopListening(entry);
+    if (heard === 'news') entry.news.tell();
   }
 
   async function look(entry: Entry): Promise<Seen | undefined> {
     hear(entry, await store.get(entry.key));
-    return seenIn(entry);
+    return entry.known.seen();
   }
 
   function sharedLook(entry: Entry): Promise<Seen | undefined> {
@@ -114,28 +108,51 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     return entry.looking;
   }
 
+  async function first(entry: Entry, leastVersion: number): Promise<Seen | undefined> {
+    if (!entry.known.isKnown() && entry.isListening) await entry.news.changed(0, FIRST_WORD_MS);
+    if (isSure(entry)) return entry.known.version() >= leastVersion ? entry.known.seen() : look(entry);
+    const seen = await sharedLook(entry);
+    // That look may have begun before this reader saw what it has seen.
+    return (seen?.job.version ?? 0) >= leastVersion ? seen : look(entry);
+  }
+
   function listen(entry: Entry): void {
     entry.cancelLinger();
-    if (isOver(entry)) return;
-    if (!entry.isListening) {
-      entry.isListening = true;
-      entry.stopListening = store.watch(entry.key, (found) => {
-        if (!entry.isListening) return;
-        hear(entry, found);
-        if (entry.isListening && entry.readers > 0) guard(entry);
-      });
-    }
+    if (isClosed || entry.known.isOver()) return;
+    if (!entry.isListening) open(entry);
     guard(entry);
   }
 
+  function open(entry: Entry): void {
+    entry.isListening = true;
+    const stop = store.watch(entry.key, (found) => {
+      if (!entry.isListening) return;
+      hear(entry, found);
+      if (entry.isListening && entry.readers > 0) guard(entry);
+    });
+    if (entry.isListening) entry.stopListening = stop;
+    else stop();
+  }
+
+  /** Counts from the last word on, not from the last reader who came: those may come all the time. */
   function guard(entry: Entry): void {
     entry.cancelGuard();
-    entry.cancelGuard = clock.setTimer(() => {
-      const looked = sharedLook(entry).catch((error: unknown) => {
-        log('warning', 'watchdog-unread', { job_id: entry.key.id, error: String(error) });
-      });
-      void looked.then(() => entry.isListening && entry.readers > 0 && guard(entry));
-    }, WATCHDOG_MS);
+    const leftMs = entry.checkedMs + WATCHDOG_MS - clock.monotonicMs();
+    entry.cancelGuard = clock.setTimer(() => void check(entry), Math.max(0, leftMs));
+  }
+
+  async function check(entry: Entry): Promise<void> {
+    const before = entry.known.version();
+    entry.checkedMs = clock.monotonicMs();
+    await sharedLook(entry).catch((error: unknown) => {
+      log('warning', 'watchdog-unread', { job_id: entry.key.id, error: String(error) });
+    });
+    if (entry.isListening && entry.known.version() > before) {
+      log('warning', 'listener-silent', { job_id: entry.key.id });
+      stopListening(entry);
+      open(entry);
+    }
+    if (entry.isListening && entry.readers > 0) guard(entry);
   }
 
   function stopListening(entry: Entry): void {
@@ -156,35 +173,28 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     stopListening(entry);
     entry.cancelLinger();
     entry.text?.stop();
-    entries.delete(nameOf(entry.key));
+    if (entries.get(nameOf(entry.key)) === entry) entries.delete(nameOf(entry.key));
   }
 
   function offer(found: StoredJob): Seen {
     let entry = entries.get(nameOf(found.job));
     // What is over does not change: who asks next need not be told by the store.
-    if (!entry && isTerminal(found.job.state)) {
+    if (!entry && !isClosed && isTerminal(found.job.state)) {
       entry = entryOf(found.job);
       linger(entry);
     }
     if (entry) hear(entry, found);
-    return (entry && seenIn(entry)) ?? { job: found.job, nowMs: found.readAtMs };
-  }
-
-  /** A job that is over may be deleted by another process, and then nobody tells: such knowledge does not keep. */
-  function isFresh(entry: Entry): boolean {
-    return !isOver(entry) || clock.monotonicMs() - entry.heardMs < LINGER_MS;
-  }
-
-  function peek(key: JobKey, leastVersion: number): Seen | undefined {
-    const entry = entries.get(nameOf(key));
-    if (!entry?.found || entry.found.job.version < leastVersion) return undefined;
-    return isFresh(entry) && (entry.isListening || isOver(entry)) ? seenIn(entry) : undefined;
+    return entry?.known.seen() ?? { job: found.job, nowMs: found.readAtMs };
   }
 
   return {
-    peek,
     offer,
     listeners: () => [...entries.values()].filter(({ isListening }) => isListening).length,
+
+    peek(key, leastVersion) {
+      const entry = entries.get(nameOf(key));
+      return entry && isSure(entry) && entry.known.version() >= leastVersion ? entry.known.seen() : undefined;
+    },
 
     async look(key) {
       const found = await store.get(key);
@@ -198,16 +208,10 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
       let hasLeft = false;
       return {
         news: entry.news,
-        seen: () => seenIn(entry),
+        seen: () => entry.known.seen(),
         look: () => look(entry),
         isClosed: () => isClosed,
-        async first(leastVersion) {
-          if (!entry.isKnown) await entry.news.changed(0, FIRST_WORD_MS, new AbortController().signal);
-          const isEnough =
-            entry.isKnown && isFresh(entry) && (entry.found?.job.version ?? leastVersion) >= leastVersion;
-          if (isEnough) return seenIn(entry);
-          return entry.isKnown ? look(entry) : sharedLook(entry);
-        },
+        first: (leastVersion) => first(entry, leastVersion),
         text(attempt, anew = false) {
           entry.text ??= liveText({ chunks, clock, log, watchdogMs: WATCHDOG_MS }, entry.key, entry.news.tell);
           return entry.text.follow(attempt, anew);
@@ -217,7 +221,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
           hasLeft = true;
           entry.readers -= 1;
           if (entry.readers > 0) return;
-          if (entry.found) linger(entry);
+          if (entry.known.seen() && !isClosed) linger(entry);
           else forget(entry);
         },
       };
@@ -226,8 +230,8 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     close() {
       isClosed = true;
       for (const entry of [...entries.values()]) {
-        entry.news.tell();
         forget(entry);
+        entry.news.tell();
       }
     },
   };
@@ -235,8 +239,4 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
 
 function nameOf({ tenant, id }: JobKey): string {
   return `${tenant}~${id}`;
-}
-
-function isOver({ found }: Entry): boolean {
-  return found !== undefined && isTerminal(found.job.state);
 }

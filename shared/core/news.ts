@@ -6,7 +6,7 @@ export type News = {
   count(): number;
   tell(): void;
   /** Resolves when there was news since then, after a delay, or when the signal is aborted. */
-  changed(since: number, delayMs: number, signal: AbortSignal): Promise<void>;
+  changed(since: number, delayMs: number, signal?: AbortSignal): Promise<void>;
 };
 
 export function news(clock: Clock): News {
@@ -23,13 +23,13 @@ export function news(clock: Clock): News {
         const wake = () => {
           cancel();
           waiting.delete(wake);
-          signal.removeEventListener('abort', wake);
+          signal?.removeEventListener('abort', wake);
           resolve();
         };
         const cancel = clock.setTimer(wake, delayMs);
         waiting.add(wake);
-        signal.addEventListener('abort', wake);
-        if (signal.aborted || count !== since) wake();
+        signal?.addEventListener('abort', wake);
+        if (signal?.aborted || count !== since) wake();
       }),
   };
 }

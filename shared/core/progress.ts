@@ -9,15 +9,16 @@ const USUAL_MS = 15_000;
 
 /**
  * From 0 to 100. Counted from the first claim on, whatever happened since, with an estimate that is in the document: it
- * never goes back, also when two processes answer.
+ * never goes back. Two processes hear of one instant at different times: `shown` is what the reader was shown before.
  */
-export function progressOf(job: Job, nowMs: number): number {
+export function progressOf(job: Job, nowMs: number, shown = 0): number {
   if (isTerminal(job.state)) return 100;
   if (job.state === 'pending') return 0;
   const elapsedMs = Math.max(0, nowMs - (job.startedAt ?? nowMs));
   // Five sixths of the way at the usual end.
-  const share = 1 - Math.exp((-1.8 * elapsedMs) / (job.usualMs ?? USUAL_MS));
-  return Math.floor(CALLING_FROM + (CALLING_TO - CALLING_FROM) * share);
+  const share = 1 - Math.exp((-1.8 * elapsedMs) / Math.max(1, job.usualMs ?? USUAL_MS));
+  const reached = Math.floor(CALLING_FROM + (CALLING_TO - CALLING_FROM) * share);
+  return Math.max(reached, Math.min(shown, CALLING_TO));
 }
 
 const LEAST_MS = 500;

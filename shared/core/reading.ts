@@ -1,5 +1,6 @@
 /** Reading jobs: at once, or when something has changed; one, many, a page, a stream. */
 import { keyFor, maySee, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
+import { isServiceError } from './errors.ts';
 import { isTerminal, type JobState } from './job.ts';
 import type { JobWatch, Watching } from './job-watch.ts';
 import type { Clock, JobPosition, JobQuery, JobStore, StoredJob } from './ports.ts';
@@ -40,22 +41,41 @@ export type Reading = {
   stream(principal: Principal, id: string, cursor: number | undefined, signal: AbortSignal): Promise<JobStream>;
 };
 
+/** After a read that failed, a wait is in no hurry. */
+const UNREAD_PAUSE_MS = 1_000;
+
 export type ReadingOptions = { store: JobStore; watch: JobWatch; clock: Clock };
 
 export function reading({ store, watch, clock }: ReadingOptions): Reading {
-  async function wait(principal: Principal, watching: Watching, options: ReadOptions): Promise<Seen> {
-    const { leastVersion, waitMs = 0, until = 'changed', signal = NEVER } = options;
-    let seen = seenBy(principal, await watching.first(leastVersion ?? 0));
-    const since = Math.min(leastVersion ?? seen.job.version, seen.job.version);
-    const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
-    const endMs = clock.monotonicMs() + waitMs;
-    while (!isIt(seen) && !signal.aborted && !watching.isClosed()) {
-      const leftMs = endMs - clock.monotonicMs();
-      if (leftMs <= 0) break;
-      await watching.news.changed(watching.news.count(), leftMs, signal);
-      seen = seenBy(principal, watching.seen());
+  /** Who has time waits through a store that gives no answer, too; its listener may say a word meanwhile. */
+  async function firstOf(watching: Watching, options: ReadOptions, endMs: number): Promise<Seen | undefined> {
+    const { leastVersion = 0, signal } = options;
+    for (;;) {
+      const mark = watching.news.count();
+      try {
+        return await watching.first(leastVersion);
+      } catch (error) {
+        const hasTime = clock.monotonicMs() + UNREAD_PAUSE_MS < endMs && !signal?.aborted && !watching.isClosed();
+        if (!hasTime || !isServiceError(error, 'store_unavailable')) throw error;
+        await watching.news.changed(mark, UNREAD_PAUSE_MS, signal);
+      }
     }
-    return seen;
+  }
+
+  async function wait(principal: Principal, watching: Watching, options: ReadOptions): Promise<Seen> {
+    const { leastVersion, waitMs = 0, until = 'changed', signal } = options;
+    const endMs = clock.monotonicMs() + waitMs;
+    const first = seenBy(principal, await firstOf(watching, options, endMs));
+    const since = Math.min(leastVersion ?? first.job.version, first.job.version);
+    const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
+    for (;;) {
+      // Marked before the look: what happens after it is not missed.
+      const mark = watching.news.count();
+      const seen = seenBy(principal, watching.seen());
+      const leftMs = endMs - clock.monotonicMs();
+      if (isIt(seen) || leftMs <= 0 || signal?.aborted || watching.isClosed()) return seen;
+      await watching.news.changed(mark, leftMs, signal);
+    }
   }
 
   return {
@@ -116,8 +136,6 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
     },
   };
 }
-
-const NEVER = new AbortController().signal;
 
 function seenIn({ job, readAtMs }: StoredJob): Seen {
   return { job, nowMs: readAtMs };

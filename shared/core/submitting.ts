@@ -1,5 +1,5 @@
 /** Taking jobs in: one document each, then its doorbell, once however often it is submitted. */
-import type { Principal } from './access.ts';
+import type { Principal, Seen } from './access.ts';
 import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import { fingerprintOf } from './ids.ts';
@@ -45,7 +45,7 @@ export type Submission = SubmissionIdentity &
   };
 
 /** `replayed`: a job of this id was there already, made by an equal submission. */
-export type Submitted = { job: Job; replayed: boolean };
+export type Submitted = Seen & { replayed: boolean };
 
 export type Submitting = {
   /**
@@ -122,7 +122,7 @@ export function submitting(options: SubmittingOptions): Submitting {
     let cause: unknown;
     try {
       const answer = await store.create(job, input);
-      if ('created' in answer) return { job, replayed: false };
+      if ('created' in answer) return { job, nowMs: answer.created.atMs, replayed: false };
     } catch (error) {
       if (!isServiceError(error, 'store_unavailable')) throw error;
       cause = error;
@@ -131,8 +131,9 @@ export function submitting(options: SubmittingOptions): Submitting {
       cause ??= error;
       return undefined;
     });
-    if (found?.job.token === job.token) return { job, replayed: false };
-    if (found) return { job: replayOf(job, found.job, found.readAtMs), replayed: true };
+    const nowMs = found?.readAtMs ?? 0;
+    if (found?.job.token === job.token) return { job, nowMs, replayed: false };
+    if (found) return { job: replayOf(job, found.job, nowMs), nowMs, replayed: true };
     throw new ServiceError(
       'store_unavailable',
       'It is not known whether the job was stored. PUT the same body to its job_id: that makes no second job.',

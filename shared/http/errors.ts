@@ -35,15 +35,15 @@ export function toServiceError(error: unknown): ServiceError {
   return new ServiceError('internal_error', 'Something broke on our side.', { cause: error });
 }
 
-/** When to come again, in the whole seconds that HTTP knows. */
-export function renderRetryAfter(context: Context, ms: number): void {
-  context.header('Retry-After', String(Math.ceil(ms / 1_000)));
+/** When to come again, in the whole seconds that HTTP knows; nothing where there is no reason to. */
+export function renderRetryAfter(context: Context, ms: number | undefined): void {
+  if (ms !== undefined) context.header('Retry-After', String(Math.max(1, Math.ceil(ms / 1_000))));
 }
 
 /** The error in the words of `/api/llm`. */
 export function renderError(context: Context<HttpEnv>, error: ServiceError): Response {
   const status = statusOf(error.code);
-  if (error.retryAfterMs !== undefined) renderRetryAfter(context, error.retryAfterMs);
+  renderRetryAfter(context, error.retryAfterMs);
   const body = {
     success: false,
     error: error.message,

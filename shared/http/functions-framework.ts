@@ -63,15 +63,17 @@ const LAST_ANSWERS_MS = 500;
 /**
  * Takes the end of the process out of the framework's hands, which would exit at once on SIGTERM, on a rejection that
  * nobody handles and on an exception that nobody catches, with other requests under way. Here SIGTERM lets what is under
- * way end: jobs by `drain`, which is bounded itself, other requests for `graceMs`. A stray failure is logged and hurts
- * nobody else. To be called while the function's module loads: the framework adds its listeners after that.
+ * way end: who waits for news is answered by `letGo`, jobs have `drain`, which is bounded itself, other requests `graceMs`.
+ * A stray failure is logged and hurts nobody else. To be called while the function's module loads: the framework adds its listeners after that.
  */
 export function endByOurselves({
   log,
+  letGo,
   drain,
   graceMs,
 }: {
   log: Log;
+  letGo?: () => void;
   drain?: () => Promise<void>;
   graceMs: number;
 }): void {
@@ -79,6 +81,7 @@ export function endByOurselves({
   const end = async () => {
     if (isEnding) return;
     isEnding = true;
+    letGo?.();
     await drain?.();
     const untilMs = performance.now() + (drain ? LAST_ANSWERS_MS : graceMs);
     while (underWay > 0 && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -7,6 +7,7 @@ import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
 import { chunkStoreContract } from '../contracts/chunk-store.ts';
+import { estimateStoreContract } from '../contracts/estimate-store.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { jobListContract } from '../contracts/job-store-lists.ts';
@@ -23,6 +24,7 @@ describeOnEmulators('contracts', () => {
   jobListContract('Firestore', openStores);
   jobStoreWatchingContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
+  estimateStoreContract('Firestore', openStores);
 
   jobQueueContract('Pub/Sub, through the push driver', async () => {
     const { projectId, jobsTopic: topic, pubsubEmulatorHost: emulatorHost = '' } = emulatorConfig();

@@ -1,6 +1,7 @@
 /**
  * A gRPC proxy between a client and an emulator, at the HTTP/2 level: it keeps every request's message for counting, and
- * can let a call be applied and then answer UNAVAILABLE in its place, as a dropped connection would look.
+ * can let a call be applied and then answer UNAVAILABLE in its place, as a dropped connection would look. Listeners
+ * pass through it.
  */
 import { once } from 'node:events';
 import http2 from 'node:http2';
@@ -49,6 +50,7 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
       method: String(headers[':path']).split('/').at(-1) ?? '',
       message: Buffer.concat(chunks).subarray(FRAME_PREFIX_BYTES),
     });
+    if (call().method === 'Listen') return passThrough(client, forwarded);
     client.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       forwarded.write(chunk);
@@ -67,7 +69,7 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
     forwarded.on('trailers', (received) => {
       trailers = received;
     });
-    // Unary calls and short streams only: the whole answer is known before any of it is passed on.
+    // Unary calls and short streams: the whole answer is known before any of it is passed on.
     forwarded.on('end', () => {
       if (client.destroyed || answered === undefined) return;
       const index = pending.findIndex((matches) => matches(call()));
@@ -121,6 +123,24 @@ function messagesIn(stream: Buffer): Buffer[] {
     messages.push(stream.subarray(from, at));
   }
   return messages;
+}
+
+/** A listener: its answers come as they are, and never end by themselves. */
+function passThrough(client: http2.ServerHttp2Stream, forwarded: http2.ClientHttp2Stream): void {
+  client.pipe(forwarded);
+  client.on('error', () => forwarded.close());
+  client.on('close', () => forwarded.close());
+  forwarded.on('error', () => client.close(http2.constants.NGHTTP2_INTERNAL_ERROR));
+  let trailers: http2.OutgoingHttpHeaders = {};
+  forwarded.on('trailers', (received) => {
+    trailers = plain(received);
+  });
+  forwarded.on('response', (received) => {
+    const { ':status': status, ...rest } = received;
+    client.respond({ ':status': status, ...rest }, { waitForTrailers: true });
+    client.on('wantTrailers', () => client.sendTrailers(trailers));
+    forwarded.pipe(client);
+  });
 }
 
 function plain(headers: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {

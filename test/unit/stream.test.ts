@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
-import { WATCHDOG_MS } from '../../shared/core/job-watch.ts';
+import { WATCHDOG_MS } from '../../shared/core/known-job.ts';
 import { type ChunkStore, type JobStore, type LlmPart, sleep } from '../../shared/core/ports.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';

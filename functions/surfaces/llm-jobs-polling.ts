@@ -1,0 +1,69 @@
+/** How `/api/llm` answers those who poll a job, or wait for it. */
+import type { Context } from 'hono';
+import type { Principal, Seen } from '../../shared/core/access.ts';
+import { isTerminal } from '../../shared/core/job.ts';
+import type { JobService } from '../../shared/core/service.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
+import type { HttpEnv } from '../../shared/http/env.ts';
+import { renderRetryAfter } from '../../shared/http/errors.ts';
+import { entityTagOf, parseIfNoneMatch, waitMsOf } from '../../shared/http/polling.ts';
+import { renderJob, renderSubmitted, renderUrls } from './llm-jobs-view.ts';
+
+/** The status of a job: at once, or when it has changed; without a body where the reader has seen it. */
+export async function answerStatus(context: Context<HttpEnv>, service: JobService, id: string, wait?: number) {
+  const before = parseIfNoneMatch(context.req.header('if-none-match'));
+  const seen = await service.read(context.get('principal'), id, {
+    leastVersion: before.newest?.version,
+    waitMs: waitMsOf(context, wait),
+    until: 'changed',
+    signal: context.req.raw.signal,
+  });
+  const view = renderSeen(context, seen, before.newest?.progress);
+  return before.includes(shownIn(view)) ? context.body(null, 304) : context.json(view, 200);
+}
+
+/** Takes a job in, and answers that; or its status, when the client waits and the job ends meanwhile. */
+export async function answerSubmit(
+  context: Context<HttpEnv>,
+  service: JobService,
+  submission: Submission,
+  wait?: number,
+) {
+  const principal = context.get('principal');
+  const waitMs = waitMsOf(context, wait);
+  const { replayed, ...accepted } = await service.submit(principal, {
+    ...submission,
+    requestId: context.get('requestId'),
+  });
+  context.header('Location', renderUrls(accepted.job).status);
+  if (replayed) context.header('Idempotency-Replayed', 'true');
+  const seen = waitMs > 0 ? await seeEnd(service, principal, accepted, waitMs, context.req.raw.signal) : accepted;
+  if (waitMs > 0 && isTerminal(seen.job.state)) return context.json(renderSeen(context, seen), 200);
+  const view = renderSubmitted(seen);
+  renderRetryAfter(context, view.poll_after_ms);
+  return context.json(view, 202);
+}
+
+/** The job when it is over, or as it is when the time is; the job was accepted, also where it cannot be read now. */
+function seeEnd(
+  service: JobService,
+  principal: Principal,
+  accepted: Seen,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<Seen> {
+  const { id, version } = accepted.job;
+  return service.read(principal, id, { leastVersion: version, waitMs, until: 'over', signal }).catch(() => accepted);
+}
+
+/** The status view, with the headers that go with it. */
+function renderSeen(context: Context<HttpEnv>, seen: Seen, shownProgress?: number) {
+  const view = renderJob(seen, shownProgress);
+  context.header('ETag', entityTagOf(shownIn(view)));
+  renderRetryAfter(context, view.poll_after_ms);
+  return view;
+}
+
+function shownIn({ version, progress, next_attempt_at }: ReturnType<typeof renderJob>) {
+  return { version, progress, isWaiting: next_attempt_at !== undefined };
+}

@@ -1,0 +1,65 @@
+/** What a process knows of one job, whoever tells it: newer replaces older, and the time it shows does not go back. */
+import type { Seen } from './access.ts';
+import { isTerminal } from './job.ts';
+import type { Clock, StoredJob } from './ports.ts';
+
+export type KnownJob = {
+  /** Takes in what the store said; `outdated` when more is known already. */
+  hear(found: StoredJob | undefined): 'news' | 'same' | 'outdated';
+  /** The job and the store's time now; `undefined` when there is none, or nothing was heard yet. */
+  seen(): Seen | undefined;
+  /** 0 when there is none, or nothing was heard yet. */
+  version(): number;
+  /** Was anything heard, be it that there is no such job? */
+  isKnown(): boolean;
+  isOver(): boolean;
+  /** How long ago something was heard. */
+  ageMs(): number;
+};
+
+/** A listener that says nothing for so long is asked for, by a look of our own. */
+export const WATCHDOG_MS = 15_000;
+/** Kept after its last reader left: who polls comes back. */
+export const LINGER_MS = 5_000;
+
+/**
+ * May memory answer? A listener must have been heard of; a job that is over does not change any more, but another
+ * process may have deleted it.
+ */
+export function mayAnswer(known: KnownJob, isListening: boolean): boolean {
+  if (!known.isKnown()) return false;
+  return isListening ? known.ageMs() <= WATCHDOG_MS : known.isOver() && known.ageMs() <= LINGER_MS;
+}
+
+export function knownJob(clock: Clock): KnownJob {
+  let found: StoredJob | undefined;
+  let isKnown = false;
+  let heardMs = 0;
+  /** The store's time at that instant, as readers are shown it. */
+  let shownMs = 0;
+
+  const versionOf = (stored: StoredJob | undefined) => stored?.job.version ?? 0;
+  const ageMs = () => clock.monotonicMs() - heardMs;
+  const seen = () => found && { job: found.job, nowMs: shownMs + Math.floor(ageMs()) };
+
+  return {
+    seen,
+    ageMs,
+    version: () => versionOf(found),
+    isKnown: () => isKnown,
+    isOver: () => found !== undefined && isTerminal(found.job.state),
+
+    hear(next) {
+      const ahead = versionOf(next) - versionOf(found);
+      // That a job is not there, when it was, is no news either: a listener is behind.
+      if (ahead < 0 || (ahead === 0 && next && found && next.readAtMs < found.readAtMs)) return 'outdated';
+      const isNews = !isKnown || ahead > 0;
+      // What is heard was true a moment ago; the time that was shown meanwhile stands.
+      shownMs = Math.max(next?.readAtMs ?? 0, seen()?.nowMs ?? 0);
+      heardMs = clock.monotonicMs();
+      found = next;
+      isKnown = true;
+      return isNews ? 'news' : 'same';
+    },
+  };
+}
