@@ -101,7 +101,8 @@ export function chunkStoreContract(name: string, open: OpenChunkStore): void {
       const texts = () => [...new Set(heard.map(({ n }) => n))];
       const upTo = (most: number) => numbered(most - 2, 3).map(({ n }) => n);
       await expect.poll(texts, { timeout: 30_000 }).toEqual(upTo(12));
-      await put(key, [chunk(1, 2)]);
+      // Another attempt's, and one that its writer puts once more.
+      await put(key, [chunk(1, 2), chunk(1), chunk(2)]);
       for (const n of [13, 14, 15]) await put(key, [chunk(n)]);
       await expect.poll(texts, { timeout: 30_000 }).toEqual(upTo(15));
       expect(heard.every(({ attempt }) => attempt === 1)).toBe(true);
