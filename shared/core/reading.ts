@@ -69,12 +69,11 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
     const since = Math.min(leastVersion ?? first.job.version, first.job.version);
     const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
     for (;;) {
-      // Marked before the look: what happens after it is not missed.
-      const mark = watching.news.count();
+      // As it is known now, not as it was first seen: what happened since is no news any more.
       const seen = seenBy(principal, watching.seen());
       const leftMs = endMs - clock.monotonicMs();
       if (isIt(seen) || leftMs <= 0 || signal?.aborted || watching.isClosed()) return seen;
-      await watching.news.changed(mark, leftMs, signal);
+      await watching.news.changed(watching.news.count(), leftMs, signal);
     }
   }
 

@@ -145,6 +145,16 @@ describe('a store that', () => {
     expect(await another().usualMs(KEY)).toBe(MINUTE_MS);
   });
 
+  test('did not take a put is told again with the next job that says the same', async () => {
+    await store.put(KEY, { usualMs: 10_000, jobs: 1 });
+    store.fail('put', 'before');
+    await learned.learn(KEY, 40_000);
+    expect([store.fired(), await another().usualMs(KEY)]).toEqual([1, 10_000]);
+    await clock.advance(MINUTE_MS);
+    await learned.learn(KEY, 20_000);
+    expect([store.calls('get'), await another().usualMs(KEY)]).toEqual([2, 20_000]);
+  });
+
   test.each(['before', 'hang', 'late', 'after'] as const)(
     'fails (%s) delays no submit by more than 250 ms, no ended job by more than 2 s, and fails none',
     async (fault) => {
