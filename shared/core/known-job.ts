@@ -28,7 +28,7 @@ export const LINGER_MS = 5_000;
  */
 export function mayAnswer(known: KnownJob, isListening: boolean): boolean {
   if (!known.isKnown()) return false;
-  return isListening ? known.ageMs() <= WATCHDOG_MS : known.isOver() && known.ageMs() <= LINGER_MS;
+  return isListening ? known.ageMs() <= WATCHDOG_MS : known.isOver() && known.ageMs() < LINGER_MS;
 }
 
 export function knownJob(clock: Clock): KnownJob {
