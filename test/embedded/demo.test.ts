@@ -24,7 +24,7 @@ async function demo(
 test('without a key the simulated model answers, with a bar, the usage and the time', async () => {
   const { code, output } = await demo('What is durable?');
   expect(code).toBe(0);
-  expect(output).toMatch(/\[█+░*\] 10 % {2}Waiting for Simulated to answer/);
+  expect(output).toMatch(/\[█+░*\] \d\d % {2}Waiting for Simulated to answer/);
   expect(output).toContain('100 %  Done');
   expect(output).toContain('simulated answer to "What is durable?"');
   expect(output).toMatch(/completed by Simulated in \d+\.\d s; \d+ tokens in, \d+ out/);

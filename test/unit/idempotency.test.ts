@@ -32,7 +32,7 @@ describe('a key', () => {
       submission({ ...key, input: { system_message: 'b', full_input: 'a' } }),
     );
     expect(first.replayed).toBe(false);
-    expect(again).toEqual({ job: first.job, replayed: true });
+    expect(again).toEqual({ job: first.job, nowMs: expect.any(Number), replayed: true });
     expect(await count()).toBe(1);
   });
 
