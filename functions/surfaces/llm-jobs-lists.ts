@@ -44,7 +44,7 @@ async function page({ service, models }: SurfaceContext, principal: Principal, q
   const { jobs, next } = await service.list(principal, { ...filters, after, limit, offset });
   return {
     success: true as const,
-    jobs: jobs.map(renderJob),
+    jobs: jobs.map((seen) => renderJob(seen)),
     ...{ limit, offset },
     next_cursor: next && (await encodeCursor(next, list)),
   };
@@ -67,7 +67,7 @@ async function namedJobs({ service }: SurfaceContext, principal: Principal, ids:
   const pauses = jobs.flatMap(({ job, nowMs }) => pollAfterMs(job, nowMs) ?? []);
   return {
     success: true as const,
-    jobs: jobs.map(renderJob),
+    jobs: jobs.map((seen) => renderJob(seen)),
     not_found: missing.length > 0 ? missing : undefined,
     poll_after_ms: pauses.length > 0 ? Math.min(...pauses) : undefined,
   };

@@ -58,7 +58,7 @@ function seeEnd(
 
 /** The status view, with the headers that go with it. */
 function renderSeen(context: Context<HttpEnv>, seen: Seen, shownProgress?: number) {
-  const view = renderJob(seen, shownProgress);
+  const view = renderJob(seen, { shownProgress });
   context.header('ETag', entityTagOf(shownIn(view)));
   renderRetryAfter(context, view.poll_after_ms);
   return view;

@@ -32,7 +32,7 @@ export function renderModel({ model }: Job) {
 }
 
 /** The status view at this instant: what the seed shows, then what we add. Its reader was shown this progress before. */
-export function renderJob({ job, nowMs }: Seen, shownProgress = 0) {
+export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownProgress?: number | undefined } = {}) {
   const usage = totalUsage(job);
   const waitsUntil = waitingUntil(job, nowMs);
   return {

@@ -46,6 +46,12 @@ async function expectWrong(reply: Reply, path: string, words: string): Promise<v
 }
 
 describe('a list', () => {
+  test('shows each job as its own status does, by page and by ids', async () => {
+    const views = await Promise.all(jobs.map(async ({ id }) => (await as({}).get(statusOf(id))).body));
+    expect((await get('limit=100')).body.jobs).toEqual([...views].reverse());
+    expect((await get(`ids=${jobs.map(({ id }) => id).join()}`)).body.jobs).toEqual(views);
+  });
+
   test.each<[string, (n: number) => boolean]>([
     ['tag=odd', (n) => n % 2 === 1],
     ['tag=od', () => false],
