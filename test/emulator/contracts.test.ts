@@ -18,7 +18,8 @@ import { firestoreStores } from '../support/stores.ts';
 describeOnEmulators('contracts', () => {
   const openStores = async () => {
     const { projectId, firestoreEmulatorHost } = emulatorConfig();
-    return firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost });
+    // The first call opens the connection, and the emulator may be as young.
+    return firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost, deadlineMs: 20_000 });
   };
   jobStoreContract('Firestore', openStores);
   jobListContract('Firestore', openStores);
