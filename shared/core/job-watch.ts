@@ -212,7 +212,9 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
         look: () => look(entry),
         isClosed: () => isClosed,
         first: (leastVersion) => first(entry, leastVersion),
-        text(attempt, anew = false) {
+        async text(attempt, anew = false) {
+          // Nobody would stop what this one started.
+          if (hasLeft || isClosed) return { attempt, texts: [] };
           entry.text ??= liveText({ chunks, clock, log, watchdogMs: WATCHDOG_MS }, entry.key, entry.news.tell);
           return entry.text.follow(attempt, anew);
         },

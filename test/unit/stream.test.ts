@@ -239,16 +239,43 @@ test('500 readers of 500 jobs all see the end, and no listener is left', async (
   expect(world.service.listeners()).toBe(0);
 });
 
-test('readers that leave early leave no listener behind', async () => {
-  speaking('one ', 'two');
+test('readers that leave early leave no listener behind, neither of the job nor of its text', async () => {
+  speaking('one ', 'two ', 'three ', 'four');
+  const open = { job: 0, chunks: 0, most: 0 };
+  const counted = (kind: 'job' | 'chunks', stop: () => void) => {
+    open[kind] += 1;
+    open.most = Math.max(open.most, open.job + open.chunks);
+    return () => {
+      open[kind] -= 1;
+      stop();
+    };
+  };
+  const service = elsewhere({
+    store: { watch: (key, onJob) => counted('job', world.store.watch(key, onJob)) },
+    chunks: { watch: (...values) => counted('chunks', world.chunks.watch(...values)) },
+  });
   const job = await world.submit('Hello.', { stream: true });
-  await Promise.all(Array.from({ length: 100 }, () => take(world.service, job, until, { most: 1 })));
+  const running = world.run(job);
+  await world.clock.advance(STEP_MS / 2);
+  for (const most of [0, 1, 2]) {
+    const readers = Array.from({ length: 100 }, () => take(service, job, (promise) => promise, { most }));
+    await until(Promise.all(readers));
+  }
   const stop = new AbortController();
   // Gone before it asked for anything.
-  await until(world.service.stream(ADA, job.id, undefined, stop.signal));
+  await until(service.stream(ADA, job.id, undefined, stop.signal));
   stop.abort();
+  // Gone while its text is being looked for.
+  const hasty = new AbortController();
+  const stream = await until(service.stream(ADA, job.id, undefined, hasty.signal));
+  if (!('events' in stream)) throw new Error('it is not over');
+  const first = stream.events[Symbol.asyncIterator]().next();
+  hasty.abort();
+  await until(first);
+  await until(running);
   await world.clock.advance(60_000);
-  expect(world.service.listeners()).toBe(0);
+  expect(open).toEqual({ job: 0, chunks: 0, most: 2 });
+  expect(service.listeners()).toBe(0);
 });
 
 test("somebody else's stream, an unknown one and a malformed id are not found, and no listener stays", async () => {
