@@ -186,7 +186,7 @@ export const statusHeaders = z.object({
 /** What an `EventSource` sends when it comes back. */
 export const streamHeaders = z.object({ 'last-event-id': z.string().optional() });
 
-export const streamParameters = fields({
+export const streamParameters = z.object({
   starting_after: z
     .string()
     .optional()
