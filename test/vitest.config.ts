@@ -12,7 +12,7 @@ function project(
   return { extends: true, test: { name, include: include.map((pattern) => here(pattern)), ...options } };
 }
 
-const onEmulators = { globalSetup: here('support/emulators-setup.ts'), fileParallelism: false, hookTimeout: 90_000 };
+const onEmulators = { globalSetup: here('support/emulators-setup.ts'), hookTimeout: 90_000 };
 const everyday = [
   project('architecture', ['architecture.test.ts']),
   project('unit', [

@@ -2,7 +2,7 @@
 import { createRoute } from '@hono/zod-openapi';
 import * as schemas from './llm-jobs-lists-schemas.ts';
 import { always, answer, body, errors } from './llm-jobs-routes.ts';
-import { submitHeaders } from './llm-jobs-schemas.ts';
+import { keyHeaders } from './llm-jobs-schemas.ts';
 
 export const listRoute = createRoute({
   tags: ['Jobs API'],
@@ -20,7 +20,7 @@ export const batchSubmitRoute = createRoute({
   method: 'post',
   path: '/api/llm/jobs/batch',
   summary: 'Submit up to 500 jobs; each is taken in or refused on its own',
-  request: { headers: submitHeaders, body: body(schemas.batchBody) },
+  request: { headers: keyHeaders, body: body(schemas.batchBody) },
   responses: {
     202: answer(schemas.batchSubmitted, 'At least one job was accepted, now or before (`Idempotency-Replayed`: all).'),
     400: refused('The body is wrong, or no job was accepted'),

@@ -18,8 +18,14 @@ export const errors = {
 export const always = { 500: errors[500], 503: errors[503] };
 
 const submitResponses = {
-  200: answer(schemas.jobView, 'The job, over within the time that the client waits (`wait`).'),
-  202: answer(schemas.submitted, 'The job was accepted, now or before (`Idempotency-Replayed`).'),
+  200: {
+    ...answer(schemas.jobView, 'The job, over within the time that the client waits (`wait`).'),
+    headers: schemas.submitAnswerHeaders,
+  },
+  202: {
+    ...answer(schemas.submitted, 'The job was accepted, now or before.'),
+    headers: schemas.submitAnswerHeaders,
+  },
   400: errors[400],
   409: answer(schemas.errorBody, 'Something else was submitted under this id or key, or its job is gone.'),
   413: errors[413],
@@ -97,8 +103,8 @@ export const statusRoute = createRoute({
   summary: 'Poll a job, or wait for its next change',
   request: { params: schemas.jobParameters, query: schemas.waitParameters, headers: schemas.statusHeaders },
   responses: {
-    200: answer(schemas.jobView, 'The job as it is now; `Retry-After` says when to ask again.'),
-    304: { description: 'You have seen it (`If-None-Match`).' },
+    200: { ...answer(schemas.jobView, 'The job as it is now.'), headers: schemas.statusAnswerHeaders },
+    304: { description: 'You have seen it (`If-None-Match`).', headers: schemas.statusAnswerHeaders },
     400: errors[400],
     404: errors[404],
     ...always,
@@ -115,7 +121,7 @@ export const streamRoute = createRoute({
     200: {
       content: { 'text/event-stream': { schema: z.string() } },
       description:
-        '`snapshot` (the job, with `partial_result`), then `delta` (`text`), `status`, `progress`, `reset` (another attempt begins: drop the text so far), at last `done` (the job). Come back with `Last-Event-ID`.',
+        '`snapshot` (the job, with `partial_result` while it is not completed), then `delta` (`text`), `status`, `progress`, `reset` (another attempt begins: drop the text so far), at last `done` (the job). Come back with `Last-Event-ID`.',
     },
     204: { description: 'You have seen the end.' },
     400: errors[400],

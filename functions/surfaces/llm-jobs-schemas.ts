@@ -167,7 +167,7 @@ export const wholeNumber = (least: number, most: number) => {
     .openapi({ type: 'integer', minimum: least, maximum: most });
 };
 
-export const waitParameters = z.object({
+export const waitParameters = fields({
   wait: wholeNumber(0, WAIT_SECONDS_MOST)
     .optional()
     .describe('For how many seconds the answer may be held: until the job has changed, or, of a submit, is over.'),
@@ -176,17 +176,33 @@ export const waitParameters = z.object({
 const prefer = z.string().optional().openapi({ example: 'wait=10' }).describe('`wait=N` is as good as the parameter.');
 
 /** The draft allows a key to be quoted; clients send it bare. */
-export const submitHeaders = z.object({ 'idempotency-key': z.string().optional(), prefer });
+export const keyHeaders = z.object({ 'idempotency-key': z.string().optional() });
+export const submitHeaders = keyHeaders.extend({ prefer });
 export const putHeaders = z.object({ prefer });
 export const statusHeaders = z.object({
   prefer,
   'if-none-match': z.string().optional().describe('The `ETag` of the answer that you have.'),
 });
 
+const header = (description: string) => z.string().optional().describe(description);
+const applied = { 'Preference-Applied': header('The `wait` of `Prefer` that was honoured.') };
+const again = { 'Retry-After': header('In how many seconds to ask again, while the job is not over.') };
+export const statusAnswerHeaders = z.object({
+  ETag: header('Of what is shown: its version and progress. For `If-None-Match`.'),
+  ...again,
+  ...applied,
+});
+export const submitAnswerHeaders = z.object({
+  Location: header('Where the status is.'),
+  'Idempotency-Replayed': header('`true`: the job was there before.'),
+  ...again,
+  ...applied,
+});
+
 /** What an `EventSource` sends when it comes back. */
 export const streamHeaders = z.object({ 'last-event-id': z.string().optional() });
 
-export const streamParameters = z.object({
+export const streamParameters = fields({
   starting_after: z
     .string()
     .optional()

@@ -24,7 +24,8 @@ export type BatchOutcome = Submitted | { refused: ServiceError };
 export type Batching = {
   /**
    * Submits every item, and answers what became of each, in their order. Never throws for one of them. The id of the
-   * batch is the same for a repeat under the same key, or of the same named items.
+   * batch is the same for a repeat under the same key, or of the same named items; of jobs that all were there before it
+   * is theirs.
    */
   submitBatch(principal: Principal, batch: Batch): Promise<{ batchId: string; outcomes: BatchOutcome[] }>;
 };
@@ -76,9 +77,16 @@ export function batching(options: SubmittingOptions, { submit }: Pick<Submitting
       });
       await Promise.all(lanes);
       await Promise.all(rings);
-      return { batchId, outcomes };
+      return { batchId: heldBy(outcomes) ?? batchId, outcomes };
     },
   };
+}
+
+/** The batch of jobs that all were there before, in another order or among others. */
+function heldBy(outcomes: readonly BatchOutcome[]): string | undefined {
+  const accepted = outcomes.flatMap((outcome) => ('refused' in outcome ? [] : outcome));
+  if (!accepted.every(({ replayed }) => replayed)) return undefined;
+  return accepted.find(({ job }) => job.batchId !== undefined)?.job.batchId;
 }
 
 async function batchIdOf({ tenant, user }: Principal, { key, items }: Batch, newId: () => string): Promise<string> {

@@ -16,8 +16,11 @@ export type ChunkWriterOptions = {
 export type ChunkWriter = {
   /** Text that the model said next; it may end within a character. */
   add(text: string): void;
-  /** Writes what is left, for so long at most while the store gives no answer; how many chunks there are then. */
-  end(patienceMs: number): Promise<number>;
+  /**
+   * Writes what is left, for so long at most while the store gives no answer. How many chunks the text has; `undefined`
+   * when it is not known that all of them are there.
+   */
+  end(patienceMs: number): Promise<number | undefined>;
 };
 
 /** So much text is written at once. */
@@ -36,7 +39,8 @@ export function chunkWriter(
   let lastMs = -Infinity;
   let giveUpAtMs = Infinity;
   let isEnding = false;
-  let writing: Promise<void> | undefined;
+  /** Answers whether it was written. */
+  let writing: Promise<boolean> | undefined;
   let cancelTimer = () => {};
 
   /** A chunk is complete but for a half of a pair of surrogates at its end, which waits for the other. */
@@ -58,32 +62,32 @@ export function chunkWriter(
     const text = take();
     if (text === '') return;
     lastMs = clock.monotonicMs();
-    writing = put(text).then(() => {
+    writing = put(text).then((isWritten) => {
       writing = undefined;
       if (pending !== '') schedule();
+      return isWritten;
     });
   }
 
-  async function put(text: string): Promise<void> {
+  async function put(text: string): Promise<boolean> {
     while (clock.monotonicMs() < giveUpAtMs) {
       try {
         await chunks.put({ tenant, id }, { attempt, n: written + 1, text }, clock.nowMs() + KEPT_MS);
         written += 1;
-        return;
+        return true;
       } catch (error) {
         log('warning', 'chunk-unwritten', { job_id: id, attempt, n: written + 1, error: String(error) });
         await sleep(clock, RETRY_PAUSE_MS);
       }
     }
+    return false;
   }
 
-  async function finish(): Promise<void> {
-    const before = written;
-    const wasWriting = writing !== undefined;
-    await writing;
-    // After a chunk that could not be written there is a gap, which nothing may follow.
-    const text = wasWriting && written === before ? '' : take();
-    if (text !== '') await put(text);
+  /** After a chunk that could not be written there is a gap, which nothing may follow. */
+  async function finish(): Promise<number | undefined> {
+    if (writing && !(await writing)) return undefined;
+    const text = take();
+    return text === '' || (await put(text)) ? written : undefined;
   }
 
   return {
@@ -97,9 +101,9 @@ export function chunkWriter(
       cancelTimer();
       giveUpAtMs = clock.monotonicMs() + patienceMs;
       const ended = new AbortController();
-      await Promise.race([finish(), sleep(clock, patienceMs, ended.signal)]);
+      const counted = await Promise.race([finish(), sleep(clock, patienceMs, ended.signal)]);
       ended.abort();
-      return written;
+      return counted ?? undefined;
     },
   };
 }

@@ -8,7 +8,7 @@ export type CallFacts = {
   finishReason?: string | undefined;
   /** The call was recorded, and then not made after all. */
   notMade?: true | undefined;
-  /** How many chunks of its answer were written. */
+  /** How many chunks its answer has, when all of them are there. */
   chunks?: number | undefined;
 };
 

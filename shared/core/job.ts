@@ -84,7 +84,7 @@ export type Attempt = {
   providerRequestId?: string | undefined;
   finishReason?: string | undefined;
   usage?: Usage | undefined;
-  /** How many chunks of its answer were written; known when it ended, unless it was lost. */
+  /** How many chunks its answer has; absent when it is not known that all of them are there. */
   chunks?: number | undefined;
 };
 

@@ -22,6 +22,9 @@ export function liveText(
   onNews: () => void,
 ): LiveText {
   let current: { attempt: number; texts: string[]; loaded: Promise<void> } | undefined;
+  /** A look under way, and the one after it. */
+  let looking: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
   let stopListening = () => {};
   let cancelWatchdog = () => {};
 
@@ -43,23 +46,44 @@ export function liveText(
     }
   }
 
-  /** A listener may fall silent without a word: who hears nothing looks. */
+  /** A look that begins after now, one for all who ask meanwhile. */
+  function loadAnew(attempt: number): Promise<void> {
+    next ??= (looking ?? Promise.resolve()).then(() => {
+      next = undefined;
+      looking = load(attempt).finally(() => {
+        looking = undefined;
+      });
+      return looking;
+    });
+    return next;
+  }
+
+  /** A listener may fall silent without a word: who hears nothing looks, and listens anew when there was something. */
   function guard(attempt: number): void {
     cancelWatchdog();
-    cancelWatchdog = clock.setTimer(() => {
-      void load(attempt).then(() => current?.attempt === attempt && guard(attempt));
+    cancelWatchdog = clock.setTimer(async () => {
+      const before = current?.texts.length ?? 0;
+      await load(attempt);
+      if (current?.attempt !== attempt) return;
+      if (current.texts.length > before) listen(attempt, current.texts.length);
+      guard(attempt);
     }, watchdogMs);
+  }
+
+  function listen(attempt: number, afterN: number): void {
+    stopListening();
+    stopListening = chunks.watch(key, attempt, afterN, (found) => {
+      if (current?.attempt !== attempt) return;
+      guard(attempt);
+      if ((found[0]?.n ?? 0) > current.texts.length + 1) void load(attempt);
+      else add(found);
+    });
   }
 
   async function start(attempt: number): Promise<void> {
     await load(attempt);
     if (current?.attempt !== attempt) return;
-    stopListening = chunks.watch(key, attempt, current.texts.length, (found) => {
-      guard(attempt);
-      const gap = current?.attempt === attempt && (found[0]?.n ?? 0) > current.texts.length + 1;
-      if (gap) void load(attempt);
-      else add(found);
-    });
+    listen(attempt, current.texts.length);
     guard(attempt);
   }
 
@@ -76,15 +100,15 @@ export function liveText(
       if (current && current.attempt > attempt) return { attempt, texts: [] };
       if (current?.attempt !== attempt) {
         stop();
-        const next = { attempt, texts: [] as string[], loaded: Promise.resolve() };
-        current = next;
-        next.loaded = start(attempt);
-        await next.loaded;
-        return next;
+        const begun = { attempt, texts: [] as string[], loaded: Promise.resolve() };
+        current = begun;
+        begun.loaded = start(attempt);
+        await begun.loaded;
+        return begun;
       }
       const followed = current;
       await followed.loaded;
-      if (anew && current === followed) await load(attempt);
+      if (anew && current === followed) await loadAnew(attempt);
       return followed;
     },
 

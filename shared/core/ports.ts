@@ -79,7 +79,10 @@ export type JobStore = {
    */
   list(query: JobQuery): Promise<StoredJob[]>;
 
-  /** How many jobs of a batch there are in each state, without those that expired by `nowMs`. At most a read per state. */
+  /**
+   * How many jobs of a batch there are in each state, without those that expired by `nowMs`. At most a read per state. One
+   * that moves on meanwhile may be counted twice, and is never missed.
+   */
   countByState(query: BatchQuery, nowMs: number): Promise<Record<JobState, number>>;
 
   /** Up to `limit` jobs whose `wakeAt` is at or before `nowMs`, the longest due first. One read when there is none. */

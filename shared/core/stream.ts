@@ -7,6 +7,7 @@ import type { Seen } from './access.ts';
 import { type Attempt, isTerminal, type Job } from './job.ts';
 import type { Watching } from './job-watch.ts';
 import { progressOf } from './progress.ts';
+import { isGone } from './retention.ts';
 
 /** What a reader gets. `id` is the cursor after the event; what has none is only shown to those who are there. */
 export type StreamEvent =
@@ -26,6 +27,8 @@ type Position = { attempt: number; n: number };
 const IDS_PER_ATTEMPT = 1_000_000;
 /** Of the last event; no attempt has so many chunks. */
 const DONE_N = IDS_PER_ATTEMPT - 1;
+/** Of the snapshot that comes before it, where the text is not all there. */
+const CUT_N = DONE_N - 1;
 /** The highest cursor that can be. */
 export const CURSOR_MOST = Number.MAX_SAFE_INTEGER;
 /** How often progress is shown, where nothing else happens. */
@@ -48,6 +51,7 @@ export async function resume(watching: Watching, cursor: number): Promise<Positi
 async function isKnownHere(watching: Watching, job: Job, at: Position, anew: boolean): Promise<boolean> {
   if (at.attempt !== job.attempt) return at.attempt < job.attempt && at.n !== DONE_N;
   if (at.n === DONE_N) return isTerminal(job.state);
+  if (isCut(job)) return true;
   return at.n === 0 || (Boolean(job.stream) && at.n <= (await countChunks(watching, job, anew)));
 }
 
@@ -73,6 +77,8 @@ export async function* streamEvents(
     const seen = watching.seen();
     if (!seen) return;
     const { job } = seen;
+    // Who is told 404 elsewhere is told nothing here.
+    if (isGone(job, seen.nowMs)) return;
     if (!at) {
       const { text, n } = await textSoFar(watching, job);
       at = { attempt: job.attempt, n };
@@ -80,6 +86,10 @@ export async function* streamEvents(
       shownProgress = progressOf(job, seen.nowMs);
       shownAtMs = seen.nowMs;
       yield { type: 'snapshot', id: idOf(at), seen, text };
+      continue;
+    }
+    if (isCut(job) && at.attempt === job.attempt && at.n < CUT_N) {
+      at = undefined;
       continue;
     }
     if (job.stream && at.attempt !== job.attempt) {
@@ -128,20 +138,25 @@ function newest({ attempts, attempt }: Job): Attempt | undefined {
 }
 
 /**
- * How many chunks the newest attempt of a job can have, at most. Of an attempt that was lost when the job ended nobody
- * counted them: its holder may still write.
+ * Is the text of a job that is over not all there? Its last attempt was lost, and nobody counted its chunks (its holder may
+ * still write), or some of them could not be written.
  */
+function isCut(job: Job): boolean {
+  const attempt = newest(job);
+  return Boolean(job.stream) && isTerminal(job.state) && attempt !== undefined && attempt.chunks === undefined;
+}
+
+/** How many chunks the newest attempt of a job can have, at most. */
 function chunksMost(job: Job): number {
   const attempt = newest(job);
-  if (!attempt) return 0;
-  return attempt.chunks ?? (isTerminal(job.state) ? 0 : DONE_N - 1);
+  return attempt ? (attempt.chunks ?? CUT_N) : 0;
 }
 
 /** The text up to now, for a snapshot; a completed job has its result instead. */
 async function textSoFar(watching: Watching, job: Job): Promise<{ text: string | undefined; n: number }> {
   const most = chunksMost(job);
   if (!job.stream || most === 0) return { text: job.stream ? '' : undefined, n: 0 };
-  if (job.state === 'completed') return { text: undefined, n: most };
+  if (job.state === 'completed' || isCut(job)) return { text: undefined, n: most };
   const { texts } = await watching.text(job.attempt);
   const known = texts.slice(0, most);
   // Those of a job that ended long ago are gone.

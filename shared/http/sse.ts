@@ -19,22 +19,27 @@ export type SseOptions = {
   /** How long the answer stays open; the client comes back with its cursor. */
   lifeMs: number;
   heartbeatMs?: number;
+  /** How long the last event may take to go out, to a client that reads slowly. */
+  lastEventMs?: number;
 };
 
 /** After how long a client comes back. */
 const RETRY_MS = 2_000;
 /** Proxies close what is silent; a comment is no event. */
 const HEARTBEAT_MS = 15_000;
+const LAST_EVENT_MS = 5_000;
 
 /** Answers with events until their source ends, the client goes, or the time is over. */
 export function respondWithEvents(
   context: Context<HttpEnv>,
   events: AsyncIterable<ServerSentEvent>,
-  { stop, lifeMs, heartbeatMs = HEARTBEAT_MS }: SseOptions,
+  { stop, lifeMs, heartbeatMs = HEARTBEAT_MS, lastEventMs = LAST_EVENT_MS }: SseOptions,
 ): Response {
   const response = streamSSE(context, async (stream) => {
     stream.onAbort(() => stop.abort());
     const life = setTimeout(() => stop.abort(), lifeMs);
+    // A client that reads nothing holds our last write: it is not waited for.
+    const end = setTimeout(() => stream.abort(), lifeMs + lastEventMs);
     const heartbeat = setInterval(() => void stream.write(': alive\n\n'), heartbeatMs);
     try {
       await stream.write(`retry: ${RETRY_MS}\n\n`);
@@ -43,6 +48,7 @@ export function respondWithEvents(
       }
     } finally {
       clearTimeout(life);
+      clearTimeout(end);
       clearInterval(heartbeat);
       stop.abort();
     }

@@ -30,8 +30,10 @@ afterEach(async () => {
 const slow = () =>
   submit(server.baseUrl, { ...request('simulated', 'Take your time. [simulate seconds=120]'), stream: true });
 
-test('clients that leave take their listener along, though the job goes on', async () => {
+test('clients that leave, and those that asked for the head alone, take their listener along, though the job goes on', async () => {
   const id = await slow();
+  const head = await fetch(`${server.baseUrl}/api/llm/jobs/${id}/stream/`, { method: 'HEAD' });
+  expect(head.status).toBe(200);
   const streams = await Promise.all(Array.from({ length: 20 }, () => openStream(server.baseUrl, id)));
   for (const stream of streams) expect(await stream.next()).toMatchObject({ event: 'snapshot' });
   expect(runtime.service.listeners()).toBe(1);
@@ -65,6 +67,33 @@ test('a stream on which nothing happens shows that it is alive, and ends when it
   expect(text.split(': alive\n\n').length - 1).toBeGreaterThanOrEqual(2);
   expect(text).not.toContain('event:');
 });
+
+test('a client that reads nothing is not waited for when the time is over', async () => {
+  const stop = new AbortController();
+  let timers = 0;
+  const app = new Hono<HttpEnv>();
+  app.get('/', (context) => {
+    const options = { stop, lifeMs: 200, heartbeatMs: 50, lastEventMs: 200 };
+    return respondWithEvents(
+      context,
+      flood(stop.signal, () => void timers++),
+      options,
+    );
+  });
+  const response = await app.request('/');
+  expect(response.status).toBe(200);
+  // Nobody reads its body.
+  await expect.poll(() => timers, { timeout: 5_000 }).toBe(1);
+});
+
+/** More than fits anywhere; says when it was ended. */
+async function* flood(signal: AbortSignal, onEnd: () => void) {
+  try {
+    while (!signal.aborted) yield { event: 'delta', data: { text: 'x'.repeat(100_000) } };
+  } finally {
+    onEnd();
+  }
+}
 
 /** No events, until it is stopped. */
 async function* silence(signal: AbortSignal): AsyncGenerator<never> {

@@ -169,6 +169,35 @@ test('of a job that time ended while its worker was lost, nothing is shown that 
   }
 });
 
+test('a job that is deleted says nothing more, to readers who are there either', async () => {
+  speaking('one ', 'two ', 'three ', 'four ', 'five ');
+  const job = await world.submit('Hello.', { stream: true });
+  const reader = take(elsewhere(), job, (promise) => promise);
+  const running = world.run(job);
+  await world.clock.advance(STEP_MS * 1.5);
+  await world.service.remove(ADA, job.id);
+  await until(running);
+  const { events } = await until(reader);
+  expect(textOf(events)).toBe('one two ');
+  expect(events.every(({ type }) => type !== 'done')).toBe(true);
+  expect(JSON.stringify(events)).not.toContain('deletedAt');
+  await expect(take(world.service, job, until)).rejects.toMatchObject({ code: 'job_not_found' });
+});
+
+test('only so many jobs that are over are remembered', async () => {
+  world = coreWorld();
+  const jobs = await Promise.all(Array.from({ length: 250 }, () => world.submit()));
+  await until(Promise.all(jobs.map((job) => world.run(job))));
+  const reads = async (job: Job | undefined) => {
+    const before = world.store.calls('get');
+    await world.service.read(ADA, job?.id ?? '');
+    return world.store.calls('get') - before;
+  };
+  for (const job of jobs) expect(await reads(job)).toBe(1);
+  expect(await reads(jobs.at(-1))).toBe(0);
+  expect(await reads(jobs[0])).toBe(1);
+});
+
 test('Q02: listeners that fall silent are noticed within the watchdog, of the job and of its text', async () => {
   speaking(...Array.from({ length: 60 }, (_, index) => `${index} `));
   const job = await world.submit('Hello.', { stream: true });
