@@ -8,15 +8,38 @@ import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { startLocal } from '../../infra/local.ts';
 import { readConfig } from '../../shared/config.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
-import { pollToEnd, pollUntil, request, submit } from '../support/http-client.ts';
+import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';
 
-endToEndSuite('embedded', async (environment) => {
-  const service = await startLocal(
-    readConfig({ ...environment, PORT: '0', DATABASE_URL: ':memory:', LOG_LEVEL: 'error' }),
-  );
-  return { baseUrl: service.baseUrl, stop: () => service.close() };
-});
+/** Five attempts have up to 15 s of pauses between them. */
+const ALL_PAUSES_MS = 45_000;
+
+endToEndSuite(
+  'embedded',
+  async (environment) => {
+    const service = await startLocal(
+      readConfig({ ...environment, PORT: '0', DATABASE_URL: ':memory:', LOG_LEVEL: 'error' }),
+    );
+    return { baseUrl: service.baseUrl, stop: () => service.close() };
+  },
+  (target, provider) => {
+    test('a provider that refuses the connection is asked again, and then fails the job with its class', async () => {
+      await provider().stop();
+      const { baseUrl } = target();
+      const id = await submit(baseUrl, request('gpt-4o-mini', 'nobody there'));
+      const waiting = await pollUntil(baseUrl, id, (view) => view.stage === 'waiting');
+      expect(waiting).toMatchObject({
+        status: 'processing',
+        progress: expect.any(Number),
+        next_attempt_at: expect.any(String),
+      });
+      const view = await pollToEnd(baseUrl, id, ALL_PAUSES_MS);
+      expect(view).toMatchObject({ status: 'failed', error_code: 'network', billing: 'possible' });
+      expect(view.attempts.map(({ n, outcome }) => [n, outcome])).toEqual([1, 2, 3, 4, 5].map((n) => [n, 'failed']));
+      expect(await readStatus(baseUrl, view.job_id)).toEqual(view);
+    }, 60_000);
+  },
+);
 
 test('a job in the middle of a slow call completes after kill -9 and a new start', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));

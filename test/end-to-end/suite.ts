@@ -3,13 +3,10 @@
  * service and on the emulators with each function as its own process.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { pollToEnd, pollUntil, readStatus, request, submit, warmUp } from '../support/http-client.ts';
+import { pollToEnd, request, submit, warmUp } from '../support/http-client.ts';
 import { ANSWER, type Provider, startProvider, USAGE } from '../support/provider.ts';
 import { runSubmitAndGetLater, runSubmitAndPoll } from './seed-000/run-pattern.ts';
 import { STREAM_MS, streamTests } from './stream.ts';
-
-/** Five attempts have up to 15 s of pauses between them. */
-const ALL_PAUSES_MS = 45_000;
 
 export type Target = { baseUrl: string; stop(): Promise<void> };
 
@@ -228,21 +225,6 @@ export function endToEndSuite(
       () => target,
       () => provider,
     );
-
-    test('a provider that refuses the connection is asked again, and then fails the job with its class', async () => {
-      await provider.stop();
-      const id = await submit(target.baseUrl, request('gpt-4o-mini', 'nobody there'));
-      const waiting = await pollUntil(target.baseUrl, id, (view) => view.stage === 'waiting');
-      expect(waiting).toMatchObject({
-        status: 'processing',
-        progress: expect.any(Number),
-        next_attempt_at: expect.any(String),
-      });
-      const view = await pollToEnd(target.baseUrl, id, ALL_PAUSES_MS);
-      expect(view).toMatchObject({ status: 'failed', error_code: 'network', billing: 'possible' });
-      expect(view.attempts.map(({ n, outcome }) => [n, outcome])).toEqual([1, 2, 3, 4, 5].map((n) => [n, 'failed']));
-      expect(await readStatus(target.baseUrl, view.job_id)).toEqual(view);
-    }, 60_000);
   });
 }
 

@@ -12,19 +12,20 @@ export function keptTexts(database: Database.Database) {
   return {
     count: () => (countAll.get() as { n: number }).n,
 
-    /** The chunks of a completed job's last attempt are its answer, from the first on; a deleted job has none. */
+    /** The chunks of a completed job's last attempt are its answer where they were counted; a deleted job has none. */
     wrong({ id, state, attempt, attempts, deletedAt }: Job, strictly: boolean): string[] {
       const rows = select.all(id) as Row[];
       if (!isStreamed(id)) return rows.length > 0 ? [`Q01 ${id}: nobody asked for chunks`] : [];
       // What a dead worker left, and what could not be removed, goes by itself.
       if (deletedAt !== undefined) return strictly && rows.length > 0 ? [`I12 ${id}: its text is left`] : [];
       if (state !== 'completed') return [];
-      const count = attempts.at(-1)?.chunks ?? -1;
-      const last = rows.filter((row) => row.attempt === attempt).slice(0, Math.max(0, count));
+      const count = attempts.at(-1)?.chunks;
+      // Some could not be written; readers are told.
+      if (count === undefined) return strictly ? [`Q01 ${id}: its chunks were not counted`] : [];
+      const last = rows.filter((row) => row.attempt === attempt).slice(0, count);
       const text = last.map((row) => JSON.parse(row.text)).join('');
-      const isInOrder = count >= 0 && last.length === count && last.every(({ n }, index) => n === index + 1);
-      const isRight = strictly ? text === answerOf(id) : answerOf(id).startsWith(text);
-      return isInOrder && isRight ? [] : [`Q01 ${id}: ${count} chunks hold ${JSON.stringify(text)}`];
+      const isInOrder = last.length === count && last.every(({ n }, index) => n === index + 1);
+      return isInOrder && text === answerOf(id) ? [] : [`Q01 ${id}: ${count} chunks hold ${JSON.stringify(text)}`];
     },
   };
 }
