@@ -31,6 +31,18 @@ export function batchSuite(name: string, open: () => Promise<BatchTarget>): void
       }
     };
 
+    test('jobs that all were there before, in another order or a part of them, are shown as the batch that they are of', async () => {
+      const [one, two] = [job('One.', { idempotency_key: key() }), job('Two.', { idempotency_key: key() })];
+      const first = await api.post(BATCH, { jobs: [one, two] });
+      for (const jobs of [[two, one], [one], [one, two]]) {
+        const { status, headers, body } = await api.post(BATCH, { jobs });
+        expect([status, headers.get('Idempotency-Replayed')]).toEqual([202, 'true']);
+        expect(body.batch_id).toBe(first.body.batch_id);
+        expect(body.items.map((item: Item) => item.batch_id)).toEqual(jobs.map(() => body.batch_id));
+        expect((await api.get(body.urls.status)).body).toMatchObject({ success: true, total: 2 });
+      }
+    });
+
     test.each([0, 3, 6])(
       'S07 of 7 jobs the one with index %i is wrong: the others are accepted, in order',
       async (bad) => {
