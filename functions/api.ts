@@ -1,8 +1,9 @@
 /** HTTP function `api`: reads and writes behind one URL, the default public door. */
 import { readConfig } from '../shared/config.ts';
 import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
+import { EVERYTHING } from '../shared/http/request-kind.ts';
 import { googleRuntime } from '../shared/runtime.ts';
-import { EVERYTHING, publicApp } from './surfaces/mount.ts';
+import { publicApp } from './surfaces/mount.ts';
 
 handleRequestsWhole();
 const runtime = googleRuntime(readConfig());

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { Hono } from 'hono';
 import { proxy } from 'hono/proxy';
 import { type Config, readConfig } from '../shared/config.ts';
+import { kindOf } from '../shared/http/request-kind.ts';
 import { bundleAll } from './bundle.ts';
 import { freePort, isFree } from './child-processes.ts';
 import { findEmulators, startEmulator } from './emulator-processes.ts';
@@ -101,13 +102,10 @@ function frontDoor(
   onLine: (line: string) => void,
 ): Hono {
   const door = new Hono();
-  const targetOf = (method: string, path: string) => {
-    if (!['GET', 'HEAD'].includes(method)) return submit;
-    return /\/stream\/?$/.test(path) ? stream : status;
-  };
+  const targets = { writes: submit, reads: status, streams: stream };
   door.all('*', async ({ req }) => {
     const { pathname, search } = new URL(req.url);
-    const { url } = targetOf(req.method, pathname);
+    const { url } = targets[kindOf(req.method, pathname)];
     // Up to the answer, a client that leaves ends the call; after that, whoever sends the answer on cancels its body.
     const waiting = new AbortController();
     const leave = () => waiting.abort();

@@ -2,9 +2,10 @@
  * `npm start`: the whole service in one process on one SQLite file. No cloud, no Java, no key.
  */
 import { existsSync } from 'node:fs';
-import { EVERYTHING, publicApp } from '../functions/surfaces/mount.ts';
+import { publicApp } from '../functions/surfaces/mount.ts';
 import { type Config, readConfig } from '../shared/config.ts';
 import type { Log } from '../shared/core/ports.ts';
+import { EVERYTHING } from '../shared/http/request-kind.ts';
 import { logStray } from '../shared/http/stray-failures.ts';
 import { embeddedRuntime } from '../shared/runtime.ts';
 import { explain } from './explain.ts';

@@ -1,16 +1,12 @@
 /** The public application: every surface, mounted on the common one. Adding a surface is its file and its line here. */
 import { describeApp, type HttpApp, type HttpAppOptions, httpApp } from '../../shared/http/app.ts';
 import { mountDocs } from '../../shared/http/docs.ts';
+import { kindOf, type RequestKind } from '../../shared/http/request-kind.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
 import { isBatch } from './llm-jobs-batch.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const SURFACES: readonly Surface[] = [llmJobsSurface];
-
-/** What requests are, so that each kind can have a deployment of its own: streams stay open for minutes. */
-export type RequestKind = 'reads' | 'writes' | 'streams';
-
-export const EVERYTHING: readonly RequestKind[] = ['reads', 'writes', 'streams'];
 
 /** What a runtime gives to its public side. */
 export type PublicAppOptions = Omit<SurfaceContext, 'streamMs'> &
@@ -31,11 +27,6 @@ export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind
   });
   mountDocs(app);
   return app;
-}
-
-function kindOf(method: string, path: string): RequestKind {
-  if (method !== 'GET' && method !== 'HEAD') return 'writes';
-  return /\/stream\/?$/.test(path) ? 'streams' : 'reads';
 }
 
 function allowedOrigins({ corsOrigins, authMode }: PublicAppOptions['config']): (origin: string) => boolean {

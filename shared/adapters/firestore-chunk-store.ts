@@ -2,7 +2,7 @@
  * `ChunkStore` on Firestore: the collection `chunks` below a job's document, whose documents' names (`0001-000042`: the
  * attempt, the chunk) put them in order without an index. Their TTL field is `deleteAt`: TTL takes no subcollections.
  */
-import type { JobKey } from '../core/job.ts';
+import { type JobKey, jobName } from '../core/job.ts';
 import type { Chunk, ChunkStore } from '../core/ports.ts';
 import { answered, type FirestoreDatabase } from './firestore-database.ts';
 import { fromFields, toFields } from './firestore-document.ts';
@@ -13,7 +13,7 @@ const CHUNK_DIGITS = 6;
 const REMOVED_AT_ONCE = 300;
 
 export function firestoreChunkStore(database: FirestoreDatabase): ChunkStore {
-  const jobOf = ({ tenant, id }: JobKey) => `${database.root}/jobs/${tenant}~${id}`;
+  const jobOf = (key: JobKey) => `${database.root}/jobs/${jobName(key)}`;
   const byName = [{ field: { fieldPath: '__name__' }, direction: 'ASCENDING' }];
   const from = [{ collectionId: 'chunks' }];
 
@@ -35,9 +35,9 @@ export function firestoreChunkStore(database: FirestoreDatabase): ChunkStore {
       return found.map(({ document }) => toChunk(fromFields(document.fields ?? {})));
     },
 
-    watch({ tenant, id }, attempt, afterN, onChunks) {
+    watch(key, attempt, afterN, onChunks) {
       return database.listen((firestore, onEnd) => {
-        const chunks = firestore.collection(`jobs/${tenant}~${id}/chunks`).orderBy('__name__');
+        const chunks = firestore.collection(`jobs/${jobName(key)}/chunks`).orderBy('__name__');
         const ofAttempt = chunks.startAfter(chunkName(attempt, afterN)).endBefore(chunkName(attempt + 1, 0));
         return ofAttempt.onSnapshot((snapshot) => {
           const added = snapshot.docChanges().filter(({ type }) => type === 'added');

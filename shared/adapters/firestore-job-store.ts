@@ -1,5 +1,5 @@
 /** `JobStore` on Firestore: one document per job in the collection `jobs`, named `<tenant>~<job_id>`. */
-import type { JobKey, JobState } from '../core/job.ts';
+import { type JobKey, type JobState, jobName } from '../core/job.ts';
 import type { JobStore, StoredJob } from '../core/ports.ts';
 import {
   ALREADY_EXISTS,
@@ -21,7 +21,7 @@ export type FirestoreJobStoreOptions = {
 };
 
 export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: FirestoreJobStoreOptions): JobStore {
-  const nameOf = ({ tenant, id }: JobKey) => `${database.root}/jobs/${tenant}~${id}`;
+  const nameOf = (key: JobKey) => `${database.root}/jobs/${jobName(key)}`;
 
   return {
     async create(job, input) {
@@ -92,9 +92,9 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
       });
     },
 
-    watch({ tenant, id }, onJob) {
+    watch(key, onJob) {
       return database.listen((firestore, onEnd) =>
-        firestore.doc(`jobs/${tenant}~${id}`).onSnapshot((snapshot) => {
+        firestore.doc(`jobs/${jobName(key)}`).onSnapshot((snapshot) => {
           onJob(snapshot.exists ? fromSnapshot(snapshot) : undefined);
         }, onEnd),
       );

@@ -1,5 +1,5 @@
 /** The queries of the job store as `StructuredQuery`s. Each needs a composite index that starts with tenant or wakeShard. */
-import { isTerminal, type Job, type JobState } from '../core/job.ts';
+import { isTerminal, type Job, type JobState, jobName } from '../core/job.ts';
 import type { BatchQuery, JobQuery } from '../core/ports.ts';
 import { toFields, type Value } from './firestore-document.ts';
 
@@ -45,7 +45,6 @@ export function listQuery(query: JobQuery, root: string) {
   const { tenant, after, createdAfter, createdBefore, limit, offset } = query;
   const since = createdAfter === undefined ? [] : [compare('createdAt', 'GREATER_THAN', instant(createdAfter))];
   const until = createdBefore === undefined ? [] : [compare('createdAt', 'LESS_THAN', instant(createdBefore))];
-  const name = `${root}/jobs/${tenant}~${after?.id}`;
   return {
     select: SELECT_JOB,
     from: FROM_JOBS,
@@ -62,7 +61,14 @@ export function listQuery(query: JobQuery, root: string) {
       ...until,
     ]),
     orderBy: [descending('createdAt'), descending('__name__')],
-    ...(after ? { startAt: { values: [instant(after.createdAt), { referenceValue: name }], before: false } } : {}),
+    ...(after
+      ? {
+          startAt: {
+            values: [instant(after.createdAt), { referenceValue: `${root}/jobs/${jobName({ tenant, id: after.id })}` }],
+            before: false,
+          },
+        }
+      : {}),
     limit: { value: limit },
     offset,
   };

@@ -1,6 +1,6 @@
 /** `ChunkStore` on SQLite; listeners are in this process, which is the only one. */
 import type Database from 'libsql';
-import type { JobKey } from '../core/job.ts';
+import { type JobKey, jobName } from '../core/job.ts';
 import type { Chunk, ChunkStore, Clock } from '../core/ports.ts';
 import { answered, quietly } from './sqlite-database.ts';
 
@@ -23,7 +23,6 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
   const remove = database.prepare('DELETE FROM chunks WHERE tenant = ? AND id = ?');
   const removeOld = database.prepare('DELETE FROM chunks WHERE delete_at <= ?');
   const listeners = new Map<string, Set<Listener>>();
-  const nameOf = ({ tenant, id }: JobKey) => `${tenant}~${id}`;
 
   function look({ tenant, id }: JobKey, attempt: number, afterN: number): Chunk[] {
     const rows = select.all(tenant, id, attempt, afterN) as Row[];
@@ -33,7 +32,7 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
   return {
     put: answered(({ tenant, id }, chunk, deleteAt) => {
       insert.run(tenant, id, chunk.attempt, chunk.n, JSON.stringify(chunk.text), deleteAt);
-      for (const listener of listeners.get(nameOf({ tenant, id })) ?? []) {
+      for (const listener of listeners.get(jobName({ tenant, id })) ?? []) {
         if (chunk.attempt !== listener.attempt || chunk.n <= listener.afterN) continue;
         listener.tell([chunk]);
       }
@@ -42,7 +41,7 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
     list: answered(look),
 
     watch({ tenant, id }, attempt, afterN, onChunks) {
-      const name = nameOf({ tenant, id });
+      const name = jobName({ tenant, id });
       let isOver = false;
       // Not within the writer's own turn: who hears of it is somebody else.
       const tell = (chunks: Chunk[]) => void clock.setTimer(() => isOver || onChunks(chunks), 0);

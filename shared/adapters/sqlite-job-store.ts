@@ -3,7 +3,7 @@
  * method is one statement or one transaction that nothing can interrupt.
  */
 import type Database from 'libsql';
-import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json } from '../core/job.ts';
+import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
 import type { Clock, JobQuery, JobStore, StoredJob } from '../core/ports.ts';
 import { answered, quietly } from './sqlite-database.ts';
 
@@ -41,7 +41,6 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   );
   const watchers = new Map<string, (key: JobKey) => void>();
   const readers = new Map<string, Set<(found: StoredJob | undefined) => void>>();
-  const nameOf = ({ tenant, id }: JobKey) => `${tenant}~${id}`;
 
   function toStored(row: Row): StoredJob {
     const job = JSON.parse(row.job) as Job;
@@ -60,7 +59,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   }
 
   function tellReaders(key: JobKey): void {
-    const all = readers.get(nameOf(key));
+    const all = readers.get(jobName(key));
     if (!all) return;
     const tell = () => {
       if (all.size === 0) return;
@@ -136,12 +135,12 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     },
 
     watch(key, onJob) {
-      const all = readers.get(nameOf(key)) ?? new Set();
-      readers.set(nameOf(key), all.add(onJob));
+      const all = readers.get(jobName(key)) ?? new Set();
+      readers.set(jobName(key), all.add(onJob));
       tellReaders(key);
       return () => {
         all.delete(onJob);
-        if (all.size === 0) readers.delete(nameOf(key));
+        if (all.size === 0) readers.delete(jobName(key));
       };
     },
 

@@ -4,6 +4,7 @@
  */
 import type { JobKey } from './job.ts';
 import { type ChunkStore, type Clock, type Log, sleep } from './ports.ts';
+import { within } from './within.ts';
 
 export type ChunkWriterOptions = {
   chunks: ChunkStore;
@@ -100,10 +101,7 @@ export function chunkWriter(
       isEnding = true;
       cancelTimer();
       giveUpAtMs = clock.monotonicMs() + patienceMs;
-      const ended = new AbortController();
-      const counted = await Promise.race([finish(), sleep(clock, patienceMs, ended.signal)]);
-      ended.abort();
-      return counted ?? undefined;
+      return within(clock, patienceMs, finish());
     },
   };
 }

@@ -2,7 +2,8 @@
  * How long jobs of a type on a model usually take, learned from those that completed. Each process keeps its own
  * knowledge and shares it through the store when it has changed by much, so that no document is hot.
  */
-import { type Clock, type Estimate, type EstimateKey, type EstimateStore, type Log, sleep } from './ports.ts';
+import type { Clock, Estimate, EstimateKey, EstimateStore, Log } from './ports.ts';
+import { within } from './within.ts';
 
 export type Estimates = {
   /** What is known, asked from the store now and then; `undefined` when nothing is, or the store takes long. Never throws. */
@@ -90,30 +91,24 @@ export function estimates({ estimateStore: store, clock, log }: EstimatesOptions
     }
   }
 
-  async function atMost(waitMs: number, work: Promise<void>): Promise<void> {
-    const done = new AbortController();
-    await Promise.race([work, sleep(clock, waitMs, done.signal)]);
-    done.abort();
-  }
-
   return {
     async usualMs(key) {
       const known = knownOf(key);
       if (clock.monotonicMs() >= known.freshUntilMs) {
         const asking = refresh(key, known);
         // What was known before is good enough for one more.
-        if (!known.estimate) await atMost(ASK_MS, asking);
+        if (!known.estimate) await within(clock, ASK_MS, asking);
       }
       return known.estimate?.usualMs;
     },
 
     async learn(key, tookMs) {
       const known = knownOf(key);
-      if (clock.monotonicMs() >= known.freshUntilMs) await atMost(LEARN_MS, refresh(key, known));
+      if (clock.monotonicMs() >= known.freshUntilMs) await within(clock, LEARN_MS, refresh(key, known));
       const estimate = blend(known.estimate, Math.max(1, tookMs));
       known.estimate = estimate;
       const isDue = known.hasAnswered && clock.monotonicMs() >= known.tellFromMs;
-      if (isDue && !isNear(estimate, known.shared)) await atMost(LEARN_MS, tell(key, known, estimate));
+      if (isDue && !isNear(estimate, known.shared)) await within(clock, LEARN_MS, tell(key, known, estimate));
     },
   };
 }

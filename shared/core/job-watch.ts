@@ -3,7 +3,7 @@
  * jobs that ended a moment ago. A listener may fall silent without a word, so whoever hears nothing for a while looks.
  */
 import type { Seen } from './access.ts';
-import { isTerminal, type JobKey } from './job.ts';
+import { isTerminal, type JobKey, jobName } from './job.ts';
 import { type KnownJob, knownJob, LINGER_MS, mayAnswer, WATCHDOG_MS } from './known-job.ts';
 import { type AttemptText, type LiveText, liveText } from './live-text.ts';
 import { type News, news } from './news.ts';
@@ -70,7 +70,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
   let isClosed = false;
 
   function entryOf(key: JobKey): Entry {
-    const known = entries.get(nameOf(key));
+    const known = entries.get(jobName(key));
     if (known) return known;
     const entry: Entry = {
       ...{
@@ -82,7 +82,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
       ...{ news: news(clock), text: undefined, looking: undefined, isListening: false },
       ...{ stopListening() {}, cancelGuard() {}, cancelLinger() {} },
     };
-    entries.set(nameOf(key), entry);
+    entries.set(jobName(key), entry);
     return entry;
   }
 
@@ -173,11 +173,11 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     stopListening(entry);
     entry.cancelLinger();
     entry.text?.stop();
-    if (entries.get(nameOf(entry.key)) === entry) entries.delete(nameOf(entry.key));
+    if (entries.get(jobName(entry.key)) === entry) entries.delete(jobName(entry.key));
   }
 
   function offer(found: StoredJob): Seen {
-    let entry = entries.get(nameOf(found.job));
+    let entry = entries.get(jobName(found.job));
     // What is over does not change: who asks next need not be told by the store.
     if (!entry && !isClosed && isTerminal(found.job.state)) {
       entry = entryOf(found.job);
@@ -192,7 +192,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     listeners: () => [...entries.values()].filter(({ isListening }) => isListening).length,
 
     peek(key, leastVersion) {
-      const entry = entries.get(nameOf(key));
+      const entry = entries.get(jobName(key));
       return entry && isSure(entry) && entry.known.version() >= leastVersion ? entry.known.seen() : undefined;
     },
 
@@ -237,8 +237,4 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
       }
     },
   };
-}
-
-function nameOf({ tenant, id }: JobKey): string {
-  return `${tenant}~${id}`;
 }

@@ -44,6 +44,11 @@ export function isTerminal(state: JobState): state is 'completed' | 'failed' | '
 /** What names a job in the store. */
 export type JobKey = { tenant: string; id: string };
 
+/** The key as one word, by which stores and memory know the job; a tenant's name has no `~`. */
+export function jobName({ tenant, id }: JobKey): string {
+  return `${tenant}~${id}`;
+}
+
 /** The model a job runs on, as it was when the job was submitted. */
 export type JobModel = {
   /** Stable UUID of the catalog entry. */

@@ -2,7 +2,7 @@
  * What a worker does with a job that it claimed: call, and call again, until the job is over, or has to be handed back.
  */
 import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
-import { type ChunkWriter, type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
+import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
@@ -72,7 +72,7 @@ export async function runClaimed(
 async function streamed(options: RunOptions, type: JobType, lease: Holder, input: Json): Promise<AttemptResult> {
   const job = lease.job();
   if (!job.stream) return attempt(options, type, job, input, lease.stop);
-  const writer: ChunkWriter = chunkWriter(options, job, job.attempt);
+  const writer = chunkWriter(options, job, job.attempt);
   const result = await attempt(options, type, job, input, lease.stop, writer.add);
   const isLost = result.ended === 'stopped' && result.reason.code === 'lease_lost';
   result.facts.chunks = await writer.end(isLost ? 0 : CHUNKS_PATIENCE_MS[result.ended]);

@@ -5,7 +5,7 @@
  */
 import { type Claim, type ClaimOptions, type ClaimRefusal, claimJob } from './claim.ts';
 import type { Holder } from './holder.ts';
-import type { JobKey } from './job.ts';
+import { type JobKey, jobName } from './job.ts';
 import { sleep } from './ports.ts';
 import { type RunOptions, type RunOutcome, runClaimed } from './run.ts';
 
@@ -41,7 +41,7 @@ export function jobWorker(options: WorkerOptions): Worker {
   let stopWatching: (() => void) | undefined;
 
   async function claimOnce(key: JobKey): Promise<Claim> {
-    const name = nameOf(key);
+    const name = jobName(key);
     const shared = claiming.get(name);
     if (shared) {
       const claim = await shared;
@@ -80,7 +80,7 @@ export function jobWorker(options: WorkerOptions): Worker {
     async run(key) {
       if (isDraining) return { refused: 'draining' };
       stopWatching ??= store.watchCancels(instance, (cancelled) => {
-        for (const lease of holders) if (nameOf(lease.job()) === nameOf(cancelled)) lease.stopFor('cancelled');
+        for (const lease of holders) if (jobName(lease.job()) === jobName(cancelled)) lease.stopFor('cancelled');
       });
       const working = work(key);
       underWay.add(working);
@@ -106,8 +106,4 @@ export function jobWorker(options: WorkerOptions): Worker {
       stopWatching?.();
     },
   };
-}
-
-function nameOf({ tenant, id }: JobKey): string {
-  return `${tenant}~${id}`;
 }

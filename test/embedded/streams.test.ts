@@ -1,10 +1,11 @@
 /** Streams over sockets, where their ends are: clients that leave, a process that stops, proxies that close what is silent. */
 import { Hono } from 'hono';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { EVERYTHING, publicApp } from '../../functions/surfaces/mount.ts';
+import { publicApp } from '../../functions/surfaces/mount.ts';
 import { type Listening, listen } from '../../infra/listen.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
+import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { respondWithEvents } from '../../shared/http/sse.ts';
 import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime.ts';
 import { request, submit } from '../support/http-client.ts';

@@ -1,10 +1,11 @@
 /** Waiting over real sockets: a client that goes away, a crowd, and a process that is told to end. */
 import { get, request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { EVERYTHING, publicApp } from '../../functions/surfaces/mount.ts';
+import { publicApp } from '../../functions/surfaces/mount.ts';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { type Listening, listen } from '../../infra/listen.ts';
 import { readConfig } from '../../shared/config.ts';
+import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime.ts';
 import { pollUntil, request, submit, type View } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';

@@ -1,11 +1,12 @@
 /** Lists and batches on Firestore: what a page costs, by what goes over the wire, and 10,000 jobs while more are added. */
 import { PubSub } from '@google-cloud/pubsub';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EVERYTHING, publicApp } from '../../functions/surfaces/mount.ts';
+import { publicApp } from '../../functions/surfaces/mount.ts';
 import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 import { toFields } from '../../shared/adapters/firestore-document.ts';
 import type { Config } from '../../shared/config.ts';
 import type { JobPosition } from '../../shared/core/ports.ts';
+import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { BATCH, callsOf, cancelOf, general, LIST, SUBMIT, type TestApp } from '../support/app.ts';

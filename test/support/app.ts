@@ -1,7 +1,8 @@
 /** The public application on a store in memory, called without sockets. */
-import { EVERYTHING, publicApp } from '../../functions/surfaces/mount.ts';
+import { publicApp } from '../../functions/surfaces/mount.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
+import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { embeddedRuntime } from '../../shared/runtime.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the tests ask

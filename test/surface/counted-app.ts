@@ -1,7 +1,8 @@
 /** The public application over a counted store and queue, to show that a refused request changes nothing. */
 import { expect } from 'vitest';
-import { EVERYTHING, publicApp, type RequestKind } from '../../functions/surfaces/mount.ts';
+import { publicApp } from '../../functions/surfaces/mount.ts';
 import { readConfig } from '../../shared/config.ts';
+import { EVERYTHING, type RequestKind } from '../../shared/http/request-kind.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
 import type { Runtime } from '../../shared/runtime.ts';
 import { ADA, type CoreWorld, NO_PROVIDERS } from '../support/core-world.ts';

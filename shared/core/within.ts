@@ -1,0 +1,10 @@
+/** Waiting for work that may take long, but not for longer than it is worth. */
+import { type Clock, sleep } from './ports.ts';
+
+/** What the work answers, or `undefined` when it takes longer; it goes on all the same, so it must not throw. */
+export async function within<T>(clock: Clock, waitMs: number, work: Promise<T>): Promise<T | undefined> {
+  const waited = new AbortController();
+  const answer = await Promise.race([work, sleep(clock, waitMs, waited.signal).then(() => undefined)]);
+  waited.abort();
+  return answer;
+}
