@@ -8,7 +8,7 @@ import { respondToPushes } from '../shared/http/intake.ts';
 import { deadDoorbellHandler } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
-const { config, log, rescueFor } = googleRuntime(readConfig());
+const { config, log, rescueFor, onlyInvokers } = googleRuntime(readConfig());
 endByOurselves({ log, graceMs: config.drainMs });
 
-export const deadLetter = nodeFunction(respondToPushes(deadDoorbellHandler({ log }), rescueFor));
+export const deadLetter = nodeFunction(onlyInvokers(respondToPushes(deadDoorbellHandler({ log }), rescueFor)));

@@ -4,14 +4,16 @@ import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/htt
 import { googleRuntime } from '../shared/runtime.ts';
 
 handleRequestsWhole();
-const { config, sweep, log } = googleRuntime(readConfig());
+const { config, sweep, log, onlyInvokers } = googleRuntime(readConfig());
 endByOurselves({ log, graceMs: config.drainMs });
 
-export const sweeper = nodeFunction(async () => {
-  try {
-    return Response.json(await sweep());
-  } catch (error) {
-    log('error', 'sweep-failed', { error: String(error) });
-    return new Response(null, { status: 503 });
-  }
-});
+export const sweeper = nodeFunction(
+  onlyInvokers(async () => {
+    try {
+      return Response.json(await sweep());
+    } catch (error) {
+      log('error', 'sweep-failed', { error: String(error) });
+      return new Response(null, { status: 503 });
+    }
+  }),
+);

@@ -3,7 +3,8 @@
  * publish; the subscription's push endpoint names in whose name: `/submissions?tenant=acme&user=reports`.
  *
  * Deployed as a plain HTTP function behind our own push subscriptions; with `FUNCTION_SIGNATURE_TYPE=cloudevent` the
- * framework calls it with an event instead of a request, which is always a doorbell.
+ * framework calls it with an event instead of a request, which is always a doorbell. Who sent it is then for Cloud Run to
+ * check: events have no credentials.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readConfig } from '../shared/config.ts';
@@ -12,11 +13,11 @@ import { respondToPushes } from '../shared/http/intake.ts';
 import { doorbellHandler } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
-const { config, log, worker: jobs, intakeFor } = googleRuntime(readConfig());
+const { config, log, worker: jobs, intakeFor, onlyInvokers } = googleRuntime(readConfig());
 endByOurselves({ log, drain: () => jobs.drain(config.drainMs), graceMs: config.drainMs });
 
 const ring = doorbellHandler({ run: jobs.run, log });
-const respond = nodeFunction(respondToPushes(ring, intakeFor));
+const respond = nodeFunction(onlyInvokers(respondToPushes(ring, intakeFor)));
 
 /** No declared parameters: the framework hands a callback to event functions that declare two. */
 export async function worker(...call: [IncomingMessage, ServerResponse] | [event: unknown]): Promise<void> {

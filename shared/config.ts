@@ -2,65 +2,19 @@
  * Every setting, one row each: its variable, what it means, its default, how it is read. The only file that reads
  * `process.env`. The table in the README is checked against these rows.
  */
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-type Setting<T> = {
-  variable: string;
-  /** One sentence, as in the README. */
-  meaning: string;
-  /** The default, as in the README. */
-  shownDefault: string;
-  /** Reads the raw text (absent or empty: `undefined`); throws a sentence that says what would be right. */
-  read: (raw: string | undefined, environment: Environment) => T;
-};
-
-const deployed = (environment: Environment) => environment.K_SERVICE !== undefined && environment.K_SERVICE !== '';
-
-function text(variable: string, meaning: string, byDefault: string): Setting<string> {
-  return { variable, meaning, shownDefault: byDefault, read: (raw) => raw ?? byDefault };
-}
-
-function optional(variable: string, meaning: string): Setting<string | undefined> {
-  return { variable, meaning, shownDefault: '', read: (raw) => raw };
-}
-
-function list(variable: string, meaning: string): Setting<string[]> {
-  const read = (raw: string | undefined) => (raw ?? '').split(',').flatMap((item) => item.trim() || []);
-  return { variable, meaning, shownDefault: '', read };
-}
-
-function toPair(item: string): [string, string] {
-  const [name, target] = item.split('=').map((part) => part.trim());
-  if (name && target) return [name, target];
-  throw new Error('must be pairs `name=model`, separated by commas');
-}
-
-function whole(variable: string, meaning: string, byDefault: number, least: number, most: number): Setting<number> {
-  const read = (raw: string | undefined) => {
-    if (raw === undefined) return byDefault;
-    const value = Number(raw);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new Error(`must be a whole number from ${least} to ${most}`);
-  };
-  return { variable, meaning, shownDefault: String(byDefault), read };
-}
-
-function choice<const T extends string>(
-  variable: string,
-  meaning: string,
-  values: readonly T[],
-  shownDefault: string,
-  byDefault: (environment: Environment) => T | undefined,
-): Setting<T> {
-  const read = (raw: string | undefined, environment: Environment) => {
-    const value = raw ?? byDefault(environment);
-    const known = values.find((candidate) => candidate === value);
-    if (known) return known;
-    throw new Error(`${raw === undefined ? 'must be set here' : 'is unknown'}; known values: ${values.join(', ')}`);
-  };
-  return { variable, meaning, shownDefault, read };
-}
+import { ACCESS_SETTINGS } from './config-access.ts';
+import {
+  choice,
+  deployed,
+  type Environment,
+  list,
+  listed,
+  optional,
+  type Setting,
+  text,
+  toPair,
+  whole,
+} from './config-kinds.ts';
 
 export const SETTINGS = {
   port: whole('PORT', 'The port of the local service.', 8080, 0, 65_535),
@@ -75,13 +29,7 @@ export const SETTINGS = {
       throw new Error('must be a file: jobs are kept in SQLite');
     },
   } satisfies Setting<string>,
-  authMode: choice(
-    'AUTH_MODE',
-    'Who may call. `none`: everybody is one local user. On Google Cloud it must be set.',
-    ['none'],
-    'none',
-    (environment) => (deployed(environment) ? undefined : 'none'),
-  ),
+  ...ACCESS_SETTINGS,
   corsOrigins: list(
     'CORS_ORIGINS',
     'Origins whose pages may call, separated by commas; locally, any localhost origin may.',
@@ -100,7 +48,7 @@ export const SETTINGS = {
     variable: 'MODEL_ALIASES',
     meaning: 'Which model a name runs as, in place of the default for retired ones: `gemini-pro=gemini-2.5-flash,…`.',
     shownDefault: '',
-    read: (raw) => new Map(list('', '').read(raw, {}).map(toPair)),
+    read: (raw) => new Map(listed(raw).map(toPair)),
   } satisfies Setting<ReadonlyMap<string, string>>,
   configuredProviders: list(
     'CONFIGURED_PROVIDERS',

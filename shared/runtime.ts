@@ -14,21 +14,24 @@ import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
 import { jobWorker, type Worker } from './core/worker.ts';
-import { type Authenticate, asLocalUser } from './http/auth.ts';
+import { type Doors, onlyInvokers, openDoors } from './http/doors.ts';
 import { toFieldErrors } from './http/field-errors.ts';
 import { intakeHandler } from './http/intake.ts';
+import { type Limits, noLimits } from './http/limits.ts';
 import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
 import { publishedSubmissionSchema, toSubmission } from './job-types/submission.ts';
 import { modelCatalog, type ProviderSettings, providerLoader } from './llm/catalog.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
-export type Runtime = {
+export type Runtime = Doors & {
   config: Config;
   log: Log;
   service: JobService;
   models: ModelCatalog;
-  authenticate: Authenticate;
+  limits: Limits;
+  /** Keeps strangers from a function that only Google's services call. */
+  onlyInvokers: ReturnType<typeof onlyInvokers>;
   /** Runs jobs, in this process. */
   worker: Worker;
   /** Takes in what other services publish, in this principal's name, and runs it. */
@@ -174,7 +177,9 @@ function assemble(
     log,
     models,
     service,
-    authenticate: asLocalUser,
+    ...openDoors(config, { clock }),
+    limits: noLimits,
+    onlyInvokers: onlyInvokers(config, { clock, log }),
     worker,
     intakeFor: (principal) =>
       intakeHandler({ ...intake, run: worker.run, ring: (key) => ringDoorbell(ports, key) }, principal),

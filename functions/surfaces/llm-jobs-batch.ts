@@ -26,13 +26,17 @@ export function isBatch({ method, path }: { method: string; path: string }): boo
   return method === 'POST' && /^\/api\/llm\/jobs\/batch\/?$/.test(path);
 }
 
-export function mountBatch(app: HttpApp, { service }: SurfaceContext): void {
+export function mountBatch(app: HttpApp, { service, limits }: SurfaceContext): void {
   app.openapi(batchSubmitRoute, async (context) => {
     const key = parseIdempotencyKey(context.req.header('idempotency-key'));
     const budget = { left: BATCH_VALUES_MOST };
     const requestId = context.get('requestId');
-    const items = context.req.valid('json').jobs.map((body) => itemOf(body as Json, requestId, budget));
-    const { batchId, outcomes } = await service.submitBatch(context.get('principal'), { key, items });
+    const { jobs } = context.req.valid('json');
+    const principal = context.get('principal');
+    // The request itself was counted at the door.
+    if (jobs.length > 1) await limits.principal(context, principal, jobs.length - 1);
+    const items = jobs.map((body) => itemOf(body as Json, requestId, budget));
+    const { batchId, outcomes } = await service.submitBatch(principal, { key, items });
     const result = renderOutcomes(batchId, outcomes);
     const first = outcomes[0];
     if (result.accepted === 0 && first && 'refused' in first) return refuse(context, first.refused, result);

@@ -1,11 +1,13 @@
 /** The routes of lists and batches. */
 import { createRoute } from '@hono/zod-openapi';
+import { needs } from '../../shared/http/rules.ts';
 import * as schemas from './llm-jobs-lists-schemas.ts';
 import { always, answer, body, errors } from './llm-jobs-routes.ts';
 import { keyHeaders } from './llm-jobs-schemas.ts';
 
 export const listRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:read'),
   method: 'get',
   path: '/api/llm/jobs',
   summary: 'Your jobs, newest first, or those that you name',
@@ -17,6 +19,7 @@ const refused = (why: string) => answer(schemas.batchRefused, `${why}; the statu
 
 export const batchSubmitRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:write'),
   method: 'post',
   path: '/api/llm/jobs/batch',
   summary: 'Submit up to 500 jobs; each is taken in or refused on its own',
@@ -26,7 +29,10 @@ export const batchSubmitRoute = createRoute({
     400: refused('The body is wrong, or no job was accepted'),
     409: refused('No job was accepted'),
     413: refused('The body is too large, or no job was accepted'),
+    401: errors[401],
+    403: errors[403],
     415: errors[415],
+    429: errors[429],
     500: refused('No job was accepted'),
     503: refused('No job was accepted'),
   },
@@ -34,6 +40,7 @@ export const batchSubmitRoute = createRoute({
 
 export const batchRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:read'),
   method: 'get',
   path: '/api/llm/jobs/batch/{batch_id}',
   summary: 'How far a batch is',

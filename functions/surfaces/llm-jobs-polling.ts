@@ -7,7 +7,9 @@ import type { Submission } from '../../shared/core/submitting.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { renderRetryAfter } from '../../shared/http/errors.ts';
 import { entityTagOf, parseIfNoneMatch, waitMsOf } from '../../shared/http/polling.ts';
+import { renderToken } from './llm-jobs-tokens.ts';
 import { renderJob, renderSubmitted, renderUrls } from './llm-jobs-view.ts';
+import type { SurfaceContext } from './surface.ts';
 
 /** The status of a job: at once, or when it has changed; without a body where the reader has seen it. */
 export async function answerStatus(context: Context<HttpEnv>, service: JobService, id: string, wait?: number) {
@@ -25,7 +27,7 @@ export async function answerStatus(context: Context<HttpEnv>, service: JobServic
 /** Takes a job in, and answers that; or its status, when the client waits and the job ends meanwhile. */
 export async function answerSubmit(
   context: Context<HttpEnv>,
-  service: JobService,
+  { service, jobTokens }: SurfaceContext,
   submission: Submission,
   wait?: number,
 ) {
@@ -39,7 +41,7 @@ export async function answerSubmit(
   if (replayed) context.header('Idempotency-Replayed', 'true');
   const seen = waitMs > 0 ? await seeEnd(service, principal, accepted, waitMs, context.req.raw.signal) : accepted;
   if (waitMs > 0 && isTerminal(seen.job.state)) return context.json(renderSeen(context, seen), 200);
-  const view = renderSubmitted(seen);
+  const view = { ...renderSubmitted(seen), ...(jobTokens ? await renderToken(seen.job, jobTokens) : {}) };
   renderRetryAfter(context, view.poll_after_ms);
   return context.json(view, 202);
 }

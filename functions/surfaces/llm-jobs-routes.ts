@@ -1,21 +1,28 @@
 /** The routes of `/api/llm`: what each takes and answers, as `/openapi.json` describes it. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { noBodyNeeded } from '../../shared/http/body.ts';
+import { needs } from '../../shared/http/rules.ts';
 import { submissionSchema } from '../../shared/job-types/submission.ts';
 import * as schemas from './llm-jobs-schemas.ts';
 
-const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
+export const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
 export const answer = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
 export const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), required: true });
 export const errors = {
   400: answer(schemas.errorBody, 'A field is wrong; `details` names it and says what would be right.'),
+  401: answer(schemas.errorBody, 'Credentials are missing, have expired or are unknown (`reason`).'),
+  403: answer(schemas.errorBody, 'The credentials do not allow this; `scope` is what would.'),
   404: answer(schemas.errorBody, 'There is no such job, or it is not yours.'),
   413: answer(schemas.errorBody, 'The input or the body is too large.'),
   415: answer(schemas.errorBody, 'The body is not JSON.'),
+  429: answer(schemas.errorBody, 'Too many requests; `Retry-After` says when to try again.'),
   500: answer(schemas.errorBody, 'Something broke on our side.'),
   503: answer(schemas.errorBody, 'The model or the store cannot be used now; `Retry-After` says when to try again.'),
 };
-export const always = { 500: errors[500], 503: errors[503] };
+export const always = {
+  ...{ 401: errors[401], 403: errors[403], 429: errors[429] },
+  ...{ 500: errors[500], 503: errors[503] },
+};
 
 const submitResponses = {
   200: {
@@ -35,6 +42,7 @@ const submitResponses = {
 
 export const submitRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:write'),
   method: 'post',
   path: '/api/llm/jobs/submit',
   summary: 'Submit a job of any type',
@@ -44,6 +52,7 @@ export const submitRoute = createRoute({
 
 export const putRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:write'),
   method: 'put',
   path: '/api/llm/jobs/{job_id}',
   summary: 'Submit a job under an id of your own, as often as you like',
@@ -56,6 +65,7 @@ export const putRoute = createRoute({
 
 export const trainerRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:write'),
   method: 'post',
   path: '/api/llm/trainer-analysis',
   summary: "Submit the analysis of a trainer's question",
@@ -65,11 +75,12 @@ export const trainerRoute = createRoute({
 
 export const cancelRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:write', { orJobToken: true }),
   method: 'post',
   path: '/api/llm/jobs/{job_id}/cancel',
   summary: 'Ask for the end of a job, as often as you like',
   middleware: noBodyNeeded,
-  request: { params: schemas.jobParameters, body: json(schemas.cancelBody) },
+  request: { params: schemas.jobParameters, body: json(schemas.noFields) },
   responses: {
     200: answer(
       schemas.jobView,
@@ -85,6 +96,7 @@ export const cancelRoute = createRoute({
 
 export const deleteRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:write'),
   method: 'delete',
   path: '/api/llm/jobs/{job_id}',
   summary: 'Delete a job: it is cancelled if it is not over, and what it held is removed',
@@ -98,6 +110,7 @@ export const deleteRoute = createRoute({
 
 export const statusRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:read', { orJobToken: true }),
   method: 'get',
   path: '/api/llm/jobs/{job_id}/status',
   summary: 'Poll a job, or wait for its next change',
@@ -113,6 +126,7 @@ export const statusRoute = createRoute({
 
 export const streamRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:read', { orJobToken: true }),
   method: 'get',
   path: '/api/llm/jobs/{job_id}/stream',
   summary: 'Follow a job as server-sent events',
@@ -132,6 +146,7 @@ export const streamRoute = createRoute({
 
 export const resultRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:read', { orJobToken: true }),
   method: 'get',
   path: '/api/llm/jobs/{job_id}/result',
   summary: 'The result of a completed job',
@@ -146,16 +161,18 @@ export const resultRoute = createRoute({
 
 export const messageSchemaRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:read'),
   method: 'get',
   path: '/api/llm/schemas/published-submission.json',
   summary: 'JSON Schema of the message that publishes a job straight to Pub/Sub',
-  responses: { 200: answer(z.looseObject({}), 'The schema, draft 2020-12.') },
+  responses: { 200: answer(z.looseObject({}), 'The schema, draft 2020-12.'), ...always },
 });
 
 export const modelsRoute = createRoute({
   tags: ['Jobs API'],
+  security: needs('jobs:read'),
   method: 'get',
   path: '/api/llm/models',
   summary: 'The models that jobs can run on',
-  responses: { 200: answer(schemas.modelList, 'All models, and whether each can be used now.') },
+  responses: { 200: answer(schemas.modelList, 'All models, and whether each can be used now.'), ...always },
 });

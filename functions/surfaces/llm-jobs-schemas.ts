@@ -92,11 +92,18 @@ export const jobView = z
   })
   .openapi('Job');
 
+const token = {
+  job_token: z.string().describe('Reads and cancels this one job: for a browser that has no credentials of its own.'),
+  job_token_expires_at: time,
+};
+
 export const submitted = z
   .object({
     ...{ success, job_id: jobId, status, message: z.string(), job_type: z.string(), created_at: time, model },
     ...own,
     ...{ poll_after_ms: pollAfter, urls },
+    job_token: token.job_token.optional(),
+    job_token_expires_at: time.optional(),
   })
   .openapi('Submitted');
 
@@ -207,9 +214,12 @@ export const streamParameters = fields({
     .string()
     .optional()
     .openapi({ type: 'integer', minimum: 0, description: 'The id of the last event that you have.' }),
+  access_token: z.string().optional().describe('A `job_token`: an `EventSource` sends no headers.'),
 });
 
-/** A cancel says nothing but itself. */
-export const cancelBody = fields({});
+/** Of a request that says nothing but itself. */
+export const noFields = fields({});
+
+export const jobToken = z.object({ success, job_id: jobId, ...token }).openapi('JobToken');
 
 export const jobParameters = z.object({ job_id: z.string() });

@@ -21,6 +21,7 @@ import { mountLists } from './llm-jobs-lists.ts';
 import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { mountStream } from './llm-jobs-stream.ts';
+import { mountTokens } from './llm-jobs-tokens.ts';
 import { processingTime, renderJob, renderModel, renderOwn } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
@@ -33,16 +34,18 @@ export const llmJobsSurface: Surface = (app, context) => {
   mountWrites(app, context);
   mountReads(app, context);
   mountStream(app, context);
+  mountTokens(app, context);
   mountLists(app, context);
   mountBatch(app, context);
 };
 
-function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
+function mountWrites(app: HttpApp, surface: SurfaceContext): void {
+  const { service } = surface;
   app.openapi(
     routes.submitRoute,
     (context) => {
       const submission = { ...toSubmission(context.req.valid('json')), idempotencyKey: keyOf(context) };
-      return answerSubmit(context, service, submission, context.req.valid('query').wait);
+      return answerSubmit(context, surface, submission, context.req.valid('query').wait);
     },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );
@@ -58,7 +61,7 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
       ...toExtras(more),
       idempotencyKey: keyOf(context),
     };
-    return answerSubmit(context, service, submission, context.req.valid('query').wait);
+    return answerSubmit(context, surface, submission, context.req.valid('query').wait);
   });
 
   app.openapi(
@@ -72,7 +75,7 @@ function mountWrites(app: HttpApp, { service }: SurfaceContext): void {
         throw invalidRequest([{ path: 'Idempotency-Key', message: 'goes with POST; a PUT is known by its job_id' }]);
       }
       const submission = { ...toSubmission(context.req.valid('json')), jobId };
-      return answerSubmit(context, service, submission, context.req.valid('query').wait);
+      return answerSubmit(context, surface, submission, context.req.valid('query').wait);
     },
     (result, context) => (result.success ? undefined : refuseSubmission(result.error.issues, context.req)),
   );

@@ -10,16 +10,18 @@ const SURFACES: readonly Surface[] = [llmJobsSurface];
 
 /** What a runtime gives to its public side. */
 export type PublicAppOptions = Omit<SurfaceContext, 'streamMs'> &
-  Pick<HttpAppOptions, 'authenticate' | 'log'> & {
-    config: { corsOrigins: readonly string[]; authMode: string; streamMs: number };
+  Pick<HttpAppOptions, 'authenticate' | 'limits' | 'log'> & {
+    config: { corsOrigins: readonly string[]; authModes: readonly string[]; streamMs: number };
   };
 
 /** The application with all routes, of which this deployment serves these kinds of requests. */
 export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind[]): HttpApp {
-  const { service, models, authenticate, log, config } = options;
+  const { service, models, jobTokens, authenticate, limits, log, config } = options;
   const serves = (method: string, path: string) => kinds.includes(kindOf(method, path));
-  const app = httpApp({ authenticate, log, serves, isBatch, allowOrigin: allowedOrigins(config) });
-  for (const mount of SURFACES) mount(app, { service, models, streamMs: config.streamMs });
+  const allowCookies = config.authModes.includes('session-cookie');
+  const allowOrigin = allowedOrigins(config);
+  const app = httpApp({ authenticate, limits, log, serves, isBatch, allowOrigin, allowCookies });
+  for (const mount of SURFACES) mount(app, { service, models, jobTokens, limits, streamMs: config.streamMs });
   describeApp(app, {
     title: 'llm-jobs',
     version: '0.1.0',
@@ -29,8 +31,8 @@ export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind
   return app;
 }
 
-function allowedOrigins({ corsOrigins, authMode }: PublicAppOptions['config']): (origin: string) => boolean {
+function allowedOrigins({ corsOrigins, authModes }: PublicAppOptions['config']): (origin: string) => boolean {
   const localhost = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
   return (origin) =>
-    corsOrigins.includes(origin) || (authMode === 'none' && corsOrigins.length === 0 && localhost.test(origin));
+    corsOrigins.includes(origin) || (authModes.length === 0 && corsOrigins.length === 0 && localhost.test(origin));
 }

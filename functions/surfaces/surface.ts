@@ -5,10 +5,15 @@
 import type { ModelCatalog } from '../../shared/core/ports.ts';
 import type { JobService } from '../../shared/core/service.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
+import type { JobTokens } from '../../shared/http/job-tokens.ts';
+import type { Limits } from '../../shared/http/limits.ts';
 
 export type SurfaceContext = {
   service: JobService;
   models: ModelCatalog;
+  /** Absent where none are issued. */
+  jobTokens: JobTokens | undefined;
+  limits: Limits;
   /** How long a stream is kept open. */
   streamMs: number;
 };

@@ -4,16 +4,20 @@ import { isJobId } from './ids.ts';
 import type { Job, JobKey } from './job.ts';
 import { isGone } from './retention.ts';
 
-/** Who asks. `admin` in `scopes` sees the whole tenant; everyone else their own jobs. */
-export type Principal = { tenant: string; user: string; scopes: readonly string[] };
+/** What a principal may do: `jobs:read` and `jobs:write` with their own jobs, `admin` with those of the whole tenant. */
+export const SCOPES = ['jobs:read', 'jobs:write', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** Who asks. Everyone finds their own jobs, `admin` all of the tenant, and with `jobId` nobody finds any but that one. */
+export type Principal = { tenant: string; user: string; scopes: readonly Scope[]; jobId?: string | undefined };
 
 /** A job, and the store's time now: what is computed from both is the same in every process. */
 export type Seen = { job: Job; nowMs: number };
 
-/** The key of a job that this principal may ask for. Throws `job_not_found` for an id that is none. */
-export function keyFor({ tenant }: Principal, id: string): JobKey {
+/** The key of a job that this principal may ask for. Throws `job_not_found` for an id that is none, or not theirs to ask. */
+export function keyFor({ tenant, jobId }: Principal, id: string): JobKey {
   const key = { tenant, id: id.toLowerCase() };
-  if (!isJobId(key.id)) throw notFound();
+  if (!isJobId(key.id) || (jobId !== undefined && jobId !== key.id)) throw notFound();
   return key;
 }
 

@@ -9,6 +9,12 @@
 /** What went wrong with a request. */
 export type RequestErrorCode =
   | 'invalid_request'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'csrf_failed'
+  | 'rate_limited'
+  | 'request_timeout'
+  | 'auth_unavailable'
   | 'job_not_found'
   | 'batch_not_found'
   | 'job_not_complete'

@@ -7,6 +7,7 @@ import type { Context } from 'hono';
 import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
 import { type ErrorCode, invalidRequest, ServiceError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import type { Authenticate } from './auth.ts';
@@ -14,11 +15,15 @@ import { checkBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
 import { renderError, toServiceError } from './errors.ts';
 import { toFieldErrors } from './field-errors.ts';
+import { guard } from './guard.ts';
+import type { Limits } from './limits.ts';
+import { describeSchemes, rulesOf } from './rules.ts';
 
 export type HttpApp = OpenAPIHono<HttpEnv>;
 
 export type HttpAppOptions = {
   authenticate: Authenticate;
+  limits: Limits;
   log: Log;
   /** Does this deployment serve such a request? The others are 404 or 405 even where their route exists. */
   serves: (method: string, path: string) => boolean;
@@ -26,20 +31,34 @@ export type HttpAppOptions = {
   isBatch: (request: { method: string; path: string }) => boolean;
   /** May a page of this origin call us? */
   allowOrigin: (origin: string) => boolean;
+  /** May such a page let the browser send our cookies with it? */
+  allowCookies: boolean;
 };
 
 /** What an operator must hear of; everything else is the caller's to mend. */
 const FAULTS: readonly ErrorCode[] = ['internal_error', 'store_unavailable'];
 /** Every deployment answers it, whatever else it serves. */
 const HEALTH = '/health';
-const EXPOSED = ['Location', 'ETag', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed', 'X-Request-ID'];
+const isDocs = (path: string) => /^\/docs(\/|$)/.test(path);
+/** What it is, and how it is used. */
+const isPublic = (path: string) => path === '/openapi.json' || isDocs(path);
+const headersOfPages = secureHeaders();
+/** Answers are data; whoever shows one as a page gets a page that can do nothing. */
+const headersOfData = secureHeaders({
+  contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+});
+const EXPOSED = [
+  ...['Location', 'ETag', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed', 'X-Request-ID'],
+  ...['RateLimit', 'RateLimit-Policy', 'WWW-Authenticate'],
+];
 const ALLOWED = [
   ...['Authorization', 'Content-Type', 'X-CSRFToken', 'X-Request-ID', 'Idempotency-Key', 'Prefer', 'If-None-Match'],
   ...['Last-Event-ID', 'traceparent'],
 ];
 
 /** The application without routes; `finishApp` closes it when every surface has mounted its own. */
-export function httpApp({ authenticate, log, serves, isBatch, allowOrigin }: HttpAppOptions): HttpApp {
+export function httpApp(options: HttpAppOptions): HttpApp {
+  const { authenticate, limits, log, serves, isBatch, allowOrigin, allowCookies } = options;
   const app = new OpenAPIHono<HttpEnv>({
     strict: false,
     defaultHook: (result) => {
@@ -59,12 +78,14 @@ export function httpApp({ authenticate, log, serves, isBatch, allowOrigin }: Htt
   });
 
   app.use(requestId());
+  app.use((context, next) => (isDocs(context.req.path) ? headersOfPages : headersOfData)(context, next));
   app.use(
     cors({
       origin: (origin) => (allowOrigin(origin) ? origin : null),
       exposeHeaders: EXPOSED,
       allowHeaders: ALLOWED,
       maxAge: 7_200,
+      credentials: allowCookies,
     }),
   );
   app.use(
@@ -79,18 +100,15 @@ export function httpApp({ authenticate, log, serves, isBatch, allowOrigin }: Htt
     const { method, path } = context.req;
     return path === HEALTH || method === 'OPTIONS' || serves(method, path) ? next() : context.notFound();
   });
-  app.use(checkBody(isBatch));
-  app.use('/api/*', async (context, next) => {
-    context.set('principal', await authenticate(context.req.raw));
-    await next();
-  });
-
   app.get(HEALTH, (context) => context.json({ status: 'ok' }));
+  app.use(guard({ ruleOf: rulesOf(app), authenticate, limits, allowOrigin, isPublic }));
+  app.use(checkBody(isBatch));
   return app;
 }
 
 /** Adds `GET /openapi.json`, generated from the routes that were mounted. */
 export function describeApp(app: HttpApp, info: { title: string; version: string; description: string }): void {
+  describeSchemes(app);
   app.doc31('/openapi.json', { openapi: '3.1.0', info });
 }
 

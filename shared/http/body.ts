@@ -13,6 +13,9 @@ export const BATCH_BODY_BYTES_MOST = 4 * 1024 * 1024;
 
 const DISCARDED_BYTES_MOST = 16 * 1024 * 1024;
 
+/** Whoever sends slower than that holds memory for nothing. */
+const BODY_MS_MOST = 30_000;
+
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i;
 
 /**
@@ -63,7 +66,7 @@ async function readBody(request: Request, bytesMost: number): Promise<Uint8Array
   const chunks: Uint8Array[] = [];
   let bytes = Number(request.headers.get('content-length') ?? 0) > DISCARDED_BYTES_MOST ? Infinity : 0;
   if (bytes === 0) {
-    for await (const chunk of request.body ?? []) {
+    for await (const chunk of inTime(request)) {
       bytes += chunk.byteLength;
       if (bytes > DISCARDED_BYTES_MOST) break;
       if (bytes <= bytesMost) chunks.push(chunk);
@@ -71,6 +74,24 @@ async function readBody(request: Request, bytesMost: number): Promise<Uint8Array
   }
   if (bytes <= bytesMost) return Buffer.concat(chunks);
   throw new ServiceError('input_too_large', `The body is larger than ${bytesMost} bytes.`);
+}
+
+/** The parts of a body. Throws `request_timeout` when they come too slowly. */
+async function* inTime({ body }: Request): AsyncIterable<Uint8Array> {
+  if (!body) return;
+  const reader = body.getReader();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    void reader.cancel().catch(() => undefined);
+  }, BODY_MS_MOST);
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+    if (isLate) throw new ServiceError('request_timeout', `The body did not come within ${BODY_MS_MOST / 1_000} s.`);
+  } finally {
+    clearTimeout(timer);
+    void reader.cancel().catch(() => undefined);
+  }
 }
 
 /** Bytes that are no UTF-8 are refused, not replaced: the model would be asked something else. */

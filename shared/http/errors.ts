@@ -4,10 +4,16 @@ import { HTTPException } from 'hono/http-exception';
 import { type ErrorCode, ServiceError } from '../core/errors.ts';
 import type { HttpEnv } from './env.ts';
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 429 | 500 | 503;
 
 const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   invalid_request: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  csrf_failed: 403,
+  request_timeout: 408,
+  rate_limited: 429,
+  auth_unavailable: 503,
   job_not_found: 404,
   batch_not_found: 404,
   route_not_found: 404,
@@ -40,10 +46,26 @@ export function renderRetryAfter(context: Context, ms: number | undefined): void
   if (ms !== undefined) context.header('Retry-After', String(Math.max(1, Math.ceil(ms / 1_000))));
 }
 
+/** What a client may do about an error, in headers, whichever contract shows it. */
+export function renderErrorHeaders(context: Context, error: ServiceError): void {
+  renderRetryAfter(context, error.retryAfterMs);
+  const challenge = challengeOf(error);
+  if (challenge) context.header('WWW-Authenticate', challenge);
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc6750#section-3 */
+function challengeOf({ code, fields = {} }: ServiceError): string | undefined {
+  const { reason, scope } = fields;
+  if (code === 'forbidden' && scope) return `Bearer realm="llm-jobs", error="insufficient_scope", scope="${scope}"`;
+  if (code !== 'unauthenticated') return undefined;
+  if (reason === 'missing') return 'Bearer realm="llm-jobs"';
+  return `Bearer realm="llm-jobs", error="invalid_token", error_description="${reason}"`;
+}
+
 /** The error in the words of `/api/llm`. */
 export function renderError(context: Context<HttpEnv>, error: ServiceError): Response {
   const status = statusOf(error.code);
-  renderRetryAfter(context, error.retryAfterMs);
+  renderErrorHeaders(context, error);
   const body = {
     success: false,
     error: error.message,

@@ -5,6 +5,7 @@ import type { Job, Limits } from '../../shared/core/job.ts';
 import type { ModelCatalog } from '../../shared/core/ports.ts';
 import type { JobService } from '../../shared/core/service.ts';
 import { asLocalUser } from '../../shared/http/auth.ts';
+import { noLimits } from '../../shared/http/limits.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
 import { isStreamed, promptOf } from './model.ts';
 
@@ -46,8 +47,11 @@ export const directDoors: Doors = {
 
 export const httpDoors: Doors = {
   async api(service, models) {
-    const config = { corsOrigins: [], authMode: 'none', streamMs: 1_000 };
-    const app = publicApp({ service, models, authenticate: asLocalUser, log: () => {}, config }, ['writes']);
+    const config = { corsOrigins: [], authModes: [], streamMs: 1_000 };
+    const app = publicApp(
+      { service, models, jobTokens: undefined, authenticate: asLocalUser, limits: noLimits, log: () => {}, config },
+      ['writes'],
+    );
     const { baseUrl, signal, close } = await open(app.fetch);
     const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1_000);
     return {

@@ -13,7 +13,7 @@ import { faulty } from './faulty.ts';
 import { sqliteStores } from './stores.ts';
 import { virtualClock } from './virtual-clock.ts';
 
-export const ADA: Principal = { tenant: 'default', user: 'ada', scopes: [] };
+export const ADA: Principal = { tenant: 'default', user: 'ada', scopes: ['jobs:read', 'jobs:write'] };
 /** Settings under which only the simulated model can be used. */
 export const NO_PROVIDERS = { simulatedMs: 0, openaiCompatibleModels: [], modelAliases: new Map<string, string>() };
 export const LEASE_MS = 60_000;

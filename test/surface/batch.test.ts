@@ -1,5 +1,6 @@
 /** Batches over HTTP, on SQLite: what is accepted, what is refused, how far a batch is, and who may see it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { alwaysAs } from '../../shared/http/auth.ts';
 import { BATCH_BODY_BYTES_MOST } from '../../shared/http/body.ts';
 import * as app from '../support/app.ts';
 import { BATCH, general, LIST, openApp, type TestApp } from '../support/app.ts';
@@ -170,7 +171,7 @@ describe('the view of a batch', () => {
     const world = coreWorld();
     const mine = app.callsOf(appOver(world));
     const asUser = (user: string, over = {}) =>
-      app.callsOf(appOver(world, { authenticate: async () => ({ ...ADA, user, ...over }) }));
+      app.callsOf(appOver(world, { authenticate: alwaysAs({ ...ADA, user, ...over }) }));
     const { body } = await mine.post(BATCH, { jobs: [general(PROMPT)] }, { 'Idempotency-Key': 'k' });
     for (const id of [crypto.randomUUID(), 'x', '__proto__', '%00', body.items[0].job_id]) {
       const missing = await mine.get(`${BATCH}${id}/`);

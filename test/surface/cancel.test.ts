@@ -1,5 +1,6 @@
 /** `POST /api/llm/jobs/{id}/cancel/`: the end of a job in every state, as often as wanted, and what a cancel may hold. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { alwaysAs } from '../../shared/http/auth.ts';
 import * as app from '../support/app.ts';
 import {
   cancelOf,
@@ -12,7 +13,7 @@ import {
   statusOf,
   type TestApp,
 } from '../support/app.ts';
-import { type CoreWorld, coreWorld } from '../support/core-world.ts';
+import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
 import { appOver, JSON_TYPE } from './counted-app.ts';
 
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -108,7 +109,7 @@ describe('a job that nobody has taken', () => {
 
   test('of another user is not found, and stays', async () => {
     const job = await world.submit();
-    const eve = appOver(world, { authenticate: async () => ({ tenant: 'default', user: 'eve', scopes: [] }) });
+    const eve = appOver(world, { authenticate: alwaysAs({ ...ADA, user: 'eve' }) });
     const response = await eve.request(cancelOf(job.id), { method: 'POST' });
     expect([response.status, await response.json()]).toEqual([404, expect.objectContaining({ code: 'job_not_found' })]);
     expect((await world.read(job)).state).toBe('pending');

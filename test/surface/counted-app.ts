@@ -2,6 +2,8 @@
 import { expect } from 'vitest';
 import { publicApp } from '../../functions/surfaces/mount.ts';
 import { readConfig } from '../../shared/config.ts';
+import { alwaysAs } from '../../shared/http/auth.ts';
+import { noLimits } from '../../shared/http/limits.ts';
 import { EVERYTHING, type RequestKind } from '../../shared/http/request-kind.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
 import type { Runtime } from '../../shared/runtime.ts';
@@ -15,7 +17,14 @@ export function appOver(world: CoreWorld, over: Partial<Runtime> = {}, kinds: re
   const { log, service, clock } = world;
   const models = modelCatalog({ ...NO_PROVIDERS, clock });
   // All that the application asks of a runtime.
-  const runtime: Partial<Runtime> = { config: readConfig({}), log, service, models, authenticate: async () => ADA };
+  const runtime: Partial<Runtime> = {
+    config: readConfig({}),
+    log,
+    service,
+    models,
+    authenticate: alwaysAs(ADA),
+    limits: noLimits,
+  };
   return publicApp({ ...runtime, ...over } as Runtime, kinds);
 }
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { billingOf } from '../../shared/core/billing.ts';
 import type { Job } from '../../shared/core/job.ts';
+import { alwaysAs } from '../../shared/http/auth.ts';
 import {
   cancelOf,
   general,
@@ -14,7 +15,7 @@ import {
   statusOf,
   type TestApp,
 } from '../support/app.ts';
-import { type CoreWorld, coreWorld } from '../support/core-world.ts';
+import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
 import { appOver, JSON_TYPE } from './counted-app.ts';
 
 const NOBODYS = '00000000-0000-4000-8000-000000000000';
@@ -184,19 +185,19 @@ describe('on a store that the test looks into', () => {
     const job = await world.submit('Hello.', words);
     const before = await world.store.get(job);
     for (const who of [
-      { tenant: 'default', user: 'eve', scopes: [] },
-      { tenant: 'other', user: 'ada', scopes: ['admin'] },
+      { ...ADA, user: 'eve' },
+      { ...ADA, tenant: 'other', scopes: ['admin' as const] },
     ]) {
-      const { status, body } = await ask(job.id, {}, { authenticate: async () => who });
+      const { status, body } = await ask(job.id, {}, { authenticate: alwaysAs(who) });
       expect([status, body.code]).toEqual([404, 'job_not_found']);
     }
     expect((await world.store.get(job))?.revision).toBe(before?.revision);
-    const admin = { tenant: 'default', user: 'root', scopes: ['admin'] };
-    expect(await ask(job.id, {}, { authenticate: async () => admin })).toMatchObject({ status: 200 });
+    const admin = { ...ADA, user: 'root', scopes: ['admin' as const] };
+    expect(await ask(job.id, {}, { authenticate: alwaysAs(admin) })).toMatchObject({ status: 200 });
     // What another user deleted is not touched again by somebody who could not see it.
     const removals = world.chunks.calls('remove');
-    const eve = { tenant: 'default', user: 'eve', scopes: [] };
-    expect(await ask(job.id, {}, { authenticate: async () => eve })).toMatchObject({ status: 404 });
+    const eve = { ...ADA, user: 'eve' };
+    expect(await ask(job.id, {}, { authenticate: alwaysAs(eve) })).toMatchObject({ status: 404 });
     expect(world.chunks.calls('remove')).toBe(removals);
   });
 

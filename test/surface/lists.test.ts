@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Principal } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
+import { alwaysAs } from '../../shared/http/auth.ts';
 import { callsOf, LIST, type Reply, statusOf } from '../support/app.ts';
 import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
 import { appOver } from './counted-app.ts';
@@ -31,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const as = (over: Partial<Principal>) => callsOf(appOver(world, { authenticate: async () => ({ ...ADA, ...over }) }));
+const as = (over: Partial<Principal>) => callsOf(appOver(world, { authenticate: alwaysAs({ ...ADA, ...over }) }));
 const get = (query: string, over: Partial<Principal> = {}) => as(over).get(`${LIST}?${query}`);
 const newest = (wanted: (n: number) => boolean) =>
   jobs
@@ -153,7 +154,7 @@ describe('a cursor is refused that', () => {
 
   test("is another user's, another tenant's, or an administrator's", async () => {
     const cursor = await given();
-    for (const other of [{ user: 'bob' }, { tenant: 'other' }, { scopes: ['admin'] }]) {
+    for (const other of [{ user: 'bob' }, { tenant: 'other' }, { scopes: ['admin' as const] }]) {
       await expectWrong(await get(`limit=2&cursor=${cursor}`, other), 'cursor', WRONG);
     }
     const all = await get('limit=2', { scopes: ['admin'] });

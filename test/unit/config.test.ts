@@ -2,14 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../../shared/config.ts';
 
-const CLOUD = { K_SERVICE: 'submit', AUTH_MODE: 'none', GOOGLE_CLOUD_PROJECT: 'p' };
+const CLOUD = { K_SERVICE: 'submit', AUTH_MODE: 'firebase', INVOKERS: 'iam', GOOGLE_CLOUD_PROJECT: 'p' };
 
 describe('a setting', () => {
   test.each([
     [
       'absent: its default',
       {},
-      { port: 8080, databaseUrl: 'jobs.db', authMode: 'none', logFormat: 'text', wakeShards: 1 },
+      { port: 8080, databaseUrl: 'jobs.db', authModes: [], logFormat: 'text', wakeShards: 1 },
     ],
     ['empty: as if absent', { PORT: '', OPENAI_API_KEY: '' }, { port: 8080, openaiApiKey: undefined }],
     [
@@ -41,7 +41,7 @@ describe('a wrong setting stops the start', () => {
     [{ LOG_FORMAT: 'xml' }, 'LOG_FORMAT is unknown; known values: text, json'],
     [{ WAKE_SHARDS: '31' }, 'WAKE_SHARDS must be a whole number from 1 to 30'],
     [{ MODEL_ALIASES: 'gemini-pro' }, 'MODEL_ALIASES must be pairs'],
-    [{ ...CLOUD, AUTH_MODE: '' }, 'AUTH_MODE must be set here; known values: none'],
+    [{ ...CLOUD, AUTH_MODE: '' }, 'AUTH_MODE must be set here; known values: none, firebase'],
     [{ ...CLOUD, GOOGLE_CLOUD_PROJECT: '' }, 'GOOGLE_CLOUD_PROJECT must name the project'],
   ])('%o', (environment, sentence) => {
     expect(() => readConfig(environment)).toThrow(ConfigError);

@@ -1,0 +1,136 @@
+/** Settings of who may come in, and how much each may ask for. */
+import {
+  deployed,
+  type Environment,
+  list,
+  listed,
+  optional,
+  type Setting,
+  text,
+  toPair,
+  whole,
+} from './config-kinds.ts';
+
+/** Kinds of credentials that are accepted. */
+export const AUTH_MODES = ['firebase', 'session-cookie', 'oidc', 'api-key'] as const;
+export type AuthMode = (typeof AUTH_MODES)[number];
+
+/** Requests per minute of one principal; `strangers`: of one address without valid credentials. */
+export type RateLimits = { writes: number; reads: number; jobReads: number; strangers: number };
+
+const isOff = (environment: Environment) => (environment.AUTH_MODE ?? 'none').trim() === 'none';
+const opens = (environment: Environment, mode: AuthMode) => listed(environment.AUTH_MODE).includes(mode);
+
+function neededBy(mode: AuthMode, variable: string, meaning: string): Setting<string | undefined> {
+  const read = (raw: string | undefined, environment: Environment) => {
+    if (raw !== undefined || !opens(environment, mode)) return raw;
+    throw new Error(`must be set: AUTH_MODE names \`${mode}\``);
+  };
+  return { variable, meaning, shownDefault: '', read };
+}
+
+export const ACCESS_SETTINGS = {
+  authModes: {
+    variable: 'AUTH_MODE',
+    meaning:
+      'Which credentials are accepted, separated by commas: `firebase`, `session-cookie`, `oidc`, `api-key`. `none`: everybody is one local user. On Google Cloud it must be set.',
+    shownDefault: 'none',
+    read: (raw, environment) => {
+      const modes = listed(raw ?? (deployed(environment) ? '' : 'none'));
+      const known = `known values: none, ${AUTH_MODES.join(', ')}`;
+      if (modes.length === 0) throw new Error(`must be set here; ${known}`);
+      if (modes.length === 1 && modes[0] === 'none') return [];
+      const unknown = modes.find((mode) => !AUTH_MODES.includes(mode as AuthMode));
+      if (unknown === 'none') throw new Error('must not have `none` beside others');
+      if (unknown !== undefined) throw new Error(`has an unknown value, ${unknown}; ${known}`);
+      return modes as AuthMode[];
+    },
+  } satisfies Setting<AuthMode[]>,
+  allowNoAuth: {
+    variable: 'ALLOW_NO_AUTH',
+    meaning:
+      '`true`: `AUTH_MODE=none` is meant, also on Google Cloud, where everybody on the internet may then spend your money.',
+    shownDefault: '',
+    read: (raw, environment) => {
+      if (raw !== undefined && raw !== 'true' && raw !== 'false') throw new Error('must be true or false');
+      if (raw === 'true' || !deployed(environment) || environment.AUTH_MODE?.trim() !== 'none') return raw === 'true';
+      throw new Error('must be true, if AUTH_MODE=none is really meant: it lets everybody in');
+    },
+  } satisfies Setting<boolean>,
+  firebaseProject: optional('FIREBASE_PROJECT', 'The Firebase project of the users, if not `GOOGLE_CLOUD_PROJECT`.'),
+  firebaseAuthEmulatorHost: {
+    variable: 'FIREBASE_AUTH_EMULATOR_HOST',
+    meaning: "`host:port` of Firebase's auth emulator, whose unsigned tokens are then accepted. Never on Google Cloud.",
+    shownDefault: '',
+    read: (raw, environment) => {
+      if (raw === undefined || !(deployed(environment) || environment.NODE_ENV === 'production')) return raw;
+      throw new Error('must not be set on Google Cloud or in production: anybody can make tokens that are not signed');
+    },
+  } satisfies Setting<string | undefined>,
+  sessionCookie: text('SESSION_COOKIE', 'The name of the Firebase session cookie.', '__session'),
+  oidcIssuer: neededBy('oidc', 'OIDC_ISSUER', 'The issuer of OIDC tokens, exactly as its tokens have it in `iss`.'),
+  oidcAudience: neededBy('oidc', 'OIDC_AUDIENCE', 'What its tokens must have in `aud`.'),
+  oidcJwksUrl: optional('OIDC_JWKS_URL', "Where the issuer's keys are, if not where its discovery document says."),
+  tenantClaim: optional(
+    'TENANT_CLAIM',
+    'The claim that names the tenant of a token, like `firebase.tenant` or `org_id`; without it all are of `default`.',
+  ),
+  scopesClaim: optional(
+    'SCOPES_CLAIM',
+    'The claim that lists the scopes of a token; one without it may read and write its own jobs.',
+  ),
+  signingSecrets: {
+    variable: 'SIGNING_SECRETS',
+    meaning:
+      'Secrets of 32 characters or more, separated by commas, for job tokens: the first one signs, all are accepted. Without it there are none.',
+    shownDefault: '',
+    read: (raw) => {
+      const secrets = listed(raw);
+      if (secrets.every((secret) => secret.length >= 32)) return secrets;
+      throw new Error('must be of 32 characters or more each: openssl rand -base64 32');
+    },
+  } satisfies Setting<string[]>,
+  invokers: {
+    variable: 'INVOKERS',
+    meaning:
+      'Service accounts that may push to the worker and call the sweeper, separated by commas; `iam`: whoever Cloud Run lets through. On Google Cloud it must be set.',
+    shownDefault: '',
+    read: (raw, environment) => {
+      if (raw !== undefined || !deployed(environment)) return listed(raw);
+      throw new Error('must name the service accounts of Pub/Sub and Cloud Scheduler, or be `iam`');
+    },
+  } satisfies Setting<string[]>,
+  invokerAudiences: list('INVOKER_AUDIENCES', 'What their tokens must have in `aud`, separated by commas.'),
+  trustedProxies: {
+    variable: 'TRUSTED_PROXIES',
+    meaning: 'How many proxies stand before us, each of which adds to `X-Forwarded-For`: tells addresses apart.',
+    shownDefault: '0; 1 on Google Cloud',
+    read: (raw, environment) => whole('', '', deployed(environment) ? 1 : 0, 0, 10).read(raw, environment),
+  } satisfies Setting<number>,
+  rateLimits: {
+    variable: 'RATE_LIMITS',
+    meaning:
+      'Requests per minute of one principal that write, read, or read one and the same job, and of one address without credentials; `off`.',
+    shownDefault: 'writes=600,reads=1200,job-reads=240,strangers=60; off under AUTH_MODE=none',
+    read: (raw, environment) => {
+      if (raw === 'off' || (raw === undefined && isOff(environment))) return undefined;
+      return toRateLimits(raw ?? '');
+    },
+  } satisfies Setting<RateLimits | undefined>,
+};
+
+/** A reader who polls a job each 500 ms is never refused. */
+const JOB_READS_LEAST = 120;
+
+function toRateLimits(raw: string): RateLimits {
+  const limits: Record<string, number> = { writes: 600, reads: 1_200, 'job-reads': 240, strangers: 60 };
+  for (const [name, value] of listed(raw).map(toPair)) {
+    if (!(name in limits)) throw new Error(`has an unknown name, ${name}; known: ${Object.keys(limits).join(', ')}`);
+    const perMinute = Number(value);
+    if (!Number.isInteger(perMinute) || perMinute < 1) throw new Error(`must have whole numbers, not ${name}=${value}`);
+    limits[name] = perMinute;
+  }
+  const { writes = 0, reads = 0, 'job-reads': jobReads = 0, strangers = 0 } = limits;
+  if (jobReads >= JOB_READS_LEAST) return { writes, reads, jobReads, strangers };
+  throw new Error(`must leave job-reads at ${JOB_READS_LEAST} or more: clients poll each 500 ms`);
+}

@@ -1,0 +1,67 @@
+/** Job tokens: the right to read and cancel one job for a few minutes, which may be given to a browser. */
+import { jwtVerify, SignJWT } from 'jose';
+import type { Principal } from '../core/access.ts';
+import { isJobId, isTenant } from '../core/ids.ts';
+import type { JobKey } from '../core/job.ts';
+import type { Clock } from '../core/ports.ts';
+import type { TokenDoor, Verified } from './auth.ts';
+
+export type JobToken = { token: string; expiresAtMs: number };
+export type JobTokens = {
+  door: TokenDoor;
+  /** A token for one job of this user. */
+  issue(job: JobKey & { user: string }): Promise<JobToken>;
+};
+
+const ISSUER = 'llm-jobs';
+const AUDIENCE = 'job';
+const ALGORITHM = 'HS256';
+const LIFE_S = 600;
+
+/** The first secret signs; a token that another one signed is good, too, so that they can be changed. */
+export function jobTokens({ clock, secrets }: { clock: Clock; secrets: readonly [string, ...string[]] }): JobTokens {
+  const [first, ...others] = secrets.map((secret) => new TextEncoder().encode(secret));
+  const nowS = () => Math.floor(clock.nowMs() / 1_000);
+
+  async function verifyWith(secret: Uint8Array, token: string): Promise<Verified> {
+    try {
+      const { payload } = await jwtVerify(token, secret, {
+        ...{ issuer: ISSUER, audience: AUDIENCE, algorithms: [ALGORITHM] },
+        ...{ currentDate: new Date(clock.nowMs()), requiredClaims: ['exp', 'iat', 'sub'], maxTokenAge: LIFE_S },
+      });
+      const { sub: user = '', tenant, job_id: jobId, exp = 0 } = payload;
+      const isOurs = typeof tenant === 'string' && isTenant(tenant) && typeof jobId === 'string' && isJobId(jobId);
+      if (!isOurs) return { refused: 'unknown' };
+      const principal: Principal = { tenant, user, scopes: ['jobs:read', 'jobs:write'], jobId };
+      return { principal, expiresAtMs: exp * 1_000 };
+    } catch (error) {
+      return { refused: (error as { code?: string }).code === 'ERR_JWT_EXPIRED' ? 'expired' : 'unknown' };
+    }
+  }
+
+  return {
+    door: {
+      issuer: ISSUER,
+      async verify(token) {
+        let verified: Verified = { refused: 'unknown' };
+        for (const secret of first ? [first, ...others] : []) {
+          verified = await verifyWith(secret, token);
+          if (!('refused' in verified && verified.refused === 'unknown')) break;
+        }
+        return verified;
+      },
+    },
+    async issue({ tenant, id, user }) {
+      const issuedS = nowS();
+      const token = await new SignJWT({ tenant, job_id: id })
+        .setProtectedHeader({ alg: ALGORITHM })
+        .setIssuer(ISSUER)
+        .setAudience(AUDIENCE)
+        .setSubject(user)
+        .setIssuedAt(issuedS)
+        .setExpirationTime(issuedS + LIFE_S)
+        .sign(first as Uint8Array);
+      return { token, expiresAtMs: (issuedS + LIFE_S) * 1_000 };
+    },
+  };
+}

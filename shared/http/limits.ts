@@ -1,0 +1,96 @@
+/** Rate limits over HTTP: which bucket a request is taken from, and what its client is told. */
+import type { Context } from 'hono';
+import { LRUCache } from 'lru-cache';
+import type { Principal } from '../core/access.ts';
+import { ServiceError } from '../core/errors.ts';
+import type { Clock } from '../core/ports.ts';
+import type { RateLimiter, Rule } from '../core/rate-limits.ts';
+import { addressOf } from './client-address.ts';
+import type { HttpEnv } from './env.ts';
+
+export type Limits = {
+  /** Takes one request of somebody without valid credentials. Throws `rate_limited`. */
+  stranger(context: Context<HttpEnv>): Promise<void>;
+  /** Takes one request of a principal, or what it `cost` more than one. Throws `rate_limited`. */
+  principal(context: Context<HttpEnv>, principal: Principal, cost?: number): Promise<void>;
+  /** Looks at the answer: who asks for jobs that are not there is not a reader of jobs. */
+  after(context: Context<HttpEnv>, principal: Principal): Promise<void>;
+};
+
+export type LimitsOptions = {
+  limiter: RateLimiter;
+  clock: Clock;
+  /** Requests per minute. */
+  perMinute: { writes: number; reads: number; jobReads: number; strangers: number };
+  trustedProxies: number;
+};
+
+/** Nobody is limited. */
+export const noLimits: Limits = { stranger: async () => {}, principal: async () => {}, after: async () => {} };
+
+/** Those that are remembered to have asked for too many jobs that are not there. */
+const GUESSERS_MOST = 10_000;
+const BURST_LEAST = 20;
+
+/** A bucket holds a quarter of a minute. */
+function ruleOf(perMinute: number): Rule {
+  return { perMinute, burst: Math.max(BURST_LEAST, Math.ceil(perMinute / 4)) };
+}
+
+/**
+ * Each principal has a bucket for writes, one for reads, and one for each job that they read, so that a client that polls
+ * many jobs is not refused; each address has one for requests without valid credentials.
+ */
+export function rateLimits({ limiter, clock, perMinute, trustedProxies }: LimitsOptions): Limits {
+  const rules = {
+    writes: ruleOf(perMinute.writes),
+    reads: ruleOf(perMinute.reads),
+    'job-reads': ruleOf(perMinute.jobReads),
+    strangers: ruleOf(perMinute.strangers),
+  };
+  /** Until when. */
+  const guessers = new LRUCache<string, number>({ max: GUESSERS_MOST });
+
+  async function take(context: Context<HttpEnv>, name: keyof typeof rules, of: string, cost = 1): Promise<void> {
+    const { perMinute: quota } = rules[name];
+    const { allowed, remaining, retryAfterMs, resetMs } = await limiter.take(`${name}~${of}`, rules[name], cost);
+    // draft-ietf-httpapi-ratelimit-headers-10
+    context.header('RateLimit-Policy', `"${name}";q=${quota};w=60`);
+    context.header('RateLimit', `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`);
+    if (!allowed) throw refusal(retryAfterMs);
+  }
+
+  return {
+    stranger: (context) => take(context, 'strangers', addressOf(context, trustedProxies)),
+
+    async principal(context, principal, cost) {
+      const name = nameOf(principal);
+      const { method } = context.req;
+      if (method !== 'GET' && method !== 'HEAD') return take(context, 'writes', name, cost);
+      const id = context.req.path.match(JOB_READ)?.[1];
+      if (id === undefined) return take(context, 'reads', name);
+      const untilMs = guessers.get(name) ?? 0;
+      if (untilMs > clock.nowMs()) throw refusal(untilMs - clock.nowMs());
+      return take(context, 'job-reads', `${name}~${id.toLowerCase()}`);
+    },
+
+    async after(context, principal) {
+      if (context.res.status !== 404 || !JOB_READ.test(context.req.path)) return;
+      const name = nameOf(principal);
+      const { allowed, retryAfterMs } = await limiter.take(`reads~${name}`, rules.reads);
+      if (!allowed) guessers.set(name, clock.nowMs() + retryAfterMs);
+    },
+  };
+}
+
+const JOB_READ = /\/jobs\/([^/]+)\/(?:status|result|stream)\/?$/;
+
+/** The holder of a job token must not use up what its user may do. */
+function nameOf({ tenant, user, jobId }: Principal): string {
+  return jobId === undefined ? `${tenant}~${user}` : `${tenant}~${user}~${jobId}`;
+}
+
+function refusal(retryAfterMs: number): ServiceError {
+  const sentence = `Too many requests. Try again in ${Math.max(1, Math.ceil(retryAfterMs / 1_000))} s.`;
+  return new ServiceError('rate_limited', sentence, { retryAfterMs });
+}
