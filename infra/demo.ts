@@ -95,7 +95,8 @@ function draw(line: string | undefined): void {
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env');
   const prompt = process.argv.slice(2).join(' ') || 'Say hello to whoever runs this demo.';
-  const config = { ...readConfig(), port: 0, databaseUrl: ':memory:', logLevel: 'error' as const };
+  const ownService = { authModes: [], rateLimits: undefined, port: 0, databaseUrl: ':memory:' };
+  const config = { ...readConfig(), ...ownService, logLevel: 'error' as const };
   const service = await startLocal(config);
   try {
     const completed = await runDemo(service.baseUrl, modelOf(config), prompt);

@@ -3,6 +3,7 @@
  * process, behind one local port. Everything lives in memory and ends with the command.
  */
 import { existsSync } from 'node:fs';
+import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { proxy } from 'hono/proxy';
 import { type Config, readConfig } from '../shared/config.ts';
@@ -42,6 +43,8 @@ export type EmulatorStack = {
 export async function startEmulatorStack(options: EmulatorStackOptions): Promise<EmulatorStack> {
   const { config, pubsubHost, firestoreHost, onLine } = options;
   const environment = {
+    // Our own front door.
+    TRUSTED_PROXIES: '1',
     ...options.environment,
     GOOGLE_CLOUD_PROJECT: config.projectId,
     PUBSUB_EMULATOR_HOST: pubsubHost,
@@ -103,7 +106,8 @@ function frontDoor(
 ): Hono {
   const door = new Hono();
   const targets = { writes: submit, reads: status, streams: stream };
-  door.all('*', async ({ req }) => {
+  door.all('*', async (context) => {
+    const { req } = context;
     const { pathname, search } = new URL(req.url);
     const { url } = targets[kindOf(req.method, pathname)];
     // Up to the answer, a client that leaves ends the call; after that, whoever sends the answer on cancels its body.
@@ -111,7 +115,8 @@ function frontDoor(
     const leave = () => waiting.abort();
     req.raw.signal.addEventListener('abort', leave);
     // `fetch` cannot send an `Expect`, which curl adds to large bodies.
-    const headers = { ...req.header(), expect: undefined };
+    const from = [req.header('x-forwarded-for'), getConnInfo(context).remote.address];
+    const headers = { ...req.header(), expect: undefined, 'x-forwarded-for': from.filter(Boolean).join(', ') };
     const response = await proxy(`${url}${pathname}${search}`, { ...req, headers, signal: waiting.signal });
     req.raw.signal.removeEventListener('abort', leave);
     return response;
@@ -150,7 +155,7 @@ async function main(): Promise<void> {
   const onLine = (line: string) => console.log(line);
   stack = await startEmulatorStack({ config, pubsubHost: pubsub.host, firestoreHost: firestore.host, onLine });
   const hosts = `PUBSUB_EMULATOR_HOST=${pubsub.host} FIRESTORE_EMULATOR_HOST=${firestore.host}`;
-  console.log(nextSteps(stack.baseUrl, `jobs are kept in memory; ${hosts}`));
+  console.log(nextSteps(stack.baseUrl, `jobs are kept in memory; ${hosts}`, config.authModes));
 }
 
 /** The port that a setting names, or the usual one if nobody has it, or any. */

@@ -1,5 +1,10 @@
-/** What a start says when it is ready: where it is, and a command that can be pasted. */
-export function nextSteps(baseUrl: string, note: string): string {
+/** What a start says when it is ready: where it is, and a command that can be pasted, with a key where one is needed. */
+export function nextSteps(baseUrl: string, note: string, authModes: readonly string[]): string {
+  const credentials = authModes.length === 0 ? '' : ' -H "Authorization: Bearer $KEY"';
+  const who =
+    authModes.length === 0
+      ? ''
+      : `\nCallers need credentials (AUTH_MODE=${authModes.join(',')}); see functions/README.md.\n`;
   const body = JSON.stringify({
     job_type: 'general_llm_request',
     model_id: 'simulated',
@@ -7,12 +12,12 @@ export function nextSteps(baseUrl: string, note: string): string {
   });
   return `
 llm-jobs is ready at ${baseUrl} (${note}; Ctrl-C stops it)
-
+${who}
 Submit a job, then poll it with the job_id it answers:
 
-  curl -s ${baseUrl}/api/llm/jobs/submit/ -H 'Content-Type: application/json' \\
+  curl -s ${baseUrl}/api/llm/jobs/submit/ -H 'Content-Type: application/json'${credentials} \\
     -d '${body}'
 
-  curl -s ${baseUrl}/api/llm/jobs/JOB_ID/status/
+  curl -s ${baseUrl}/api/llm/jobs/JOB_ID/status/${credentials}
 `;
 }
