@@ -19,10 +19,12 @@ const everyday = [
     'unit/**/*.test.ts',
     'providers/**/*.test.ts',
     'contracts/*.sqlite.test.ts',
+    'contracts/*.memory.test.ts',
     'surface/**/*.test.ts',
     'scenarios/*.sqlite.test.ts',
   ]),
   project('embedded', ['embedded/**/*.test.ts']),
+  project('redis', ['contracts/*.redis.test.ts'], { globalSetup: here('support/redis-setup.ts') }),
   project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts'], {
     ...onEmulators,
     testTimeout: 60_000,
