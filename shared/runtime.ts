@@ -3,6 +3,7 @@ import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from './adapters/firestore-database.ts';
 import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
+import { memoryRateLimiter } from './adapters/memory-rate-limiter.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
@@ -10,6 +11,7 @@ import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
 import { estimates } from './core/estimates.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
+import type { RateLimiter } from './core/rate-limits.ts';
 import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
@@ -17,7 +19,7 @@ import { jobWorker, type Worker } from './core/worker.ts';
 import { type Doors, onlyInvokers, openDoors } from './http/doors.ts';
 import { toFieldErrors } from './http/field-errors.ts';
 import { intakeHandler } from './http/intake.ts';
-import { type Limits, noLimits } from './http/limits.ts';
+import { type Limits, noLimits, rateLimits } from './http/limits.ts';
 import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
 import { publishedSubmissionSchema, toSubmission } from './job-types/submission.ts';
@@ -153,6 +155,10 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   };
 }
 
+function limitsOf({ rateLimits: perMinute, trustedProxies }: Config, clock: Clock, limiter: RateLimiter): Limits {
+  return perMinute ? rateLimits({ limiter, clock, perMinute, trustedProxies }) : noLimits;
+}
+
 const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });
 
 function assemble(
@@ -178,7 +184,7 @@ function assemble(
     models,
     service,
     ...openDoors(config, { clock }),
-    limits: noLimits,
+    limits: limitsOf(config, clock, memoryRateLimiter({ clock })),
     onlyInvokers: onlyInvokers(config, { clock, log }),
     worker,
     intakeFor: (principal) =>
