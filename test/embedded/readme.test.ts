@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { SETTINGS } from '../../shared/config.ts';
+import { ACCESS_SETTINGS } from '../../shared/config-access.ts';
 import { type LocalProcess, startLocalProcess } from '../support/local-process.ts';
 
-const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+const read = (file: string) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
+const readme = read('README.md');
 const commands = [...readme.matchAll(/```bash\n([\s\S]*?)```/g)]
   .map(([, code]) => code ?? '')
   .filter((code) => code.includes('curl'));
@@ -33,20 +35,24 @@ describe('the commands', () => {
   });
 });
 
-test('the settings table is the rows of config.ts', () => {
-  const table = [...readme.matchAll(/^\| `([A-Z_]+)` \| ?(.*?) ?\| (.*) \|$/gm)].map(
-    ([, variable, byDefault, meaning]) => ({
+test('the settings tables are the rows of config.ts: who may come in, how it runs, and the others', () => {
+  const rowsIn = (file: string) =>
+    [...read(file).matchAll(/^\| `([A-Z_]+)` \| ?(.*?) ?\| (.*) \|$/gm)].map(([, variable, byDefault, meaning]) => ({
       variable,
       shownDefault: (byDefault ?? '').replaceAll('`', ''),
       meaning,
-    }),
-  );
-  const rows = Object.values(SETTINGS).map(({ variable, shownDefault, meaning }) => ({
-    variable,
-    shownDefault,
-    meaning,
-  }));
-  expect(table).toEqual(rows);
+    }));
+  const rowsOf = (settings: readonly { variable: string; shownDefault: string; meaning: string }[]) =>
+    settings.map(({ variable, shownDefault, meaning }) => ({ variable, shownDefault, meaning }));
+  const access = rowsIn('functions/README.md');
+  const running = rowsIn('infra/README.md');
+  expect(access).toEqual(rowsOf(Object.values(ACCESS_SETTINGS)));
+  const isOf = (rows: typeof access) => (row: { variable: string }) =>
+    rows.some(({ variable }) => variable === row.variable);
+  const others = Object.values(SETTINGS).filter((row) => !isOf(access)(row));
+  expect(running.length).toBeGreaterThan(0);
+  expect(running).toEqual(rowsOf(others.filter(isOf(running))));
+  expect(rowsIn('README.md')).toEqual(rowsOf(others.filter((row) => !isOf(running)(row))));
 });
 
 test('the README stays under 300 lines', () => {
