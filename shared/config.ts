@@ -167,6 +167,15 @@ export const SETTINGS = {
     'The Pub/Sub topic to which other services publish jobs.',
     'llm-jobs-submissions',
   ),
+  redisUrl: {
+    variable: 'REDIS_URL',
+    meaning: 'Redis, which makes rate limits hold across instances; without it each instance counts for itself.',
+    shownDefault: '',
+    read: (raw) => {
+      if (raw === undefined || (/^rediss?:\/\//.test(raw) && URL.canParse(raw))) return raw;
+      throw new Error('must be a URL: redis://host:6379, or rediss://… for TLS');
+    },
+  } satisfies Setting<string | undefined>,
   wakeShards: {
     variable: 'WAKE_SHARDS',
     meaning: "Into how many slices the sweeper's index is cut, 1 to 30. The same for all functions.",

@@ -4,8 +4,12 @@ import { isJobId } from './ids.ts';
 import type { Job, JobKey } from './job.ts';
 import { isGone } from './retention.ts';
 
+/** What somebody may do. */
+export const SCOPES = ['jobs:read', 'jobs:write', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
 /** Who asks. `admin` in `scopes` sees the whole tenant; everyone else their own jobs. */
-export type Principal = { tenant: string; user: string; scopes: readonly string[] };
+export type Principal = { tenant: string; user: string; scopes: readonly Scope[] };
 
 /** A job, and the store's time now: what is computed from both is the same in every process. */
 export type Seen = { job: Job; nowMs: number };

@@ -134,7 +134,7 @@ export function cancelScenarios(open: Open): void {
     await cancel(world, running);
     expect(world.main.store.calls('update')).toBe(2);
     for (const who of [
-      { ...ADA, tenant: 'other', scopes: ['admin'] },
+      { ...ADA, tenant: 'other', scopes: ['admin' as const] },
       { ...ADA, user: 'bob' },
     ]) {
       await expect(world.main.service.cancel(who, running.id)).rejects.toMatchObject({ code: 'job_not_found' });

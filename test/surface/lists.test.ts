@@ -153,7 +153,7 @@ describe('a cursor is refused that', () => {
 
   test("is another user's, another tenant's, or an administrator's", async () => {
     const cursor = await given();
-    for (const other of [{ user: 'bob' }, { tenant: 'other' }, { scopes: ['admin'] }]) {
+    for (const other of [{ user: 'bob' }, { tenant: 'other' }, { scopes: ['admin' as const] }]) {
       await expectWrong(await get(`limit=2&cursor=${cursor}`, other), 'cursor', WRONG);
     }
     const all = await get('limit=2', { scopes: ['admin'] });

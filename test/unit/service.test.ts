@@ -51,12 +51,12 @@ test("somebody else's job is not found, unless an admin of the tenant asks", asy
   world = coreWorld();
   const job = await world.submit();
   const bob = { ...ADA, user: 'bob' };
-  const stranger = { ...ADA, tenant: 'other', scopes: ['admin'] };
+  const stranger = { ...ADA, tenant: 'other', scopes: ['admin' as const] };
   for (const principal of [bob, stranger]) {
     await expect(world.service.read(principal, job.id)).rejects.toMatchObject({ code: 'job_not_found' });
     expect(await world.service.list(principal, { limit: 10, offset: 0 })).toMatchObject({ jobs: [] });
   }
-  const admin = { ...bob, scopes: ['admin'] };
+  const admin = { ...bob, scopes: ['admin' as const] };
   expect(await world.service.read(admin, job.id)).toMatchObject({ job });
   expect(await world.service.list(admin, { limit: 10, offset: 0 })).toMatchObject({ jobs: [{ job }] });
 });
