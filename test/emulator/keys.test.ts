@@ -7,7 +7,7 @@ import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 import { runKeys } from '../support/keys-process.ts';
 
 describeOnEmulators('npm run keys', () => {
-  test('makes, lists and revokes keys in the project that it is given', async () => {
+  test('makes and lists keys in the project that it is given', async () => {
     const config = emulatorConfig();
     const { projectId, firestoreEmulatorHost: FIRESTORE_EMULATOR_HOST = '' } = config;
     const runtime = googleRuntime(config);
@@ -19,9 +19,6 @@ describeOnEmulators('npm run keys', () => {
     const id = /key_id=([0-9a-f]{12})/.exec(stderr)?.[1] ?? 'none';
     expect(await answerTo(stdout.trim())).toMatchObject({ principal: { user: 'key:reports' } });
     expect((await keys('list')).stdout).toContain(`\n${id}  reports  default  key:reports`);
-    expect((await keys('revoke', id)).code).toBe(0);
-    const afresh = apiKeyAuthenticator({ store: runtime.apiKeys, clock: systemClock(), log: () => {} });
-    expect(await afresh(stdout.trim())).toEqual({ refused: 'unknown' });
     await runtime.close();
   });
 });
