@@ -117,6 +117,15 @@ export const ACCESS_SETTINGS = {
       return toRateLimits(raw ?? '');
     },
   } satisfies Setting<RateLimits | undefined>,
+  redisUrl: {
+    variable: 'REDIS_URL',
+    meaning: 'Redis, which makes rate limits hold across instances; without it each instance counts for itself.',
+    shownDefault: '',
+    read: (raw) => {
+      if (raw === undefined || (/^rediss?:\/\//.test(raw) && URL.canParse(raw))) return raw;
+      throw new Error('must be a URL: redis://host:6379, or rediss://… for TLS');
+    },
+  } satisfies Setting<string | undefined>,
 };
 
 /** A reader who polls a job each 500 ms is never refused. */

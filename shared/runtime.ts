@@ -1,14 +1,17 @@
 /** The composition root: which adapters stand behind the core. The only file that names concrete ones. */
+import { firestoreApiKeyStore } from './adapters/firestore-api-key-store.ts';
 import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from './adapters/firestore-database.ts';
 import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
 import { memoryRateLimiter } from './adapters/memory-rate-limiter.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
+import { redisRateLimiter } from './adapters/redis-rate-limiter.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
+import type { ApiKeyStore } from './core/api-keys.ts';
 import { estimates } from './core/estimates.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
@@ -16,6 +19,7 @@ import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
 import { jobWorker, type Worker } from './core/worker.ts';
+import { apiKeyAuthenticator, looksLikeApiKey } from './http/api-keys.ts';
 import { type Doors, onlyInvokers, openDoors } from './http/doors.ts';
 import { toFieldErrors } from './http/field-errors.ts';
 import { intakeHandler } from './http/intake.ts';
@@ -34,6 +38,8 @@ export type Runtime = Doors & {
   limits: Limits;
   /** Keeps strangers from a function that only Google's services call. */
   onlyInvokers: ReturnType<typeof onlyInvokers>;
+  apiKeys: ApiKeyStore;
+  rateLimiter: RateLimiter;
   /** Runs jobs, in this process. */
   worker: Worker;
   /** Takes in what other services publish, in this principal's name, and runs it. */
@@ -72,6 +78,7 @@ export function googleRuntime(config: Config): Runtime {
     store: firestoreJobStore(database, config),
     chunks: firestoreChunkStore(database),
     estimateStore: firestoreEstimateStore(database),
+    apiKeys: firestoreApiKeyStore(database),
     flushMs: config.flushMs ?? FLUSH_MS,
   };
   return assemble(config, systemClock(), logOf(config), stores, queue, async () => {
@@ -91,27 +98,30 @@ export type EmbeddedRuntime = Runtime & {
  * people when another process has the file open.
  */
 export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> {
-  const [{ openDatabase }, { sqliteJobStore }, { sqliteChunkStore }, { sqliteEstimateStore }, { sqliteJobQueue }] =
+  const [{ openDatabase }, { sqliteJobStore }, { sqliteChunkStore }, { sqliteEstimateStore }, ...others] =
     await Promise.all([
       import('./adapters/sqlite-database.ts'),
       import('./adapters/sqlite-job-store.ts'),
       import('./adapters/sqlite-chunk-store.ts'),
       import('./adapters/sqlite-estimate-store.ts'),
+      import('./adapters/sqlite-api-key-store.ts'),
       import('./adapters/sqlite-job-queue.ts'),
     ]);
+  const [{ sqliteApiKeyStore }, { sqliteJobQueue }] = others;
   const clock = steadyClock();
   const log = logOf(config);
   const database = openDatabase(config.databaseUrl);
   const store = sqliteJobStore(database, clock);
   const chunks = sqliteChunkStore(database, clock);
   const estimateStore = sqliteEstimateStore(database);
+  const apiKeys = sqliteApiKeyStore(database);
   const flushMs = config.flushMs ?? EMBEDDED_FLUSH_MS;
   const queue = sqliteJobQueue(database, { clock, log });
 
   let stopConsuming = () => {};
   let cancelSweep = () => {};
   let isStopping = false;
-  const runtime = assemble(config, clock, log, { store, chunks, estimateStore, flushMs }, queue, async () => {
+  const runtime = assemble(config, clock, log, { store, chunks, estimateStore, apiKeys, flushMs }, queue, async () => {
     await drain();
     database.close();
   });
@@ -159,13 +169,19 @@ function limitsOf({ rateLimits: perMinute, trustedProxies }: Config, clock: Cloc
   return perMinute ? rateLimits({ limiter, clock, perMinute, trustedProxies }) : noLimits;
 }
 
+/** One for all instances where there is a Redis, else of this one. Connects on first use. */
+function rateLimiterOf({ redisUrl: url }: Config, clock: Clock, log: Log): RateLimiter & { close(): Promise<void> } {
+  const fallback = memoryRateLimiter({ clock });
+  return url === undefined ? { ...fallback, async close() {} } : redisRateLimiter({ url, fallback, clock, log });
+}
+
 const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });
 
 function assemble(
   config: Config,
   clock: Clock,
   log: Log,
-  stores: { store: JobStore; chunks: ChunkStore; estimateStore: EstimateStore; flushMs: number },
+  stores: { store: JobStore; chunks: ChunkStore; estimateStore: EstimateStore; apiKeys: ApiKeyStore; flushMs: number },
   queue: JobQueue,
   close: () => Promise<void>,
 ): Runtime {
@@ -178,14 +194,18 @@ function assemble(
   const service = jobService({ ...ports, models, wakeShards: config.wakeShards });
   const intake = { service, parse: parsePublished, log };
   const worker = jobWorker({ ...ports, providerFor, leaseMs: config.leaseMs, instance: newId() });
+  const rateLimiter = rateLimiterOf(config, clock, log);
+  const verify = apiKeyAuthenticator({ store: stores.apiKeys, clock, log });
   return {
     config,
     log,
     models,
     service,
-    ...openDoors(config, { clock }),
-    limits: limitsOf(config, clock, memoryRateLimiter({ clock })),
+    ...openDoors(config, { clock, apiKeys: { looksLikeOne: looksLikeApiKey, verify } }),
+    limits: limitsOf(config, clock, rateLimiter),
     onlyInvokers: onlyInvokers(config, { clock, log }),
+    apiKeys: stores.apiKeys,
+    rateLimiter,
     worker,
     intakeFor: (principal) =>
       intakeHandler({ ...intake, run: worker.run, ring: (key) => ringDoorbell(ports, key) }, principal),
@@ -194,7 +214,7 @@ function assemble(
     async close() {
       service.close();
       worker.close();
-      await close();
+      await Promise.all([close(), rateLimiter.close()]);
     },
   };
 }

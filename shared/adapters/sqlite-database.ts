@@ -26,6 +26,10 @@ const SCHEMA = `
     tenant TEXT NOT NULL, job_type TEXT NOT NULL, model_id TEXT NOT NULL, usual_ms INTEGER NOT NULL,
     jobs INTEGER NOT NULL, PRIMARY KEY (tenant, job_type, model_id)
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS api_keys (
+    hash TEXT NOT NULL PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, tenant TEXT NOT NULL, user TEXT NOT NULL,
+    scopes TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER, last_used_at INTEGER
+  ) WITHOUT ROWID;
 
   CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, published_at INTEGER NOT NULL,

@@ -6,6 +6,7 @@ import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
+import { apiKeyStoreContract } from '../contracts/api-key-store.ts';
 import { chunkStoreContract } from '../contracts/chunk-store.ts';
 import { estimateStoreContract } from '../contracts/estimate-store.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
@@ -26,6 +27,7 @@ describeOnEmulators('contracts', () => {
   jobStoreWatchingContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
   estimateStoreContract('Firestore', openStores);
+  apiKeyStoreContract('Firestore', openStores);
 
   jobQueueContract('Pub/Sub, through the push driver', async () => {
     const { projectId, jobsTopic: topic, pubsubEmulatorHost: emulatorHost = '' } = emulatorConfig();

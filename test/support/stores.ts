@@ -1,18 +1,22 @@
 /** Every store behind the core, as the runtime puts them together. */
+import { firestoreApiKeyStore } from '../../shared/adapters/firestore-api-key-store.ts';
 import { firestoreChunkStore } from '../../shared/adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 import { firestoreEstimateStore } from '../../shared/adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
+import { sqliteApiKeyStore } from '../../shared/adapters/sqlite-api-key-store.ts';
 import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import type { ApiKeyStore } from '../../shared/core/api-keys.ts';
 import type { ChunkStore, Clock, EstimateStore, JobStore } from '../../shared/core/ports.ts';
 
 export type Stores = {
   store: JobStore;
   chunks: ChunkStore;
   estimateStore: EstimateStore;
+  apiKeys: ApiKeyStore;
   close(): Promise<void>;
 };
 
@@ -23,6 +27,7 @@ export function sqliteStores(clock: Clock) {
     store: sqliteJobStore(database, clock),
     chunks: sqliteChunkStore(database, clock),
     estimateStore: sqliteEstimateStore(database),
+    apiKeys: sqliteApiKeyStore(database),
     async close() {
       database.close();
     },
@@ -42,6 +47,7 @@ export function firestoreStores(options: {
     store: firestoreJobStore(database, { wakeShards }),
     chunks: firestoreChunkStore(database),
     estimateStore: firestoreEstimateStore(database),
+    apiKeys: firestoreApiKeyStore(database),
     close: database.close,
   };
 }

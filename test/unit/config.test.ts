@@ -22,6 +22,7 @@ describe('a setting', () => {
       { CORS_ORIGINS: 'https://a.example, https://b.example,' },
       { corsOrigins: ['https://a.example', 'https://b.example'] },
     ],
+    ['a Redis', { REDIS_URL: 'rediss://user:pass@host:6380/1' }, { redisUrl: 'rediss://user:pass@host:6380/1' }],
     [
       'pairs',
       { MODEL_ALIASES: 'gemini-pro=gemini-2.5-flash' },
@@ -40,6 +41,8 @@ describe('a wrong setting stops the start', () => {
     [{ LEASE_MS: '1' }, 'LEASE_MS must be a whole number from 500 to 600000'],
     [{ LOG_FORMAT: 'xml' }, 'LOG_FORMAT is unknown; known values: text, json'],
     [{ WAKE_SHARDS: '31' }, 'WAKE_SHARDS must be a whole number from 1 to 30'],
+    [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL: redis://host:6379'],
+    [{ REDIS_URL: 'redis://a b' }, 'REDIS_URL must be a URL: redis://host:6379'],
     [{ MODEL_ALIASES: 'gemini-pro' }, 'MODEL_ALIASES must be pairs'],
     [{ ...CLOUD, AUTH_MODE: '' }, 'AUTH_MODE must be set here; known values: none, firebase'],
     [{ ...CLOUD, GOOGLE_CLOUD_PROJECT: '' }, 'GOOGLE_CLOUD_PROJECT must name the project'],
