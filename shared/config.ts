@@ -36,6 +36,22 @@ function toPair(item: string): [string, string] {
   throw new Error('must be pairs `name=model`, separated by commas');
 }
 
+/** `[tenant/]model|*` to a number; the name may hold `=` itself. */
+function toLimit(item: string): [string, number] {
+  const [, name = '', digits] = /^(.+)=\s*(\d+)$/.exec(item) ?? [];
+  const limit = Number(digits);
+  if (/^([^/]+\/)?[^\s/].*$/.test(name.trim()) && limit >= 1 && limit <= 10_000) return [name.trim(), limit];
+  throw new Error(
+    `must be pairs of a model, or \`*\` for all, and a whole number from 1 to 10000, separated by commas, such as \`*=20,gpt-4o=3,acme/*=5\`; \`${item}\` is none`,
+  );
+}
+
+function toLimits(items: string[]): ReadonlyMap<string, number> {
+  const limits = new Map(items.map(toLimit));
+  if (limits.size === items.length) return limits;
+  throw new Error('must name each model, or `*`, once');
+}
+
 function whole(variable: string, meaning: string, byDefault: number, least: number, most: number): Setting<number> {
   const read = (raw: string | undefined) => {
     if (raw === undefined) return byDefault;
@@ -142,6 +158,13 @@ export const SETTINGS = {
       whole('DRAIN_MS', '', deployed(environment) ? 8_000 : 1_000, 0, 600_000).read(raw, environment),
   } satisfies Setting<number>,
   workerConcurrency: whole('WORKER_CONCURRENCY', 'How many jobs run at once locally.', 50, 1, 1_000),
+  maxRunning: {
+    variable: 'MAX_RUNNING',
+    meaning:
+      'How many jobs of one tenant run at once, in all (`*`) and on one model; `acme/` before it: for that tenant, in place of the general limit. `*=20,gpt-4o=3,acme/*=5,…`.',
+    shownDefault: '',
+    read: (raw) => toLimits(list('', '').read(raw, {})),
+  } satisfies Setting<ReadonlyMap<string, number>>,
   sweepMs: whole(
     'SWEEP_MS',
     'How often the local sweeper looks for jobs that are due, in milliseconds.',
