@@ -113,7 +113,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
       set = await store.slots(tenant);
     }
     const isRoom = turnsIn({ limits, tenant, set }).length > 0;
-    const promoted = isRoom ? await handOn(tenant) : [];
+    const promoted = isRoom ? await handOn(tenant, job.id) : [];
     return { refused: promoted.includes(job.id) ? 'changed' : 'parked' };
   }
 
@@ -165,7 +165,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     return { promoted: job.id, over };
   }
 
-  async function handOn(tenant: string): Promise<string[]> {
+  /** Whoever hands on to itself needs no doorbell. */
+  async function handOn(tenant: string, self?: string): Promise<string[]> {
     const promoted: string[] = [];
     let races = 0;
     for (let rounds = 0; rounds < ROUNDS_MOST; rounds++) {
@@ -174,7 +175,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
       if (round === 'raced') await sleep(clock, random() * Math.min(PAUSE_LEAST_MS * 2 ** races++, PAUSE_MOST_MS));
       if (typeof round === 'string') continue;
       promoted.push(round.promoted);
-      await ringDoorbell(options, { tenant, id: round.promoted });
+      if (round.promoted !== self) await ringDoorbell(options, { tenant, id: round.promoted });
       await announceMissed(tenant, round.over);
     }
     return promoted;
@@ -195,6 +196,6 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
       }
       return taken;
     },
-    handOn,
+    handOn: (tenant) => handOn(tenant),
   };
 }

@@ -206,7 +206,7 @@ export function slotScenarios(open: Open): void {
       expect(isFreed).toBe(true);
       expect(world.lines.some((line) => line.includes('job-parked'))).toBe(true);
       // Nobody rang, nobody swept.
-      expect(world.published()).toBe(3);
+      expect(world.published()).toBe(2);
       expect(await slotsOf(world)).toMatchObject({ running: {} });
     },
     { limits: limits(['*', 1]), leaseMs: 60_000 },
