@@ -40,7 +40,7 @@ function toPair(item: string): [string, string] {
 function toLimit(item: string): [string, number] {
   const [, name = '', digits] = /^(.+)=\s*(\d+)$/.exec(item) ?? [];
   const limit = Number(digits);
-  if (/^([^/]+\/)?[^\s/].*$/.test(name.trim()) && limit >= 1 && limit <= 10_000) return [name.trim(), limit];
+  if (/^[^/](.*[^/])?$/.test(name.trim()) && limit >= 1 && limit <= 10_000) return [name.trim(), limit];
   throw new Error(
     `must be pairs of a model, or \`*\` for all, and a whole number from 1 to 10000, separated by commas, such as \`*=20,gpt-4o=3,acme/*=5\`; \`${item}\` is none`,
   );

@@ -51,7 +51,7 @@ type Taken =
   | { written: Written; over: readonly string[] }
   | { refused: 'changed' | 'missing' }
   | { waitFor: string; set: SlotSet };
-type Round = 'over' | 'again' | 'raced' | { promoted: string; over: readonly string[] };
+type Round = 'over' | 'again' | 'raced' | { promoted: string; over: readonly string[]; isMore: boolean };
 
 export function concurrencyLimiter(options: LimiterOptions): Limiter {
   const { store, clock, log, random, limits } = options;
@@ -162,7 +162,9 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     });
     if (answer && 'refused' in answer) return 'raced';
     log('info', 'job-promoted', { job_id: job.id, attempt: job.attempt, parked_ms: nowMs - (job.parkedAt ?? nowMs) });
-    return { promoted: job.id, over };
+    const running = { ...set.running, [job.id]: { model: job.model.model, expiresAt: nowMs + RESERVATION_MS } };
+    const isMore = second !== undefined && turnsIn({ limits, tenant, set: { ...set, running } }).length > 0;
+    return { promoted: job.id, over, isMore };
   }
 
   /** Whoever hands on to itself needs no doorbell. */
@@ -176,7 +178,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
       if (typeof round === 'string') continue;
       promoted.push(round.promoted);
       if (round.promoted !== self) await ringDoorbell(options, { tenant, id: round.promoted });
-      await announceMissed(tenant, round.over);
+      if (!(await announceMissed(tenant, round.over)) && !round.isMore) break;
     }
     return promoted;
   }

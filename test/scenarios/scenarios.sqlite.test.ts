@@ -8,7 +8,7 @@ import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { longRunScenarios, runningScenarios } from './running.ts';
-import { crowdScenarios, slotScenarios } from './slots.ts';
+import { crashScenarios, crowdScenarios, slotScenarios } from './slots.ts';
 import { openSqliteWorld } from './sqlite-world.ts';
 import { stormScenarios } from './storm.ts';
 import { streamingScenarios } from './streaming.ts';
@@ -33,6 +33,7 @@ describe('on SQLite', () => {
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
   slotScenarios(openSqliteWorld);
+  crashScenarios(openSqliteWorld, 50);
   crowdScenarios(openSqliteWorld, 10_000);
   streamingScenarios(openSqliteWorld);
   deleteScenarios(openSqliteWorld);
