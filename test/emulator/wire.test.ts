@@ -122,8 +122,9 @@ describeOnEmulators('the wire', () => {
       'simulated',
       async (runtime) => {
         const submit = async (prompt: string) =>
-          (await runtime.service.submit(LOCAL, submission(`${prompt} [simulate seconds=1]`, 'simulated'))).job;
-        const [first, second, third] = [await submit('first'), await submit('second'), await submit('third')];
+          (await runtime.service.submit(LOCAL, submission(prompt, 'simulated'))).job;
+        const first = await submit('first [simulate seconds=60]');
+        const [second, third] = [await submit('second'), await submit('third')];
         const running = runtime.worker.run(first);
         await expect.poll(async () => (await read(runtime, first)).state).toBe('processing');
         counted();
@@ -135,9 +136,10 @@ describeOnEmulators('the wire', () => {
         // A sweeper's ring changes nothing.
         expect(await runtime.worker.run(third)).toEqual({ refused: 'parked' });
         expect(counted()).toEqual({ writes: 0, reads: 2, queries: 0, messages: 0 });
-        expect(await running).toEqual({ finished: 'completed' });
-        // The finish itself is two writes and one read; two jobs are found.
-        expect(counted()).toEqual({ writes: 4, reads: 1, queries: 1, messages: 1 });
+        await runtime.service.cancel(LOCAL, first.id);
+        expect(await running).toEqual({ finished: 'cancelled' });
+        // The cancel is one write and one read, the finish two and one; then two jobs are found.
+        expect(counted()).toEqual({ writes: 5, reads: 2, queries: 1, messages: 1 });
         expect(await read(runtime, second)).toMatchObject({ state: 'pending', slotUntil: expect.any(Number) });
         expect(await runtime.worker.run(second)).toEqual({ finished: 'completed' });
         counted();
