@@ -117,6 +117,13 @@ export const ACCESS_SETTINGS = {
       return toRateLimits(raw ?? '');
     },
   } satisfies Setting<RateLimits | undefined>,
+  maxRunning: {
+    variable: 'MAX_RUNNING',
+    meaning:
+      'How many jobs of one tenant run at once, in all (`*`) and on one model; `acme/` before it: for that tenant, in place of the general limit. `*=20,gpt-4o=3,acme/*=5,…`.',
+    shownDefault: '',
+    read: (raw) => toLimits(listed(raw)),
+  } satisfies Setting<ReadonlyMap<string, number>>,
   redisUrl: {
     variable: 'REDIS_URL',
     meaning: 'Redis, which makes rate limits hold across instances; without it each instance counts for itself.',
@@ -142,4 +149,20 @@ function toRateLimits(raw: string): RateLimits {
   const { writes = 0, reads = 0, 'job-reads': jobReads = 0, strangers = 0 } = limits;
   if (jobReads >= JOB_READS_LEAST) return { writes, reads, jobReads, strangers };
   throw new Error(`must leave job-reads at ${JOB_READS_LEAST} or more: clients poll each 500 ms`);
+}
+
+/** `[tenant/]model|*` to a number; the name may hold `=` itself. */
+function toLimit(item: string): [string, number] {
+  const [, name = '', digits] = /^(.+)=\s*(\d+)$/.exec(item) ?? [];
+  const limit = Number(digits);
+  if (/^[^/](.*[^/])?$/.test(name.trim()) && limit >= 1 && limit <= 10_000) return [name.trim(), limit];
+  throw new Error(
+    `must be pairs of a model, or \`*\` for all, and a whole number from 1 to 10000, separated by commas, such as \`*=20,gpt-4o=3,acme/*=5\`; \`${item}\` is none`,
+  );
+}
+
+function toLimits(items: string[]): ReadonlyMap<string, number> {
+  const limits = new Map(items.map(toLimit));
+  if (limits.size === items.length) return limits;
+  throw new Error('must name each model, or `*`, once');
 }

@@ -5,6 +5,7 @@ import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/cor
 import { limitsOf } from '../../shared/core/limits.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
+import { ALL_MODELS } from '../../shared/core/slots.ts';
 
 /** `2025-01-18T10:15:30Z`, as seed 000 writes times. */
 export function toTime(ms: number): string {
@@ -101,7 +102,9 @@ export function processingTime({ startedAt, completedAt }: Job): number | undefi
 }
 
 /** Until when a job waits between two attempts, with or without somebody who holds it. */
-function waitingUntil({ state, nextAttemptAt, leaseExpiresAt }: Job, nowMs: number): number | undefined {
+function waitingUntil(job: Job, nowMs: number): number | undefined {
+  const { state, nextAttemptAt, leaseExpiresAt, parkedFor } = job;
+  if (parkedFor !== undefined) return undefined;
   if (state !== 'processing' || nextAttemptAt === undefined) return undefined;
   return leaseExpiresAt === null || nextAttemptAt > nowMs ? nextAttemptAt : undefined;
 }
@@ -109,6 +112,11 @@ function waitingUntil({ state, nextAttemptAt, leaseExpiresAt }: Job, nowMs: numb
 function waitingMessage({ attempts }: Job): string {
   const ended = attempts.findLast((attempt) => attempt.endedAt !== undefined);
   return `Waiting to try again (${ended?.errorCode ?? 'interrupted'})`;
+}
+
+function parkedMessage({ parkedFor, model }: Job): string {
+  const whose = parkedFor === ALL_MODELS ? '' : ` on ${model.name}`;
+  return `Waiting for a slot: as many jobs${whose} are running as may`;
 }
 
 /** The four clocks, in seconds. */
@@ -123,6 +131,7 @@ function renderLimits(job: Job) {
 }
 
 function messageOf(job: Job): string {
+  if (job.parkedFor !== undefined) return parkedMessage(job);
   switch (job.state) {
     case 'pending':
       return 'Waiting for a worker';

@@ -27,11 +27,12 @@ export type Document = {
 };
 export type Found = { document: Document; readAtMs: number };
 
-/** gRPC status codes: the document can never be stored, is not there, exists, is not as presented. */
+/** gRPC status codes: the document can never be stored, is not there, exists, is not as presented, is wanted by too many at once. */
 export const INVALID_ARGUMENT = 3;
 export const NOT_FOUND = 5;
 export const ALREADY_EXISTS = 6;
 export const FAILED_PRECONDITION = 9;
+export const ABORTED = 10;
 
 /** What the adapters ask of Firestore. Methods throw what the client throws; `answered` and `refusable` translate it. */
 export type FirestoreDatabase = FirestoreListeners & {

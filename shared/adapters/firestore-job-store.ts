@@ -2,6 +2,7 @@
 import { type JobKey, type JobState, jobName } from '../core/job.ts';
 import type { JobStore, StoredJob } from '../core/ports.ts';
 import {
+  ABORTED,
   ALREADY_EXISTS,
   answered,
   FAILED_PRECONDITION,
@@ -13,7 +14,8 @@ import {
   toRevision,
 } from './firestore-database.ts';
 import { fromFields, fromSnapshot, inputOf, toFields, toMs } from './firestore-document.ts';
-import { countQuery, dueQuery, JOB_FIELDS, listQuery } from './firestore-queries.ts';
+import { countQuery, dueQuery, JOB_FIELDS, listQuery, parkedQuery } from './firestore-queries.ts';
+import { slotsIn, slotsName, slotWrites } from './firestore-slots.ts';
 
 export type FirestoreJobStoreOptions = {
   /** The due query asks for `wakeShard in [0..wakeShards-1]`; at most 30, Firestore's limit for `in`. */
@@ -48,15 +50,19 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
       return found.map((one) => one && toStored(one));
     },
 
-    async update(key, revision, changes, { dropInput = false } = {}) {
+    async update(key, revision, changes, { dropInput = false, slot } = {}) {
       // A field in the mask that is not in the document is removed.
       const write = {
         update: { name: nameOf(key), fields: toFields(changes) },
         updateMask: { fieldPaths: [...Object.keys(changes), ...(dropInput ? ['input'] : [])] },
         currentDocument: { updateTime: fromRevision(revision) },
       };
-      const answer = await refusable(database.commit([write]), {
+      const answer = await refusable(database.commit([write, ...slotWrites(database.root, key, changes, slot)]), {
         [FAILED_PRECONDITION]: 'changed',
+        // Of the slot set alone, which was not there when it was read.
+        [ALREADY_EXISTS]: 'changed',
+        // Nothing was written: too many wanted the same slot set.
+        [ABORTED]: 'changed',
         [NOT_FOUND]: 'missing',
       });
       return 'refused' in answer ? answer : { written: answer.value };
@@ -81,6 +87,15 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
 
     async due(nowMs, limit) {
       return (await answered(database.query(dueQuery(nowMs, limit, wakeShards)))).map(toStored);
+    },
+
+    async slots(tenant) {
+      const [found] = await answered(database.read([slotsName(database.root, tenant)]));
+      return slotsIn(found);
+    },
+
+    async parked(tenant, parkedFor, limit) {
+      return (await answered(database.query(parkedQuery(tenant, parkedFor, limit)))).map(toStored);
     },
 
     watchCancels(instance, onCancel) {

@@ -34,6 +34,7 @@ export const JOB_FIELDS = Object.keys({
   },
   ...{ tags: 1, metadata: 1, batchId: 1, stream: 1, usualMs: 1 },
   ...{ retentionMs: 1, expiresAt: 1, deleteAt: 1, deletedAt: 1 },
+  ...{ slotUntil: 1, parkedAt: 1, parkedFor: 1 },
   ...{ failures: 1, refusals: 1, losses: 1, holder: 1, cancelFor: 1 },
   ...{ leaseExpiresAt: 1, wakeAt: 1, wakeShard: 1, rings: 1, schemaVersion: 1 },
 } satisfies Record<keyof Job, 1>);
@@ -92,6 +93,18 @@ export function dueQuery(nowMs: number, limit: number, wakeShards: number) {
       compare('wakeAt', 'LESS_THAN_OR_EQUAL', instant(nowMs)),
     ]),
     orderBy: [{ field: { fieldPath: 'wakeAt' }, direction: 'ASCENDING' }],
+    limit: { value: limit },
+  };
+}
+
+/** The jobs of a tenant that wait for one of these slots, the oldest first. */
+export function parkedQuery(tenant: string, parkedFor: readonly string[], limit: number) {
+  const values = parkedFor.map((name): Value => ({ stringValue: name }));
+  return {
+    select: SELECT_JOB,
+    from: FROM_JOBS,
+    where: all([equal('tenant', tenant), compare('parkedFor', 'IN', { arrayValue: { values } })]),
+    orderBy: [{ field: { fieldPath: 'createdAt' }, direction: 'ASCENDING' }],
     limit: { value: limit },
   };
 }

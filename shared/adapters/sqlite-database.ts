@@ -16,6 +16,15 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS jobs_due ON jobs (wake_at) WHERE wake_at IS NOT NULL;
   CREATE INDEX IF NOT EXISTS jobs_by_batch ON jobs (tenant, job ->> '$.batchId', created_at DESC, id DESC);
   CREATE INDEX IF NOT EXISTS jobs_old ON jobs (job ->> '$.deleteAt') WHERE job ->> '$.deleteAt' IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS jobs_parked ON jobs (tenant, job ->> '$.parkedFor', created_at)
+    WHERE job ->> '$.parkedFor' IS NOT NULL;
+
+  CREATE TABLE IF NOT EXISTS slot_sets (
+    tenant TEXT PRIMARY KEY, revision INTEGER NOT NULL, waiting TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS slots (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, model TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (tenant, id)
+  ) WITHOUT ROWID;
 
   CREATE TABLE IF NOT EXISTS chunks (
     tenant TEXT NOT NULL, id TEXT NOT NULL, attempt INTEGER NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL,

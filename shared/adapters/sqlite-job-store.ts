@@ -6,6 +6,7 @@ import type Database from 'libsql';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
 import type { Clock, JobQuery, JobStore, StoredJob } from '../core/ports.ts';
 import { answered, quietly } from './sqlite-database.ts';
+import { sqliteSlots } from './sqlite-slots.ts';
 
 type Row = { revision: number; job: string; input?: string };
 
@@ -39,6 +40,11 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   const removeOld = database.prepare(
     "DELETE FROM jobs WHERE job ->> '$.deleteAt' IS NOT NULL AND job ->> '$.deleteAt' <= ?",
   );
+  const selectParked = database.prepare(
+    `SELECT revision, job FROM jobs WHERE tenant = ? AND job ->> '$.parkedFor' = ? AND job ->> '$.parkedFor' IS NOT NULL
+     ORDER BY created_at LIMIT ?`,
+  );
+  const slots = sqliteSlots(database, clock);
   const watchers = new Map<string, (key: JobKey) => void>();
   const readers = new Map<string, Set<(found: StoredJob | undefined) => void>>();
 
@@ -96,12 +102,14 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
 
     getMany: answered((keys) => keys.map(look)),
 
-    update: answered(({ tenant, id }, revision, changes, { dropInput = false } = {}) => {
+    update: answered(({ tenant, id }, revision, changes, { dropInput = false, slot } = {}) => {
       const row = select.get(tenant, id) as Row | undefined;
       if (!row) return { refused: 'missing' };
       const next = applyChanges(JSON.parse(row.job) as Job, changes);
       const statement = dropInput ? writeWithoutInput : write;
-      if (String(row.revision) !== revision || !save(next, row.revision, statement)) return { refused: 'changed' };
+      if (String(row.revision) !== revision) return { refused: 'changed' };
+      const isSaved = slots.within({ tenant, id }, changes, slot, () => save(next, row.revision, statement));
+      if (!isSaved) return { refused: 'changed' };
       tellWatcher(next);
       return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
     }),
@@ -128,6 +136,14 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     }),
 
     due: answered((nowMs, limit) => (selectDue.all(nowMs, limit) as Row[]).map(toStored)),
+
+    slots: answered(slots.look),
+
+    parked: answered((tenant, parkedFor, limit) => {
+      const rows = parkedFor.flatMap((name) => selectParked.all(tenant, name, limit) as Row[]);
+      const oldestFirst = rows.map(toStored).sort((left, right) => left.job.createdAt - right.job.createdAt);
+      return oldestFirst.slice(0, limit);
+    }),
 
     watchCancels(instance, onCancel) {
       watchers.set(instance, onCancel);

@@ -2,9 +2,10 @@
 import { endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
 import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
 import { isTerminal, type Job, type JobChanges, type JobError } from './job.ts';
-import { CANCEL_GRACE_MS, isLeaseAlive, UNHELD } from './leases.ts';
+import { CANCEL_GRACE_MS, isLeaseAlive, unheld } from './leases.ts';
 import { limitsOf } from './limits.ts';
 import { keptUntil } from './retention.ts';
+import { unparked } from './slots.ts';
 
 /** The holder ends its job. One that meets a cancel ends it `cancelled`, whatever it brings: the cancel came first. */
 export function finish(job: Job, { nowMs, outcome }: EventOf<'finish'>): Decision {
@@ -59,7 +60,15 @@ function finished(
 function nothingLeft(job: Job, nowMs: number): JobChanges {
   const gone = { stage: undefined, nextAttemptAt: undefined, cancelFor: undefined };
   const kept = keptUntil(job, nowMs);
-  return { ...UNHELD, ...gone, ...kept, wakeAt: null, completedAt: nowMs, version: job.version + 1 };
+  return {
+    ...unheld(job),
+    ...unparked(job),
+    ...gone,
+    ...kept,
+    wakeAt: null,
+    completedAt: nowMs,
+    version: job.version + 1,
+  };
 }
 
 /** Why time ended a job, for its user. */

@@ -37,8 +37,13 @@ type ByHolder = Now & { token: string };
 
 /** What can happen to a job. */
 export type JobEvent =
-  /** A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. */
-  | ({ type: 'claim'; token: string; stage: string; holder: string } & NowAndBirth & Lease)
+  /** A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. Where slots are limited, it takes one. */
+  | ({ type: 'claim'; token: string; stage: string; holder: string; slotUntil?: number | undefined } & NowAndBirth &
+      Lease)
+  /** A worker wants the job, and there is no slot for it. */
+  | ({ type: 'park'; parkedFor: string } & NowAndBirth)
+  /** There is a slot for a parked job: it is kept for it until a worker comes. */
+  | ({ type: 'promote'; slotUntil: number } & NowAndBirth)
   /** The holder is alive. */
   | ({ type: 'renew' } & ByHolder & NowAndBirth & Lease)
   /** An attempt failed, and its holder makes another one, after a pause in which it keeps the lease. */
@@ -62,10 +67,10 @@ export type EventOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>
  * - `done`: the job is over. - `leased`: somebody's lease is alive. - `not-leased`: the job was never claimed.
  * - `lease-lost`: another holder has taken over. - `lease-ended`: too late to renew, though nobody took over.
  * - `not-due`: its time has not come. - `overdue`: no attempt may start; a `wake` says what happens instead.
- * - `cancelling`: its end was asked for before. - `unknown-state`: a newer version wrote it; it is not ours to change.
+ * - `not-parked`: it does not wait for a slot. - `cancelling`: its end was asked for before. - `unknown-state`: a newer version wrote it; it is not ours to change.
  */
 export type Refusal =
   | ('done' | 'leased' | 'not-leased' | 'lease-lost' | 'lease-ended')
-  | ('not-due' | 'overdue' | 'cancelling' | 'unknown-state');
+  | ('not-due' | 'overdue' | 'not-parked' | 'cancelling' | 'unknown-state');
 
 export type Decision = { changes: JobChanges; refused?: never } | { refused: Refusal; changes?: never };

@@ -12,6 +12,8 @@
  * - **hand back**: a holder gives its lease up before the job is over, naming when the next attempt may start.
  * - **chunk**: a piece of an attempt's answer, kept beside a job that was submitted to be streamed.
  * - **cursor**: where a reader stands: in a stream of events, or in a list.
+ * - **slot**: a job's place among the running ones of its tenant, where their number is limited; it expires by itself.
+ * - **park**: to let a job wait, without an attempt, until it gets a slot. **promote**: to give a parked job one.
  * - **ring**: to publish a job's doorbell (again). **sweep**: to look for jobs whose time has come.
  *
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
@@ -162,6 +164,12 @@ export type Job = {
   /** Somebody deleted the job: readers do not find it, and its payloads are gone. What was used is kept. */
   deletedAt?: number | undefined;
   attempts: Attempt[];
+  /** Until then it has a slot, unless it is given back before. */
+  slotUntil?: number | undefined;
+  /** Since then it has been waiting for a slot: … */
+  parkedAt?: number | undefined;
+  /** … one of the tenant's (`*`), or one of this model's, as the provider names it. */
+  parkedFor?: string | undefined;
   /** How many attempts failed and count against the retry policy; absent: none. */
   failures?: number | undefined;
   /** How many attempts a provider refused for now; they count against a limit of their own. Absent: none. */

@@ -3,6 +3,7 @@ import { beginAttempt, endAttempt, isAttemptOpen, loseAttempt } from './attempts
 import type { Decision, EventOf, FailedAttempt, Lease, NowAndBirth } from './events.ts';
 import { applyChanges, type Job, type JobChanges } from './job.ts';
 import { deadlineOf, limitsOf } from './limits.ts';
+import { slotGivenBack, unparked } from './slots.ts';
 
 /** After the end of a lease, or of the job's time, how long the sweeper leaves its holder the chance to finish. */
 export const LEASE_GRACE_MS = 1_000;
@@ -10,7 +11,9 @@ export const LEASE_GRACE_MS = 1_000;
 export const CANCEL_GRACE_MS = 30_000;
 
 /** Nobody holds the job. Token and sequence stay: they tell a writer whether a write of unknown fate was its own. */
-export const UNHELD = { leaseExpiresAt: null, holder: undefined } as const satisfies JobChanges;
+export function unheld(job: Job): JobChanges {
+  return { leaseExpiresAt: null, holder: undefined, ...slotGivenBack(job) };
+}
 
 /** Does the job's lease hold at this instant? */
 export function isLeaseAlive(job: Job, nowMs: number): boolean {
@@ -28,6 +31,8 @@ export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
       ...leaseUntil(job, event),
       ...{ state: 'processing', version: job.version + 1, startedAt: job.startedAt ?? nowMs },
       ...{ stage, token, holder, sequence: 0, rings: 0, nextAttemptAt: undefined },
+      ...unparked(job),
+      ...(event.slotUntil === undefined ? {} : { slotUntil: event.slotUntil }),
     },
   };
 }
@@ -58,7 +63,7 @@ export function handBack(job: Job, event: EventOf<'hand-back'>): Decision {
   if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
   const wakeAt = Math.min(nextAttemptAt, deadlineOf(job, storedAtMs).atMs);
   return {
-    changes: { ...closeAttempt(job, nowMs, ended), ...UNHELD, stage: 'waiting', nextAttemptAt, wakeAt, rings: 0 },
+    changes: { ...closeAttempt(job, nowMs, ended), ...unheld(job), stage: 'waiting', nextAttemptAt, wakeAt, rings: 0 },
   };
 }
 

@@ -6,6 +6,7 @@ import { cancel, erase, finish } from './endings.ts';
 import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
 import type { Job, JobState } from './job.ts';
 import { handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
+import { park, promote } from './parking.ts';
 import { isOverdue, wake } from './waking.ts';
 
 type Rule<T extends JobEvent['type']> = (job: Job, event: EventOf<T>) => Decision;
@@ -15,6 +16,8 @@ const refuse = (refused: Refusal) => (): Decision => ({ refused });
 
 const over: Row = {
   claim: refuse('done'),
+  park: refuse('done'),
+  promote: refuse('done'),
   renew: refuse('done'),
   retry: refuse('done'),
   'hand-back': refuse('done'),
@@ -27,6 +30,8 @@ const over: Row = {
 const table: { [S in JobState]: Row } = {
   pending: {
     claim: (job, event) => (isOverdue(job, event) ? { refused: 'overdue' } : takeLease(job, event)),
+    park,
+    promote,
     renew: refuse('not-leased'),
     retry: refuse('not-leased'),
     'hand-back': refuse('not-leased'),
@@ -41,6 +46,8 @@ const table: { [S in JobState]: Row } = {
       if (isOverdue(job, event)) return { refused: 'overdue' };
       return (job.nextAttemptAt ?? 0) > event.nowMs ? { refused: 'not-due' } : takeLease(job, event);
     },
+    park,
+    promote,
     renew: (job, event) => renewLease(job, event),
     retry: retryUnderLease,
     'hand-back': handBack,

@@ -5,6 +5,7 @@
 
 import type { Job, JobChanges, JobKey, JobModel, JobState, Json, Limits, Usage } from './job.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { SlotChange, SlotSet } from './slots.ts';
 
 /** What names one state of a stored document: a write that presents an older one is refused. Opaque. */
 export type Revision = string;
@@ -64,13 +65,14 @@ export type JobStore = {
   /**
    * Changes top-level fields of a document that is still at `revision`; otherwise changes nothing. Atomic, durable when
    * it answers. A field set to `undefined` is removed, and the input with `dropInput`. Throws `result_unstorable` for a
-   * value that can never be stored.
+   * value that can never be stored. A change that removes `slotUntil` gives the job's slot back in the same commit, whatever
+   * has become of the slot set; `slot` says what else happens to that set in it, or else (`changed`) nothing does.
    */
   update(
     key: JobKey,
     revision: Revision,
     changes: JobChanges,
-    options?: { dropInput?: boolean },
+    options?: { dropInput?: boolean; slot?: SlotChange | undefined },
   ): Promise<{ written: Written } | { refused: 'changed' | 'missing' }>;
 
   /**
@@ -87,6 +89,12 @@ export type JobStore = {
 
   /** Up to `limit` jobs whose `wakeAt` is at or before `nowMs`, the longest due first. One read when there is none. */
   due(nowMs: number, limit: number): Promise<StoredJob[]>;
+
+  /** The slots of a tenant, as new as the last acknowledged write. One read. */
+  slots(tenant: string): Promise<SlotSet>;
+
+  /** Up to `limit` jobs of a tenant that are parked for one of these (30 at most), the oldest first. One read when none is. */
+  parked(tenant: string, parkedFor: readonly string[], limit: number): Promise<StoredJob[]>;
 
   /**
    * Calls back, within a moment, with each job whose `cancelFor` becomes this worker instance. Best effort: it may miss

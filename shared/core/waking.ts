@@ -3,7 +3,7 @@ import { isAttemptOpen, loseAttempt } from './attempts.ts';
 import { endUnheld, timeError } from './endings.ts';
 import type { Decision, EventOf, NowAndBirth } from './events.ts';
 import { isTerminal, type Job, type JobChanges } from './job.ts';
-import { heldUntil, isLeaseAlive, UNHELD } from './leases.ts';
+import { heldUntil, isLeaseAlive, unheld } from './leases.ts';
 import { deadlineOf } from './limits.ts';
 import { backoffMs } from './retry.ts';
 
@@ -41,7 +41,7 @@ export function wake(job: Job, event: EventOf<'wake'>): Decision {
     // The lost attempt may have been one that still waited for what a provider asked.
     const nextAttemptAt = Math.max(job.nextAttemptAt ?? 0, nowMs + Math.ceil(pauseMs));
     const next = nextAttemptAt > nowMs ? { wakeAt: Math.min(nextAttemptAt, deadlineMs) } : rung(job, nowMs, deadlineMs);
-    const waiting = { ...UNHELD, stage: 'waiting', nextAttemptAt, version: job.version + 1 };
+    const waiting = { ...unheld(job), stage: 'waiting', nextAttemptAt, version: job.version + 1 };
     return { changes: { ...loseAttempt(job, nowMs), ...waiting, ...next } };
   }
   return { changes: rung(job, nowMs, deadlineMs) };
@@ -53,7 +53,7 @@ export function isForWorker(job: Job, nowMs: number): boolean {
 }
 
 /** Ring k of an unclaimed job comes min(2^k, 15) minutes after the one before: a backlog is not re-published every minute. */
-function rung(job: Job, nowMs: number, deadlineMs: number): JobChanges {
+export function rung(job: Job, nowMs: number, deadlineMs: number): JobChanges {
   const pauseMs = backoffMs(job.rings, RING_PAUSE_LEAST_MS, RING_PAUSE_MOST_MS);
   return { rings: job.rings + 1, wakeAt: Math.min(nowMs + pauseMs, deadlineMs) };
 }

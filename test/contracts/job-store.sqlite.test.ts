@@ -3,10 +3,12 @@ import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { sqliteStores } from '../support/stores.ts';
 import { jobStoreContract, type OpenStore } from './job-store.ts';
 import { jobListContract } from './job-store-lists.ts';
+import { jobStoreSlotsContract } from './job-store-slots.ts';
 import { jobStoreWatchingContract } from './job-store-watching.ts';
 
 const open: OpenStore = async () => sqliteStores(systemClock());
 
 jobStoreContract('SQLite', open);
 jobListContract('SQLite', open);
+jobStoreSlotsContract('SQLite', open);
 jobStoreWatchingContract('SQLite', open);

@@ -12,6 +12,7 @@ import { estimateStoreContract } from '../contracts/estimate-store.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { jobListContract } from '../contracts/job-store-lists.ts';
+import { jobStoreSlotsContract } from '../contracts/job-store-slots.ts';
 import { jobStoreWatchingContract } from '../contracts/job-store-watching.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 import { firestoreStores } from '../support/stores.ts';
@@ -24,6 +25,7 @@ describeOnEmulators('contracts', () => {
   };
   jobStoreContract('Firestore', openStores);
   jobListContract('Firestore', openStores);
+  jobStoreSlotsContract('Firestore', openStores);
   jobStoreWatchingContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
   estimateStoreContract('Firestore', openStores);

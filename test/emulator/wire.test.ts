@@ -51,8 +51,12 @@ describeOnEmulators('the wire', () => {
   }
 
   /** What such jobs usually take is asked and told now and then; here it was, a moment ago. */
-  async function withKnown(model: string, use: (runtime: Runtime) => Promise<void>): Promise<void> {
-    await withRuntime({}, async (runtime) => {
+  async function withKnown(
+    model: string,
+    use: (runtime: Runtime) => Promise<void>,
+    environment: Record<string, string> = {},
+  ): Promise<void> {
+    await withRuntime(environment, async (runtime) => {
       const { job } = await runtime.service.submit(LOCAL, submission('the first of its kind', model));
       await runtime.worker.run(job);
       await use(runtime);
@@ -61,21 +65,91 @@ describeOnEmulators('the wire', () => {
 
   const read = async (runtime: Runtime, { id }: Job) => (await runtime.service.read(LOCAL, id)).job;
 
+  /** How many documents were written and read, queries were made and messages were published since the last time. */
+  function counted() {
+    // `writes`, `documents` and `messages`: field 2 of each request.
+    const sum = ({ calls }: GrpcProxy, method: string) =>
+      calls.filter(named(method)).reduce((total, call) => total + countField(call.message, 2), 0);
+    const counts = {
+      writes: sum(firestore, 'Commit'),
+      reads: sum(firestore, 'BatchGetDocuments'),
+      queries: firestore.calls.filter(named('RunQuery')).length,
+      messages: sum(pubsub, 'Publish'),
+    };
+    firestore.calls.length = 0;
+    pubsub.calls.length = 0;
+    return counts;
+  }
+
   test('a plain job is three writes, one read and one message', async () => {
     await withKnown('gpt-4o-mini', async (runtime) => {
-      firestore.calls.length = 0;
-      pubsub.calls.length = 0;
+      counted();
       const { job } = await runtime.service.submit(LOCAL, submission('count me'));
       expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
-
-      // `writes`, `documents` and `messages`: field 2 of each request.
-      const counted = ({ calls }: GrpcProxy, method: string) =>
-        calls.filter(named(method)).reduce((sum, call) => sum + countField(call.message, 2), 0);
-      expect(counted(firestore, 'Commit')).toBe(3);
-      expect(counted(firestore, 'BatchGetDocuments')).toBe(1);
-      expect(counted(pubsub, 'Publish')).toBe(1);
       expect(firestore.calls.length + pubsub.calls.length).toBe(5);
+      expect(counted()).toEqual({ writes: 3, reads: 1, queries: 0, messages: 1 });
     });
+  });
+
+  test('with a limit that it does not meet a job is two writes and two reads more', async () => {
+    await withKnown(
+      'gpt-4o-mini',
+      async (runtime) => {
+        counted();
+        const { job } = await runtime.service.submit(LOCAL, submission('count my slot'));
+        expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
+        expect(counted()).toEqual({ writes: 5, reads: 3, queries: 0, messages: 1 });
+      },
+      { MAX_RUNNING: '*=1' },
+    );
+  });
+
+  test('a limit on another model costs nothing', async () => {
+    await withKnown(
+      'gpt-4o-mini',
+      async (runtime) => {
+        counted();
+        const { job } = await runtime.service.submit(LOCAL, submission('count no slot'));
+        expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
+        expect(counted()).toEqual({ writes: 3, reads: 1, queries: 0, messages: 1 });
+      },
+      { MAX_RUNNING: 'gpt-4o=1,acme/*=1' },
+    );
+  });
+
+  test('a job that has to wait for its slot: what parking it, and handing a slot on to it, cost', async () => {
+    await withKnown(
+      'simulated',
+      async (runtime) => {
+        const submit = async (prompt: string) =>
+          (await runtime.service.submit(LOCAL, submission(prompt, 'simulated'))).job;
+        const first = await submit('first [simulate seconds=60]');
+        const [second, third] = [await submit('second'), await submit('third')];
+        const running = runtime.worker.run(first);
+        await expect.poll(async () => (await read(runtime, first)).state).toBe('processing');
+        counted();
+        expect(await runtime.worker.run(second)).toEqual({ refused: 'parked' });
+        expect(counted()).toEqual({ writes: 2, reads: 3, queries: 0, messages: 0 });
+        // That somebody waits is written down already.
+        expect(await runtime.worker.run(third)).toEqual({ refused: 'parked' });
+        expect(counted()).toEqual({ writes: 1, reads: 3, queries: 0, messages: 0 });
+        // A sweeper's ring changes nothing.
+        expect(await runtime.worker.run(third)).toEqual({ refused: 'parked' });
+        expect(counted()).toEqual({ writes: 0, reads: 2, queries: 0, messages: 0 });
+        await runtime.service.cancel(LOCAL, first.id);
+        expect(await running).toEqual({ finished: 'cancelled' });
+        // The cancel: one write and one read. The finish, refused because of it, and made again: two, and one read, and
+        // two. The slot is handed on: one read, a query that finds two jobs, two writes.
+        expect(counted()).toEqual({ writes: 7, reads: 3, queries: 1, messages: 1 });
+        expect(await read(runtime, second)).toMatchObject({ state: 'pending', slotUntil: expect.any(Number) });
+        expect(await runtime.worker.run(second)).toEqual({ finished: 'completed' });
+        counted();
+        // Nobody waits any more: the last one's claim and finish cost what a plain one's do.
+        expect(await runtime.worker.run(third)).toEqual({ finished: 'completed' });
+        expect(counted()).toEqual({ writes: 4, reads: 3, queries: 0, messages: 0 });
+      },
+      { MAX_RUNNING: '*=1' },
+    );
   });
 
   test('the first job of its kind is one read and one write more: what it took is kept', async () => {

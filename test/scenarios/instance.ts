@@ -1,6 +1,8 @@
 /** One process of a world: it can do everything, it fails on its own, and it can die. */
 import { estimates } from '../../shared/core/estimates.ts';
+import { handingOn } from '../../shared/core/handing-on.ts';
 import type { JobKey } from '../../shared/core/job.ts';
+import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type {
   ChunkStore,
   Clock,
@@ -13,6 +15,7 @@ import type {
 } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
+import type { RunningLimits } from '../../shared/core/slots.ts';
 import { type Swept, sweep } from '../../shared/core/sweep.ts';
 import { jobWorker, type Worker, type WorkOutcome } from '../../shared/core/worker.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
@@ -53,6 +56,7 @@ export type Surroundings = {
   wakeShards: number;
   random: () => number;
   lines: string[];
+  limits?: RunningLimits | undefined;
 };
 
 export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }: InstanceOptions): Instance {
@@ -69,8 +73,20 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   ]);
   const log: Log = (severity, event, fields) =>
     void lines.push(JSON.stringify({ by: name, severity, event, ...fields }));
+  const { limits } = around;
+  const limiter = limits && concurrencyLimiter({ store, queue, clock, log, random, limits });
   const ports = {
-    ...{ store, chunks, queue, clock, random, leaseMs, wakeShards, log },
+    ...{
+      store: limiter ? handingOn(store, { limiter, clock, log }) : store,
+      limiter,
+      chunks,
+      queue,
+      clock,
+      random,
+      leaseMs,
+      wakeShards,
+      log,
+    },
     flushMs: FLUSH_MS,
     estimates: estimates({ estimateStore: process.around(around.estimateStore), clock, log }),
     jobTypes: new Map(policies as [string, JobType][]),

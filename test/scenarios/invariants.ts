@@ -4,7 +4,14 @@ import { isTerminal, type Job, type JobChanges, type JobState, type Json } from 
 import type { JobStore, StoredJob } from '../../shared/core/ports.ts';
 
 /** An update that reached the store: who made it, and the revision it made, or why it was refused. */
-export type RecordedWrite = { by: string; id: string; changes: JobChanges; revision?: string; refused?: string };
+export type RecordedWrite = {
+  by: string;
+  id: string;
+  changes: JobChanges;
+  revision?: string;
+  atMs?: number;
+  refused?: string;
+};
 
 /** The store, with every update that reaches it and its answer noted in `writes`. */
 export function recorded(store: JobStore, by: string, writes: RecordedWrite[]): JobStore {
@@ -12,7 +19,7 @@ export function recorded(store: JobStore, by: string, writes: RecordedWrite[]): 
     ...store,
     async update(key, revision, changes, options) {
       const answer = await store.update(key, revision, changes, options);
-      const outcome = 'written' in answer ? { revision: answer.written.revision } : { refused: answer.refused };
+      const outcome = 'written' in answer ? answer.written : { refused: answer.refused };
       writes.push({ by, id: key.id, changes, ...outcome });
       return answer;
     },

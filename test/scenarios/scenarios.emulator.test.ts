@@ -9,6 +9,7 @@ import { openEmulatorWorld } from './emulator-world.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
+import { crashScenarios, slotScenarios } from './slots.ts';
 import { countedCallScenarios } from './socket.ts';
 import { streamingScenarios } from './streaming.ts';
 import { submitScenarios } from './submit.ts';
@@ -27,6 +28,8 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   sweeperScenarios(openEmulatorWorld);
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
+  slotScenarios(openEmulatorWorld);
+  crashScenarios(openEmulatorWorld, 20);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);

@@ -8,6 +8,7 @@ import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { longRunScenarios, runningScenarios } from './running.ts';
+import { crashScenarios, crowdScenarios, slotScenarios } from './slots.ts';
 import { openSqliteWorld } from './sqlite-world.ts';
 import { stormScenarios } from './storm.ts';
 import { streamingScenarios } from './streaming.ts';
@@ -31,6 +32,9 @@ describe('on SQLite', () => {
   backlogScenarios(openSqliteWorld);
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
+  slotScenarios(openSqliteWorld);
+  crashScenarios(openSqliteWorld, 50);
+  crowdScenarios(openSqliteWorld, 10_000);
   streamingScenarios(openSqliteWorld);
   deleteScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);

@@ -9,7 +9,7 @@ import { checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
 import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
-export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions): World {
+export function worldOn(ground: Ground, { retry, provider: given, limits }: WorldOptions): World {
   const { isVirtual, clock, store, chunks, estimateStore, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
   const published: JobKey[] = [];
@@ -32,7 +32,7 @@ export function worldOn(ground: Ground, { retry, provider: given }: WorldOptions
     const around = {
       ...{ name, clock, leaseMs, wakeShards, random, lines, retry: { ...ground.retry, ...retry } },
       ...{ store: recorded(store, name, writes), queue: countedQueue, provider: given ?? provider.port },
-      ...{ chunks, estimateStore },
+      ...{ chunks, estimateStore, limits },
     };
     const made = startInstance(around, options);
     instances.push(made);

@@ -3,6 +3,7 @@ import { test } from 'vitest';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, LlmProvider } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
+import type { RunningLimits } from '../../shared/core/slots.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import type { Instance, InstanceOptions } from './instance.ts';
@@ -13,6 +14,8 @@ export type WorldOptions = {
   /** The policy of all job types, over the world's own. */
   retry?: Partial<RetryPolicy>;
   leaseMs?: number;
+  /** How many jobs may run at once. */
+  limits?: RunningLimits;
   /** Another provider than the one that the test writes. */
   provider?: LlmProvider;
   /** On the machine's clock also where time is virtual otherwise: for real sockets. */

@@ -5,6 +5,7 @@
 import { applyChanges, isTerminal, type Job, type JobChanges, type JobKey } from '../../shared/core/job.ts';
 import type { Clock, JobStore } from '../../shared/core/ports.ts';
 import { LOSSES_MOST } from '../../shared/core/waking.ts';
+import type { SlotCheck } from './slots.ts';
 
 export type Write = { atMs: number; by: string; id: string; before: Job | undefined; after: Job };
 
@@ -33,9 +34,18 @@ export type WriteLog = {
 
 const WRITES_MOST = 1_000;
 const SAID = ['result', 'tags', 'metadata', 'questionId', 'batchId'] as const;
-const VISIBLE = ['state', 'stage', 'attempts', 'error', 'result', 'cancelRequestedAt', 'nextAttemptAt'] as const;
+const VISIBLE = [
+  'state',
+  'stage',
+  'attempts',
+  'error',
+  'result',
+  'cancelRequestedAt',
+  'nextAttemptAt',
+  'parkedFor',
+] as const;
 
-export function writeLog(real: JobStore, clock: Clock): WriteLog {
+export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteLog {
   const jobs = new Map<string, Job>();
   const writes: Write[] = [];
   const violations: string[] = [];
@@ -68,6 +78,7 @@ export function writeLog(real: JobStore, clock: Clock): WriteLog {
       if (changes.nextAttemptAt < until) fail('P01', id, 'its next attempt is set earlier than the provider asked');
       notBefore.set(id, Math.max(notBefore.get(id) ?? 0, until));
     }
+    for (const wrong of slots.wrong()) violations.push(`I7 ${wrong}`);
     if ((after.wakeAt === null) !== isTerminal(after.state)) fail('I3', id, 'nobody will look at it again');
     if (!before) return;
 
@@ -158,6 +169,7 @@ export function writeLog(real: JobStore, clock: Clock): WriteLog {
     },
     settled() {
       checkEnds();
+      if (slots.left() > 0) violations.push(`I7 ${slots.left()} slots are left`);
       return violations;
     },
   };

@@ -6,6 +6,7 @@ import { type Clock, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 import type { Doors } from './doors.ts';
 import { chance } from './random.ts';
+import { limitsOf } from './slots.ts';
 import { simulatedWorld } from './world.ts';
 
 export type SimulationOptions = {
@@ -31,6 +32,8 @@ export type SimulationReport = {
   deletes: number;
   chunks: number;
   zombieWrites: number;
+  /** How often a job had to wait for a slot. */
+  parks: number;
   calls: number;
   recordedCalls: number;
   writes: number;
@@ -92,7 +95,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const { clock, leaseMs, sweepMs, submitsWithinMs } = pace;
   hashWithinTurn();
   const luck = chance(seed);
-  const world = simulatedWorld({ ...pace, ...more, luck: luck.fork(), workers: 3, faultRate, trouble: 0.2 });
+  const world = simulatedWorld({
+    ...pace,
+    ...more,
+    running: limitsOf(seed),
+    luck: luck.fork(),
+    workers: 3,
+    faultRate,
+    trouble: 0.2,
+  });
   const deeds = { kills: 0, pauses: 0, drains: 0 };
   const after = (ms: number, deed: () => unknown) => void clock.setTimer(() => void deed(), ms);
   const ids = Array.from({ length: jobs }, () => luck.uuid());
@@ -149,6 +160,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     deletes: log.jobs().filter(({ deletedAt }) => deletedAt !== undefined).length,
     chunks,
     zombieWrites: log.zombieWrites(),
+    parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
     calls: ids.reduce((sum, id) => sum + log.calls(id), 0),
     recordedCalls: ids.reduce((sum, id) => sum + log.recordedCalls(id), 0),
     writes: log.writes.length,

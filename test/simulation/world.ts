@@ -8,7 +8,9 @@ import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store
 import { sqliteJobQueue } from '../../shared/adapters/sqlite-job-queue.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { estimates } from '../../shared/core/estimates.ts';
+import { handingOn } from '../../shared/core/handing-on.ts';
 import { isTerminal, type Limits } from '../../shared/core/job.ts';
+import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import {
   type ChunkStore,
@@ -19,6 +21,7 @@ import {
   sleep,
 } from '../../shared/core/ports.ts';
 import { jobService } from '../../shared/core/service.ts';
+import type { RunningLimits } from '../../shared/core/slots.ts';
 import { sweep } from '../../shared/core/sweep.ts';
 import { jobWorker, type Worker } from '../../shared/core/worker.ts';
 import { doorbellHandler, encodeDoorbell } from '../../shared/http/push.ts';
@@ -31,6 +34,7 @@ import { type WriteLog, writeLog } from './invariants.ts';
 import { simulatedModel } from './model.ts';
 import { type SimulatedProcess, simulatedProcess } from './process.ts';
 import type { Chance } from './random.ts';
+import { slotCheck } from './slots.ts';
 import { keptTexts } from './texts.ts';
 
 export type WorldOptions = {
@@ -49,6 +53,8 @@ export type WorldOptions = {
   /** After this long without an answer a client tries again. */
   silenceMs: number;
   doors?: Doors;
+  /** How many jobs may run at once. */
+  running?: RunningLimits | undefined;
   /** Something wrong with the store, to see that it is found. */
   brokenStore?: (store: JobStore) => JobStore;
 };
@@ -85,7 +91,7 @@ export function simulatedWorld(options: WorldOptions) {
   const chunks = sqliteChunkStore(database, clock);
   const estimateStore = sqliteEstimateStore(database);
   const texts = keptTexts(database);
-  const log: WriteLog = writeLog(plain, clock);
+  const log: WriteLog = writeLog(plain, clock, slotCheck(database, clock, options.running));
   const { brokenStore = (store: JobStore) => store } = options;
   const pubsub = sqliteJobQueue(database, { clock, log: () => {}, deliveriesMost: 20, backoffMostMs: 60_000 });
   const faultCounts = new Map<Fault, number>();
@@ -114,13 +120,16 @@ export function simulatedWorld(options: WorldOptions) {
         },
       });
     const silent = () => {};
+    const store = deafAtTimes(ports(brokenStore(log.storeOf(process.name)), STORE_FAULTS));
+    const queue = ports<JobQueue>({ publish: (key) => pubsub.publish(key) }, STORE_FAULTS);
+    const around = { store, queue, clock: process.clock, log: silent, random: () => luck.next() };
+    const limiter = options.running && concurrencyLimiter({ ...around, limits: options.running });
     return {
       process,
-      ...{ clock: process.clock, store: deafAtTimes(ports(brokenStore(log.storeOf(process.name)), STORE_FAULTS)) },
-      ...{ queue: ports<JobQueue>({ publish: (key) => pubsub.publish(key) }, STORE_FAULTS) },
+      ...{ ...around, limiter, store: limiter ? handingOn(store, { ...around, limiter }) : store },
       ...{ chunks: ports<ChunkStore>(chunks, STORE_FAULTS), flushMs: FLUSH_MS },
       estimates: estimates({ estimateStore: process.within(estimateStore), clock: process.clock, log: silent }),
-      ...{ log: silent, newId: () => luck.uuid(), random: () => luck.next(), jobTypes: new Map([[type.name, type]]) },
+      ...{ newId: () => luck.uuid(), jobTypes: new Map([[type.name, type]]) },
       provider: faulty(process.within(simulatedModel(model, process.name)), {
         clock: process.clock,
         code: 'network',

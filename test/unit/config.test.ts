@@ -28,6 +28,19 @@ describe('a setting', () => {
       { MODEL_ALIASES: 'gemini-pro=gemini-2.5-flash' },
       { modelAliases: new Map([['gemini-pro', 'gemini-2.5-flash']]) },
     ],
+    [
+      'limits',
+      { MAX_RUNNING: '*=20, meta/llama=3,acme/*=1, a=b=2 ,' },
+      {
+        maxRunning: new Map([
+          ['*', 20],
+          ['meta/llama', 3],
+          ['acme/*', 1],
+          ['a=b', 2],
+        ]),
+      },
+    ],
+    ['no limits', {}, { maxRunning: new Map() }],
     ['on Google Cloud: that default', CLOUD, { logFormat: 'json', wakeShards: 16, projectId: 'p' }],
   ])('%s', (_, environment, expected) => {
     expect(readConfig(environment as Record<string, string>)).toMatchObject(expected);
@@ -44,6 +57,14 @@ describe('a wrong setting stops the start', () => {
     [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL: redis://host:6379'],
     [{ REDIS_URL: 'redis://a b' }, 'REDIS_URL must be a URL: redis://host:6379'],
     [{ MODEL_ALIASES: 'gemini-pro' }, 'MODEL_ALIASES must be pairs'],
+    [{ MAX_RUNNING: '20' }, 'MAX_RUNNING must be pairs of a model, or `*` for all, and a whole number from 1 to 10000'],
+    [{ MAX_RUNNING: '*=0' }, '`*=0` is none'],
+    [{ MAX_RUNNING: '*=10001' }, '`*=10001` is none'],
+    [{ MAX_RUNNING: '*=2.5' }, '`*=2.5` is none'],
+    [{ MAX_RUNNING: '*=2,gpt-4o=-1' }, '`gpt-4o=-1` is none'],
+    [{ MAX_RUNNING: '/gpt-4o=1' }, '`/gpt-4o=1` is none'],
+    [{ MAX_RUNNING: 'acme/=1' }, '`acme/=1` is none'],
+    [{ MAX_RUNNING: '*=2,*=3' }, 'MAX_RUNNING must name each model, or `*`, once'],
     [{ ...CLOUD, AUTH_MODE: '' }, 'AUTH_MODE must be set here; known values: none, firebase'],
     [{ ...CLOUD, GOOGLE_CLOUD_PROJECT: '' }, 'GOOGLE_CLOUD_PROJECT must name the project'],
   ])('%o', (environment, sentence) => {

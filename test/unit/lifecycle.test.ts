@@ -28,12 +28,14 @@ const EVENTS = {
   cancel: { type: 'cancel', nowMs: NOW },
   wake: { type: 'wake', ...now, random: 0.5 },
   delete: { type: 'delete', nowMs: NOW },
+  park: { type: 'park', ...now, parkedFor: 'gpt-4o' },
+  promote: { type: 'promote', ...now, slotUntil: NOW + MINUTE_MS },
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
-  wake: true,
+  ...{ wake: true, park: true, promote: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
@@ -101,7 +103,7 @@ type Expected = JobState | Refusal;
 const over: Expected[] = Array(8).fill('done');
 const p: Expected = 'processing';
 const [completed, failed, cancelled]: Expected[] = ['completed', 'failed', 'cancelled'] as Expected[];
-/** Columns as in EVENTS, but for `delete`. A state: allowed, and the job is in it after. */
+/** Columns as in EVENTS, up to `wake`. A state: allowed, and the job is in it after. */
 const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
   pending: [p, ...Array(5).fill('not-leased'), cancelled, 'pending'],
   'pending, not due': [p, ...Array(5).fill('not-leased'), cancelled, 'not-due'],
@@ -161,7 +163,7 @@ const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
 };
 
 describe('the table', () => {
-  const events = (Object.keys(EVENTS) as (keyof typeof EVENTS)[]).filter((event) => event !== 'delete');
+  const events = (Object.keys(EVENTS) as (keyof typeof EVENTS)[]).slice(0, 8);
   const rows = (Object.keys(TABLE) as (keyof typeof JOBS)[]).flatMap((job) =>
     events.map((event, column) => ({ job, event, expected: TABLE[job][column] })),
   );
@@ -187,6 +189,23 @@ describe('the table', () => {
     expect(after).not.toHaveProperty('result');
     expect(transition(after, EVENTS.delete)).toEqual({ refused: 'done' });
   });
+
+  test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])(
+    '%s, park: where a claim may be made, and no attempt',
+    (job) => {
+      const before: Job = JOBS[job];
+      const [claim] = TABLE[job];
+      const decision = transition(before, EVENTS.park);
+      expect(decision.refused).toBe(claim === p ? undefined : claim);
+      expect(transition(before, EVENTS.promote)).toEqual({ refused: isTerminal(before.state) ? 'done' : 'not-parked' });
+      if (decision.refused) return;
+      const after = applyChanges(before, decision.changes);
+      const { state, attempt, failures, refusals } = before;
+      expect(after).toMatchObject({ state, attempt, parkedAt: NOW, parkedFor: 'gpt-4o', version: before.version + 1 });
+      expect([after.failures, after.refusals, after.leaseExpiresAt]).toEqual([failures, refusals, null]);
+      expect(after.attempts.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
+    },
+  );
 
   test('every state and every event is in it', () => {
     expect(new Set(Object.values(JOBS).map((job) => job.state))).toEqual(new Set(JOB_STATES));

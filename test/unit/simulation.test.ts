@@ -15,7 +15,7 @@ async function simulateAll(seeds: number, options: { faultRate: number; brokenSt
   return reports;
 }
 
-type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'zombieWrites';
+type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'parks' | 'zombieWrites';
 const sum = (reports: SimulationReport[], figure: Figure) =>
   reports.reduce((total, report) => total + report[figure], 0);
 
@@ -29,21 +29,25 @@ test('X01 without faults every job ends, and every call that was recorded was ma
   const slowest = Math.max(...reports.map((report) => report.slowestCancelMs));
   expect(slowest).toBeGreaterThan(0);
   expect(slowest).toBeLessThanOrEqual(21_000);
-});
+}, 120_000);
 
-test.each([0.01, 0.05])('X01 with %f of all calls failing, everything holds', async (faultRate) => {
-  const reports = await simulateAll(40, { faultRate });
-  const broken = reports.filter((report) => report.violations.length > 0);
-  expect(
-    broken.map(({ seed, violations }) => ({
-      replay: `npm run simulate -- --seed ${seed} --faults ${faultRate}`,
-      violations,
-    })),
-  ).toEqual([]);
-  for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks'] as const)
-    expect(sum(reports, figure)).toBeGreaterThan(10);
-  if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
-});
+test.each([0.01, 0.05])(
+  'X01 with %f of all calls failing, everything holds',
+  async (faultRate) => {
+    const reports = await simulateAll(40, { faultRate });
+    const broken = reports.filter((report) => report.violations.length > 0);
+    expect(
+      broken.map(({ seed, violations }) => ({
+        replay: `npm run simulate -- --seed ${seed} --faults ${faultRate}`,
+        violations,
+      })),
+    ).toEqual([]);
+    for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks', 'parks'] as const)
+      expect(sum(reports, figure)).toBeGreaterThan(10);
+    if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
+  },
+  120_000,
+);
 
 test('the same seed is the same run', async () => {
   const options = { seed: 7, faultRate: 0.05 };
@@ -94,6 +98,37 @@ describe('the checker finds', () => {
       'a result that comes back after its delete',
       ['I12'],
       changing((changes) => (changes.state === 'cancelled' ? { ...changes, result: 'r' } : changes)),
+    ],
+    [
+      'slots that are taken however the others are',
+      ['I7'],
+      (store) => ({
+        ...store,
+        async update(key, revision, changes, options = {}) {
+          const { slot } = options;
+          const seen = slot && 'take' in slot ? await store.slots(key.tenant) : undefined;
+          return store.update(
+            key,
+            revision,
+            changes,
+            seen ? { ...options, slot: { ...slot, seen } as never } : options,
+          );
+        },
+      }),
+    ],
+    [
+      'a look that sees nobody run',
+      ['I7'],
+      (store) => ({ ...store, slots: async (tenant) => ({ ...(await store.slots(tenant)), running: {} }) }),
+    ],
+    [
+      'a slot that is not given back',
+      ['I7'],
+      changing((changes) =>
+        changes.state
+          ? Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+          : changes,
+      ),
     ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
     [

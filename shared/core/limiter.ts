@@ -1,0 +1,203 @@
+/**
+ * Keeps the number of a tenant's running jobs within its limits. Who claims a job takes a slot in the same commit, or
+ * parks the job; whoever gives a slot back hands it on to the job that has been parked longest, before anybody new may
+ * take it: the slot set says that somebody waits, and who claims looks first whose turn it is.
+ */
+import { isServiceError } from './errors.ts';
+import { applyChanges, type Job, type JobChanges } from './job.ts';
+import { transition } from './lifecycle.ts';
+import { type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep, type Written } from './ports.ts';
+import { ringDoorbell } from './ring.ts';
+import { fullFor, isLimited, lineOf, RESERVATION_MS, type RunningLimits, type SlotSet, turnsIn } from './slots.ts';
+
+/** `parked`: the job waits for a slot. `changed`: look at the job again. */
+export type Admission = { written: Written } | { refused: 'changed' | 'missing' | 'parked' };
+
+export type Limiter = {
+  limits(job: Job): boolean;
+  /**
+   * Writes a claim that takes a slot until its `slotUntil`, or parks the job. `claimNow` makes the claim when its turn has
+   * come; `undefined`: it may not be any more. Throws `store_unavailable`.
+   */
+  admit(stored: StoredJob, claimNow: () => JobChanges | undefined): Promise<Admission>;
+  /**
+   * Gives free slots to the jobs that are parked for them, the oldest first, and rings them. Answers their ids. Throws
+   * `store_unavailable`.
+   */
+  handOn(tenant: string): Promise<string[]>;
+};
+
+export type LimiterOptions = {
+  /** The store itself: what is done here must not be handed on once more. */
+  store: JobStore;
+  queue: JobQueue;
+  clock: Clock;
+  log: Log;
+  /** Between 0 and 1. */
+  random: () => number;
+  limits: RunningLimits;
+};
+
+/** Slots handed on, and races lost, in one go; whoever comes next goes on. */
+const ROUNDS_MOST = 20;
+const PAUSE_LEAST_MS = 10;
+const PAUSE_MOST_MS = 300;
+/** Two tell whether somebody else waits, too. */
+const LOOK_AT = 2;
+/** Firestore's `in` takes no more. */
+const NAMES_MOST = 30;
+
+type Taken =
+  | { written: Written; over: readonly string[] }
+  | { refused: 'changed' | 'missing' }
+  | { waitFor: string; set: SlotSet };
+type Round = 'over' | 'again' | 'raced' | { promoted: string; over: readonly string[]; isMore: boolean };
+
+export function concurrencyLimiter(options: LimiterOptions): Limiter {
+  const { store, clock, log, random, limits } = options;
+  /** The last of those who wait in this process for their turn at a tenant's slot set. */
+  const lasts = new Map<string, Promise<unknown>>();
+
+  /** One at a time within this process: they would only refuse each other. */
+  async function inTurn<T>(tenant: string, work: () => Promise<T>): Promise<T> {
+    const turn = (lasts.get(tenant) ?? Promise.resolve()).then(work);
+    const settled = turn.catch(() => undefined);
+    lasts.set(tenant, settled);
+    try {
+      return await turn;
+    } finally {
+      if (lasts.get(tenant) === settled) lasts.delete(tenant);
+    }
+  }
+
+  const oldest = (tenant: string, names: readonly string[]) =>
+    store.parked(tenant, names.slice(0, NAMES_MOST), LOOK_AT);
+
+  /** Takes a slot if it is the job's turn; otherwise, what it has to wait for. */
+  async function take({ job, revision }: StoredJob, claimNow: () => JobChanges | undefined): Promise<Taken> {
+    const { tenant, id, model } = job;
+    const set = await store.slots(tenant);
+    const full = fullFor({ limits, tenant, set }, job);
+    if (full) return { waitFor: full, set };
+    const turns = set.running[id] ? [] : turnsIn({ limits, tenant, set });
+    const waiting = turns.length > 0 ? await oldest(tenant, turns) : [];
+    const first = waiting.find((found) => found.job.id !== id);
+    if (first && first.job.createdAt <= job.createdAt) return { waitFor: lineOf(limits, job), set };
+    const over = first ? [] : turns;
+    const claim = claimNow();
+    if (!claim) return { refused: 'changed' };
+    const answer = await store.update(job, revision, claim, { slot: { take: model.model, seen: set, over } });
+    return { ...answer, over };
+  }
+
+  /** Parks the job, unless it is parked for that already, and looks once more whether a slot is free. */
+  async function park(stored: StoredJob, waitFor: string, seen: SlotSet): Promise<Admission> {
+    const { job, revision, readAtMs: nowMs, storedAtMs } = stored;
+    const { tenant } = job;
+    let parked = stored;
+    let set = seen;
+    if (job.parkedFor !== waitFor) {
+      const { changes } = transition(job, { type: 'park', nowMs, storedAtMs, parkedFor: waitFor });
+      if (!changes) return { refused: 'changed' };
+      const slot = seen.waiting.includes(waitFor) ? undefined : { waitFor };
+      const answer = await store.update(job, revision, changes, { slot });
+      if ('refused' in answer) return answer;
+      log('info', 'job-parked', { job_id: job.id, attempt: job.attempt, slots_of: waitFor });
+      parked = { ...stored, job: applyChanges(job, changes), revision: answer.written.revision };
+      set = await store.slots(tenant);
+    }
+    // A slot that was given back before this look was handed on without us. One that is given back later finds us, if
+    // the set still says that somebody waits.
+    if (!set.waiting.includes(waitFor)) {
+      if (!(await announce(parked))) return { refused: 'changed' };
+      set = await store.slots(tenant);
+    }
+    const isRoom = turnsIn({ limits, tenant, set }).length > 0;
+    const promoted = isRoom ? await handOn(tenant, job.id) : [];
+    return { refused: promoted.includes(job.id) ? 'changed' : 'parked' };
+  }
+
+  /** Says of a parked job that it waits; `false`: it is not as it was any more. */
+  async function announce({ job, revision }: StoredJob): Promise<boolean> {
+    const { parkedFor = '' } = job;
+    return 'written' in (await store.update(job, revision, { parkedFor }, { slot: { waitFor: parkedFor } }));
+  }
+
+  /**
+   * Somebody may have parked just before it was written that nobody waits for `over` any more, and have read the word
+   * from before: it is said again. Answers whether anybody did.
+   */
+  async function announceMissed(tenant: string, over: readonly string[]): Promise<boolean> {
+    for (let rounds = 0; over.length > 0 && rounds < ROUNDS_MOST; rounds++) {
+      const [found] = await oldest(tenant, over);
+      if (!found) return false;
+      if (await announce(found)) return true;
+    }
+    return over.length > 0;
+  }
+
+  /** One slot to one job. */
+  async function promoteOldest(tenant: string): Promise<Round> {
+    const set = await store.slots(tenant);
+    const turns = turnsIn({ limits, tenant, set });
+    // That nobody waits any more is written down by the next one who takes a slot.
+    const [first, second] = turns.length > 0 ? await oldest(tenant, turns) : [];
+    if (!first) return 'over';
+    const { job, revision, readAtMs: nowMs, storedAtMs } = first;
+    const full = fullFor({ limits, tenant, set }, job);
+    if (full) {
+      // It waits for its model now, or it would stand in the way of others.
+      const { changes } = transition(job, { type: 'park', nowMs, storedAtMs, parkedFor: full });
+      if (changes) await store.update(job, revision, changes, { slot: { waitFor: full } });
+      return 'again';
+    }
+    const { changes } = transition(job, { type: 'promote', nowMs, storedAtMs, slotUntil: nowMs + RESERVATION_MS });
+    if (!changes) return 'raced';
+    const over = second ? [] : turns;
+    const slot = { take: job.model.model, seen: set, over };
+    const answer = await store.update(job, revision, changes, { slot }).catch((error: unknown) => {
+      // It may have landed, and then nobody would ring: one doorbell too many costs two reads.
+      if (isServiceError(error, 'store_unavailable')) return undefined;
+      throw error;
+    });
+    if (answer && 'refused' in answer) return 'raced';
+    log('info', 'job-promoted', { job_id: job.id, attempt: job.attempt, parked_ms: nowMs - (job.parkedAt ?? nowMs) });
+    const running = { ...set.running, [job.id]: { model: job.model.model, expiresAt: nowMs + RESERVATION_MS } };
+    const isMore = second !== undefined && turnsIn({ limits, tenant, set: { ...set, running } }).length > 0;
+    return { promoted: job.id, over, isMore };
+  }
+
+  /** Whoever hands on to itself needs no doorbell. */
+  async function handOn(tenant: string, self?: string): Promise<string[]> {
+    const promoted: string[] = [];
+    let races = 0;
+    for (let rounds = 0; rounds < ROUNDS_MOST; rounds++) {
+      const round = await inTurn(tenant, () => promoteOldest(tenant));
+      if (round === 'over') break;
+      if (round === 'raced') await sleep(clock, random() * Math.min(PAUSE_LEAST_MS * 2 ** races++, PAUSE_MOST_MS));
+      if (typeof round === 'string') continue;
+      promoted.push(round.promoted);
+      if (round.promoted !== self) await ringDoorbell(options, { tenant, id: round.promoted });
+      if (!(await announceMissed(tenant, round.over)) && !round.isMore) break;
+    }
+    return promoted;
+  }
+
+  return {
+    limits: (job) => isLimited(limits, job),
+    async admit(stored, claimNow) {
+      const { tenant } = stored.job;
+      const taken = await inTurn(tenant, () => take(stored, claimNow));
+      if ('waitFor' in taken) return park(stored, taken.waitFor, taken.set);
+      if ('refused' in taken) return taken;
+      try {
+        if (await announceMissed(tenant, taken.over)) await handOn(tenant);
+      } catch (error) {
+        // The slot is taken all the same; who missed it is rung by the sweeper.
+        log('warning', 'slot-not-handed-on', { job_id: stored.job.id, error: String(error) });
+      }
+      return taken;
+    },
+    handOn: (tenant) => handOn(tenant),
+  };
+}
