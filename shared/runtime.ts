@@ -8,6 +8,7 @@ import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
+import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
 import { ringDoorbell } from './core/ring.ts';
@@ -115,7 +116,9 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
     if (isStopping) return;
     cancelSweep = clock.setTimer(() => {
       purge();
-      const swept = runtime.sweep().catch((error: unknown) => log('error', 'sweep-failed', { error: String(error) }));
+      const swept = runtime
+        .sweep()
+        .catch((error: unknown) => log('error', 'sweep-failed', { error: describeError(error) }));
       void swept.then(sweepOften);
     }, config.sweepMs);
   };
@@ -125,7 +128,7 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
       store.purge(clock.nowMs());
       chunks.purge(clock.nowMs());
     } catch (error) {
-      log('error', 'purge-failed', { error: String(error) });
+      log('error', 'purge-failed', { error: describeError(error) });
     }
   }
   async function drain(): Promise<void> {

@@ -4,6 +4,7 @@ import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
 import { isTerminal, type Job, type JobChanges, type JobError } from './job.ts';
 import { CANCEL_GRACE_MS, isLeaseAlive, UNHELD } from './leases.ts';
 import { limitsOf } from './limits.ts';
+import { payloadsAfterEnd } from './payloads.ts';
 import { keptUntil } from './retention.ts';
 
 /** The holder ends its job. One that meets a cancel ends it `cancelled`, whatever it brings: the cancel came first. */
@@ -36,7 +37,11 @@ export function erase(job: Job, event: EventOf<'delete'>): Decision {
   const words = { questionId: undefined, tags: undefined, metadata: undefined, batchId: undefined };
   // Short texts can be guessed from their fingerprint.
   const payloads = { ...words, result: undefined, error, fingerprint: '' };
-  return { changes: { version: job.version + 1, ...ended, ...kept, ...payloads, deletedAt: nowMs } };
+  const isOver = isTerminal(ended?.state ?? job.state);
+  const nothingToWaitFor = isOver ? { wakeAt: null, payloadsExpireAt: undefined } : {};
+  return {
+    changes: { version: job.version + 1, ...ended, ...kept, ...payloads, ...nothingToWaitFor, deletedAt: nowMs },
+  };
 }
 
 /** A job that nobody holds, or whose holder does not answer, is over. */
@@ -59,7 +64,8 @@ function finished(
 function nothingLeft(job: Job, nowMs: number): JobChanges {
   const gone = { stage: undefined, nextAttemptAt: undefined, cancelFor: undefined };
   const kept = keptUntil(job, nowMs);
-  return { ...UNHELD, ...gone, ...kept, wakeAt: null, completedAt: nowMs, version: job.version + 1 };
+  const after = payloadsAfterEnd(job, nowMs, kept.expiresAt);
+  return { ...UNHELD, ...gone, ...kept, ...after, completedAt: nowMs, version: job.version + 1 };
 }
 
 /** Why time ended a job, for its user. */

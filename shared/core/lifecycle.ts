@@ -6,6 +6,7 @@ import { cancel, erase, finish } from './endings.ts';
 import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
 import type { Job, JobState } from './job.ts';
 import { handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
+import { readPayloads, removePayloads } from './payloads.ts';
 import { isOverdue, wake } from './waking.ts';
 
 type Rule<T extends JobEvent['type']> = (job: Job, event: EventOf<T>) => Decision;
@@ -21,7 +22,8 @@ const over: Row = {
   finish: refuse('done'),
   cancel: refuse('done'),
   delete: erase,
-  wake: refuse('done'),
+  read: readPayloads,
+  wake: removePayloads,
 };
 
 const table: { [S in JobState]: Row } = {
@@ -33,6 +35,7 @@ const table: { [S in JobState]: Row } = {
     finish: refuse('not-leased'),
     cancel,
     delete: erase,
+    read: refuse('not-due'),
     wake,
   },
   processing: {
@@ -48,6 +51,7 @@ const table: { [S in JobState]: Row } = {
     finish: (job, event) => (job.token === event.token ? finish(job, event) : { refused: 'lease-lost' }),
     cancel,
     delete: erase,
+    read: refuse('not-due'),
     wake,
   },
   completed: over,

@@ -8,10 +8,12 @@ export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 
 
 const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   invalid_request: 400,
+  forbidden: 403,
   job_not_found: 404,
   batch_not_found: 404,
   route_not_found: 404,
   method_not_allowed: 405,
+  result_removed: 404,
   job_not_complete: 409,
   job_id_taken: 409,
   idempotency_conflict: 409,

@@ -15,7 +15,7 @@ async function simulateAll(seeds: number, options: { faultRate: number; brokenSt
   return reports;
 }
 
-type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'zombieWrites';
+type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'removals' | 'zombieWrites';
 const sum = (reports: SimulationReport[], figure: Figure) =>
   reports.reduce((total, report) => total + report[figure], 0);
 
@@ -24,6 +24,7 @@ test('X01 without faults every job ends, and every call that was recorded was ma
   expect(reports.flatMap((report) => report.violations)).toEqual([]);
   expect(sum(reports, 'deletes')).toBeGreaterThan(10);
   expect(sum(reports, 'chunks')).toBeGreaterThan(10);
+  expect(sum(reports, 'removals')).toBeGreaterThan(10);
   expect(reports.map((report) => report.calls)).toEqual(reports.map((report) => report.recordedCalls));
   // Some do not hear of it at once; all do with their next heartbeat.
   const slowest = Math.max(...reports.map((report) => report.slowestCancelMs));
@@ -40,7 +41,7 @@ test.each([0.01, 0.05])('X01 with %f of all calls failing, everything holds', as
       violations,
     })),
   ).toEqual([]);
-  for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks'] as const)
+  for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks', 'removals'] as const)
     expect(sum(reports, figure)).toBeGreaterThan(10);
   if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
 });
