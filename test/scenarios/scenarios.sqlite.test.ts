@@ -4,6 +4,7 @@ import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
+import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
@@ -33,5 +34,6 @@ describe('on SQLite', () => {
   cancelScenarios(openSqliteWorld);
   streamingScenarios(openSqliteWorld);
   deleteScenarios(openSqliteWorld);
+  keepingNothingScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { JobChanges } from '../../shared/core/job.ts';
+import { isTerminal, type JobChanges } from '../../shared/core/job.ts';
 import type { JobStore } from '../../shared/core/ports.ts';
 import { type Command, obey } from '../simulation/commands.ts';
 import { type SimulationReport, simulate } from '../simulation/simulate.ts';
@@ -95,6 +95,23 @@ describe('the checker finds', () => {
       'a result that comes back after its delete',
       ['I12'],
       changing((changes) => (changes.state === 'cancelled' ? { ...changes, result: 'r' } : changes)),
+    ],
+    [
+      'a removal that leaves the input',
+      ['I12'],
+      (store) => ({
+        ...store,
+        update: (key, revision, changes, { dropInput = false } = {}) =>
+          store.update(key, revision, changes, { dropInput: dropInput && changes.payloadsRemovedAt === undefined }),
+      }),
+    ],
+    [
+      'a sweeper that does not see what is over',
+      ['I14'],
+      (store) => ({
+        ...store,
+        due: async (...asked) => (await store.due(...asked)).filter(({ job }) => !isTerminal(job.state)),
+      }),
     ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
     [
