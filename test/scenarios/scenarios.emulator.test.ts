@@ -6,6 +6,7 @@ import { cancelScenarios } from './cancel.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
+import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
@@ -30,6 +31,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   cancelScenarios(openEmulatorWorld);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
+  erasingScenarios(openEmulatorWorld);
   keepingNothingScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

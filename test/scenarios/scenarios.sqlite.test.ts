@@ -4,6 +4,7 @@ import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
+import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -34,6 +35,7 @@ describe('on SQLite', () => {
   cancelScenarios(openSqliteWorld);
   streamingScenarios(openSqliteWorld);
   deleteScenarios(openSqliteWorld);
+  erasingScenarios(openSqliteWorld);
   keepingNothingScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });
