@@ -1,6 +1,7 @@
 /** HTTP function `sweeper`: Cloud Scheduler calls it every minute to do what time does. */
 import { readConfig } from '../shared/config.ts';
 import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
+import { logFailure } from '../shared/http/stray-failures.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
 handleRequestsWhole();
@@ -12,7 +13,7 @@ export const sweeper = nodeFunction(
     try {
       return Response.json(await sweep());
     } catch (error) {
-      log('error', 'sweep-failed', { error: String(error) });
+      logFailure(log, 'sweep-failed', error);
       return new Response(null, { status: 503 });
     }
   }),

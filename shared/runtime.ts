@@ -12,6 +12,7 @@ import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
 import type { ApiKeyStore } from './core/api-keys.ts';
+import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
 import { handingOn } from './core/handing-on.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
@@ -132,7 +133,9 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
     if (isStopping) return;
     cancelSweep = clock.setTimer(() => {
       purge();
-      const swept = runtime.sweep().catch((error: unknown) => log('error', 'sweep-failed', { error: String(error) }));
+      const swept = runtime
+        .sweep()
+        .catch((error: unknown) => log('error', 'sweep-failed', { error: describeError(error) }));
       void swept.then(sweepOften);
     }, config.sweepMs);
   };
@@ -142,7 +145,7 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
       store.purge(clock.nowMs());
       chunks.purge(clock.nowMs());
     } catch (error) {
-      log('error', 'purge-failed', { error: String(error) });
+      log('error', 'purge-failed', { error: describeError(error) });
     }
   }
   async function drain(): Promise<void> {

@@ -49,6 +49,8 @@ export default defineConfig({
     testTimeout: 20_000,
     // Much of it is waiting; on two cores the default would be one worker.
     maxWorkers: 2,
+    // What processes write is kept, and looked through for what must not be in it.
+    globalSetup: here('support/kept-output.ts'),
     // What a passing test logs is of no interest.
     silent: 'passed-only',
     // Without it Google's clients look for the metadata server, and warn.

@@ -153,7 +153,7 @@ export const resultRoute = createRoute({
   request: { params: schemas.jobParameters },
   responses: {
     200: answer(schemas.resultView, 'The result.'),
-    404: errors[404],
+    404: answer(schemas.errorBody, 'There is no such job, or its result was removed (`result_removed`).'),
     409: answer(schemas.errorBody, 'The job is not completed; `status` says where it is.'),
     ...always,
   },

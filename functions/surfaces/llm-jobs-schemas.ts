@@ -46,6 +46,7 @@ const own = {
   metadata: z.record(z.string(), z.string()).optional(),
   batch_id: z.string().optional(),
   stream: z.boolean().optional(),
+  store: z.literal(false).optional(),
 };
 export const pollAfter = z
   .int()
@@ -83,6 +84,9 @@ export const jobView = z
     attempt_timeout: z.number(),
     idle_timeout: z.number(),
     ttl_seconds: z.number(),
+    payloads_removed_at: time
+      .optional()
+      .describe('Of a job with `store: false`: since when its input and result are gone.'),
     expires_at: time.optional().describe('Of a job that is over: from then on it is not found.'),
     poll_after_ms: pollAfter,
     version: z.int(),

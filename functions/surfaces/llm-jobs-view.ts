@@ -60,6 +60,8 @@ export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownPr
     billing: isTerminal(job.state) ? billingOf(job) : undefined,
     ...renderLimits(job),
     ttl_seconds: (job.retentionMs ?? DEFAULT_RETENTION_MS) / 1_000,
+    // The sweeper may be late; readers are not given them since then.
+    payloads_removed_at: job.payloadsRemovedAt === undefined ? undefined : optionalTime(job.payloadsExpireAt),
     expires_at: optionalTime(job.expiresAt),
     poll_after_ms: pollAfterMs(job, nowMs),
     version: job.version,
@@ -91,8 +93,8 @@ export function renderSubmitted({ job, nowMs }: Seen) {
 }
 
 /** What the submitter said of the job. */
-export function renderOwn({ tags, metadata, batchId, stream }: Job) {
-  return { tags, metadata, batch_id: batchId, stream };
+export function renderOwn({ tags, metadata, batchId, stream, store }: Job) {
+  return { tags, metadata, batch_id: batchId, stream, store };
 }
 
 /** Seconds from the first claim to the end. */
@@ -138,7 +140,7 @@ function messageOf(job: Job): string {
     case 'processing':
       return job.cancelRequestedAt === undefined ? `Waiting for ${job.model.name} to answer` : 'Being cancelled';
     case 'completed':
-      return 'Done';
+      return job.payloadsRemovedAt === undefined ? 'Done' : 'Done; the result was removed (store: false)';
     case 'failed':
       return 'Failed';
     case 'cancelled':

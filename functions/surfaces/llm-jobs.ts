@@ -22,6 +22,7 @@ import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { mountStream } from './llm-jobs-stream.ts';
 import { mountTokens } from './llm-jobs-tokens.ts';
+import { mountUsers } from './llm-jobs-users.ts';
 import { processingTime, renderJob, renderModel, renderOwn } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
@@ -37,6 +38,7 @@ export const llmJobsSurface: Surface = (app, context) => {
   mountTokens(app, context);
   mountLists(app, context);
   mountBatch(app, context);
+  mountUsers(app, context);
 };
 
 function mountWrites(app: HttpApp, surface: SurfaceContext): void {
@@ -103,6 +105,7 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
   app.openapi(routes.resultRoute, async (context) => {
     const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id);
     if (job.state !== 'completed') throw notComplete(job);
+    if (job.payloadsRemovedAt !== undefined) throw resultRemoved();
     return context.json(renderResult(job), 200);
   });
 
@@ -148,6 +151,12 @@ function renderDeleted({ id, state }: Job) {
     ? 'The job was deleted; it is not found any more.'
     : 'The job was deleted; it is not found any more, and its call is being broken off.';
   return { success: true as const, job_id: id, deleted: true as const, status: state, message };
+}
+
+function resultRemoved(): ServiceError {
+  const sentence =
+    'The result was removed: the job was submitted with store: false, and was read, or ended an hour ago. Submit it again.';
+  return new ServiceError('result_removed', sentence);
 }
 
 function notComplete(job: Job): ServiceError {

@@ -4,7 +4,7 @@
  * aside as a dead letter in the end. Messages that were under way when the process died are delivered again at once.
  */
 import type Database from 'libsql';
-import { ServiceError } from '../core/errors.ts';
+import { describeError, ServiceError } from '../core/errors.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Clock, JobQueue, Log } from '../core/ports.ts';
 
@@ -107,7 +107,7 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
 
     /** A full disk: what could not be written is delivered again after the acknowledgement deadline. */
     function troubled(error: unknown): void {
-      log('error', 'queue-troubled', { error: String(error) });
+      log('error', 'queue-troubled', { error: describeError(error) });
     }
 
     pump();

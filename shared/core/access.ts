@@ -42,10 +42,12 @@ export function ownerOf(principal: Principal): { tenant: string; user: string | 
   return { tenant: principal.tenant, user: seesAll(principal) ? undefined : principal.user };
 }
 
-function seesAll({ scopes }: Principal): boolean {
+/** Does the principal see the whole tenant? */
+export function seesAll({ scopes }: Principal): boolean {
   return scopes.includes('admin');
 }
 
-function notFound(): ServiceError {
+/** What is said of a job that is not there, or not for the principal. */
+export function notFound(): ServiceError {
   return new ServiceError('job_not_found', 'Job not found');
 }

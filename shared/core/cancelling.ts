@@ -1,10 +1,13 @@
 /** Ending jobs from outside: cancel, and delete. */
-import { keyFor, owns, type Principal, type Seen, seenBy } from './access.ts';
+import { keyFor, notFound, owns, type Principal, type Seen, seenBy } from './access.ts';
+import { auditJobs } from './audit.ts';
 import { isServiceError, ServiceError } from './errors.ts';
-import { applyChanges, isTerminal, type Job } from './job.ts';
+import { applyChanges, isTerminal, type Job, type JobKey } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import { transition } from './lifecycle.ts';
-import type { ChunkStore, JobStore, Log } from './ports.ts';
+import type { PayloadReads } from './payload-reads.ts';
+import { asShown } from './payloads.ts';
+import type { ChunkStore, JobStore, Log, StoredJob } from './ports.ts';
 
 export type Cancelling = {
   /**
@@ -20,25 +23,46 @@ export type Cancelling = {
   remove(principal: Principal, id: string): Promise<Seen>;
 };
 
-export type CancellingOptions = { store: JobStore; chunks: ChunkStore; watch: JobWatch; log: Log };
+/** Deletes whatever its owner and its age are. */
+export type JobRemoval = {
+  /** Throws `job_not_found` where there is nothing to delete, or `store_unavailable`. */
+  remove(key: JobKey): Promise<Seen>;
+  /** Throws `store_unavailable`. */
+  removeChunks(job: Job): Promise<void>;
+};
+
+export type CancellingOptions = {
+  store: JobStore;
+  chunks: ChunkStore;
+  watch: JobWatch;
+  reads: PayloadReads;
+  log: Log;
+};
 
 /** A change that meets a newer document is decided again on it, this often at most. */
 const TRIES = 5;
 
-export function cancelling({ store, chunks, watch, log }: CancellingOptions): Cancelling {
-  async function change(principal: Principal, id: string, type: 'cancel' | 'delete'): Promise<Seen> {
-    const key = keyFor(principal, id);
+export function cancelling(options: CancellingOptions): Cancelling & { removal: JobRemoval } {
+  const { store, chunks, watch, reads, log } = options;
+
+  /** `find` throws for a job that is not to be changed; `owns` says whether its chunks may go all the same. */
+  async function change(
+    key: JobKey,
+    type: 'cancel' | 'delete',
+    find: (seen: Seen | undefined) => Seen,
+    owns: (job: Job) => boolean,
+  ): Promise<Seen> {
     let cause: unknown;
     /** The instants that our own deletes wrote, if they landed. */
     const deletedAts = new Set<number | undefined>();
     for (let tries = 0; tries < TRIES; tries++) {
       const found = await store.get(key);
-      if (found?.job.deletedAt !== undefined && type === 'delete' && owns(principal, found.job)) {
+      if (found?.job.deletedAt !== undefined && type === 'delete' && owns(found.job)) {
         if (deletedAts.has(found.job.deletedAt)) return watch.offer(found);
         // The delete that made it so may not have come as far as that.
         await removeChunks(found.job);
       }
-      const { job, nowMs } = seenBy(principal, found && { job: found.job, nowMs: found.readAtMs });
+      const { job, nowMs } = find(found && seenIn(found));
       if (!found) continue;
       const decision = transition(job, { type, nowMs });
       if (decision.refused === 'unknown-state') {
@@ -47,17 +71,23 @@ export function cancelling({ store, chunks, watch, log }: CancellingOptions): Ca
       }
       if (decision.refused) return watch.offer(found);
       // Refused, or of unknown fate: the next look tells.
-      const options = { dropInput: type === 'delete' };
+      const dropInput = type === 'delete';
       if (type === 'delete') deletedAts.add(decision.changes.deletedAt);
-      const answer = await store.update(key, found.revision, decision.changes, options).catch((error: unknown) => {
-        if (!isServiceError(error, 'store_unavailable')) throw error;
-        cause = error;
-        return undefined;
-      });
+      const answer = await store
+        .update(key, found.revision, decision.changes, { dropInput })
+        .catch((error: unknown) => {
+          if (!isServiceError(error, 'store_unavailable')) throw error;
+          cause = error;
+          return undefined;
+        });
       if (!answer || 'refused' in answer) continue;
       const next = applyChanges(job, decision.changes);
       const isEnd = isTerminal(next.state) && !isTerminal(job.state);
-      log('info', isEnd ? 'job-finished' : `${type}-accepted`, { job_id: id, attempt: job.attempt, state: next.state });
+      log('info', isEnd ? 'job-finished' : `${type}-accepted`, {
+        job_id: key.id,
+        attempt: job.attempt,
+        state: next.state,
+      });
       const { revision, atMs: readAtMs } = answer.written;
       return watch.offer({ ...found, job: next, revision, readAtMs });
     }
@@ -69,13 +99,51 @@ export function cancelling({ store, chunks, watch, log }: CancellingOptions): Ca
     if (job.stream) await chunks.remove(job);
   }
 
-  return {
-    cancel: (principal, id) => change(principal, id, 'cancel'),
+  async function removeWhole(
+    key: JobKey,
+    find: (seen: Seen | undefined) => Seen,
+    owns: (job: Job) => boolean,
+  ): Promise<Seen> {
+    const seen = await change(key, 'delete', find, owns);
+    await removeChunks(seen.job);
+    return seen;
+  }
 
-    async remove(principal, id) {
-      const seen = await change(principal, id, 'delete');
-      await removeChunks(seen.job);
+  /** Finds what the principal may change; the first time that it does so, that is noted where it must be. */
+  function finder(principal: Principal, act: 'cancel' | 'delete'): (seen: Seen | undefined) => Seen {
+    let isNoted = false;
+    return (given) => {
+      const seen = seenBy(principal, given);
+      if (!isNoted) auditJobs(log, principal, act, [seen.job]);
+      isNoted = true;
       return seen;
+    };
+  }
+
+  return {
+    async cancel(principal, id) {
+      const key = keyFor(principal, id);
+      const shown = asShown(await change(key, 'cancel', finder(principal, 'cancel'), () => false));
+      // One that was completed is answered with its result.
+      await reads.note(principal, [shown]);
+      return shown;
+    },
+    async remove(principal, id) {
+      const key = keyFor(principal, id);
+      return removeWhole(key, finder(principal, 'delete'), (job) => owns(principal, job));
+    },
+    removal: {
+      remove: (key) => removeWhole(key, undeleted, () => true),
+      removeChunks,
     },
   };
+}
+
+function undeleted(seen: Seen | undefined): Seen {
+  if (!seen || seen.job.deletedAt !== undefined) throw notFound();
+  return seen;
+}
+
+function seenIn({ job, readAtMs }: StoredJob): Seen {
+  return { job, nowMs: readAtMs };
 }

@@ -2,7 +2,9 @@
  * Keeps the answer of one attempt in chunks, as it comes. One write at a time, and a chunk keeps its number and its text
  * while it is tried again: a reader who saw it must not see it otherwise.
  */
-import type { JobKey } from './job.ts';
+import { describeError } from './errors.ts';
+import type { Job } from './job.ts';
+import { UNREAD_MS } from './payloads.ts';
 import { type ChunkStore, type Clock, type Log, sleep } from './ports.ts';
 import { within } from './within.ts';
 
@@ -29,12 +31,15 @@ const FLUSH_CHARACTERS = 1_024;
 const RETRY_PAUSE_MS = 250;
 /** Readers who come back later find the result. */
 const KEPT_MS = 86_400_000;
+/** An attempt is over by then. */
+const ATTEMPT_MS = 600_000;
 
 export function chunkWriter(
   { chunks, clock, log, flushMs }: ChunkWriterOptions,
-  { tenant, id }: JobKey,
-  attempt: number,
+  { tenant, id, store, attempt }: Pick<Job, 'tenant' | 'id' | 'store' | 'attempt'>,
 ): ChunkWriter {
+  // Where the sweeper cannot remove what a lost worker wrote, it goes by itself.
+  const keptMs = store === false ? UNREAD_MS + ATTEMPT_MS : KEPT_MS;
   let pending = '';
   let written = 0;
   let lastMs = -Infinity;
@@ -73,11 +78,11 @@ export function chunkWriter(
   async function put(text: string): Promise<boolean> {
     while (clock.monotonicMs() < giveUpAtMs) {
       try {
-        await chunks.put({ tenant, id }, { attempt, n: written + 1, text }, clock.nowMs() + KEPT_MS);
+        await chunks.put({ tenant, id }, { attempt, n: written + 1, text }, clock.nowMs() + keptMs);
         written += 1;
         return true;
       } catch (error) {
-        log('warning', 'chunk-unwritten', { job_id: id, attempt, n: written + 1, error: String(error) });
+        log('warning', 'chunk-unwritten', { job_id: id, attempt, n: written + 1, error: describeError(error) });
         await sleep(clock, RETRY_PAUSE_MS);
       }
     }

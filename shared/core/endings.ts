@@ -4,6 +4,7 @@ import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
 import { isTerminal, type Job, type JobChanges, type JobError } from './job.ts';
 import { CANCEL_GRACE_MS, isLeaseAlive, unheld } from './leases.ts';
 import { limitsOf } from './limits.ts';
+import { payloadsAfterEnd } from './payloads.ts';
 import { keptUntil } from './retention.ts';
 import { unparked } from './slots.ts';
 
@@ -37,7 +38,11 @@ export function erase(job: Job, event: EventOf<'delete'>): Decision {
   const words = { questionId: undefined, tags: undefined, metadata: undefined, batchId: undefined };
   // Short texts can be guessed from their fingerprint.
   const payloads = { ...words, result: undefined, error, fingerprint: '' };
-  return { changes: { version: job.version + 1, ...ended, ...kept, ...payloads, deletedAt: nowMs } };
+  const isOver = isTerminal(ended?.state ?? job.state);
+  const nothingToWaitFor = isOver ? { wakeAt: null, payloadsExpireAt: undefined } : {};
+  return {
+    changes: { version: job.version + 1, ...ended, ...kept, ...payloads, ...nothingToWaitFor, deletedAt: nowMs },
+  };
 }
 
 /** A job that nobody holds, or whose holder does not answer, is over. */
@@ -60,15 +65,9 @@ function finished(
 function nothingLeft(job: Job, nowMs: number): JobChanges {
   const gone = { stage: undefined, nextAttemptAt: undefined, cancelFor: undefined };
   const kept = keptUntil(job, nowMs);
-  return {
-    ...unheld(job),
-    ...unparked(job),
-    ...gone,
-    ...kept,
-    wakeAt: null,
-    completedAt: nowMs,
-    version: job.version + 1,
-  };
+  const after = payloadsAfterEnd(job, nowMs, kept.expiresAt);
+  const over = { completedAt: nowMs, version: job.version + 1 };
+  return { ...unheld(job), ...unparked(job), ...gone, ...kept, ...after, ...over };
 }
 
 /** Why time ended a job, for its user. */

@@ -18,6 +18,8 @@ export type RequestErrorCode =
   | 'job_not_found'
   | 'batch_not_found'
   | 'job_not_complete'
+  | 'result_removed'
+  | 'forbidden'
   | 'job_id_taken'
   | 'idempotency_conflict'
   | 'route_not_found'
@@ -105,6 +107,19 @@ export function framesOf(error: unknown): string {
     .filter((line) => /^\s+at /.test(line));
   return [error.name, ...frames.slice(0, FRAMES_LOGGED).map((frame) => frame.trim())].join(' ');
 }
+/**
+ * What an error is, for a log: our code, then how the cause names itself. Never a message, which may hold anything: a
+ * prompt, a key, a whole answer.
+ */
+export function describeError(error: unknown): string {
+  if (!isServiceError(error)) return framesOf(error);
+  const { cause } = error;
+  if (!(cause instanceof Error)) return error.code;
+  const { code } = cause as { code?: unknown };
+  const word = typeof code === 'number' || (typeof code === 'string' && /^\w{1,40}$/.test(code)) ? ` ${code}` : '';
+  return `${error.code} (${cause.name}${word})`;
+}
+
 /** A request whose fields are wrong; the sentence names them, the details say what would be right. */
 export function invalidRequest(details: FieldError[]): ServiceError {
   const sentence = details.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');

@@ -2,6 +2,7 @@
  * How long jobs of a type on a model usually take, learned from those that completed. Each process keeps its own
  * knowledge and shares it through the store when it has changed by much, so that no document is hot.
  */
+import { describeError } from './errors.ts';
 import type { Clock, Estimate, EstimateKey, EstimateStore, Log } from './ports.ts';
 import { within } from './within.ts';
 
@@ -75,7 +76,7 @@ export function estimates({ estimateStore: store, clock, log }: EstimatesOptions
       const isSame = known.estimate !== undefined && isNear(known.estimate, known.shared);
       if (known.shared && !isSame) known.estimate = known.shared;
     } catch (error) {
-      log('debug', 'estimate-unread', { error: String(error) });
+      log('debug', 'estimate-unread', { error: describeError(error) });
     }
   }
 
@@ -87,7 +88,7 @@ export function estimates({ estimateStore: store, clock, log }: EstimatesOptions
       await store.put(key, estimate);
     } catch (error) {
       known.shared = before;
-      log('debug', 'estimate-unwritten', { error: String(error) });
+      log('debug', 'estimate-unwritten', { error: describeError(error) });
     }
   }
 

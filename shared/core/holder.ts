@@ -3,7 +3,7 @@
  * queue, so that two writes are never in flight together, and every write is fenced by the revision that the last one
  * returned. It also gathers every reason to stop working on the job into one signal.
  */
-import { isServiceError, ServiceError } from './errors.ts';
+import { describeError, isServiceError, ServiceError } from './errors.ts';
 import type { FailedAttempt, FinishOutcome, JobEvent, Refusal } from './events.ts';
 import { applyChanges, type Job } from './job.ts';
 import { transition } from './lifecycle.ts';
@@ -166,7 +166,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
       scheduleHeartbeat();
     } catch (error) {
       // The fence timer stays armed: either a later beat gets through or the work stops before the lease ends.
-      log('warning', 'heartbeat-failed', { ...facts(), error: String(error) });
+      log('warning', 'heartbeat-failed', { ...facts(), error: describeError(error) });
       stopHeartbeat = clock.setTimer(() => void enqueue(beat), Math.min(leaseMs / 10, 1_000));
     }
   }

@@ -3,8 +3,9 @@
  * jobs that ended a moment ago. A listener may fall silent without a word, so whoever hears nothing for a while looks.
  */
 import type { Seen } from './access.ts';
+import { describeError } from './errors.ts';
 import { isTerminal, type JobKey, jobName } from './job.ts';
-import { type KnownJob, knownJob, LINGER_MS, mayAnswer, WATCHDOG_MS } from './known-job.ts';
+import { isFleeting, type KnownJob, knownJob, LINGER_MS, mayAnswer, WATCHDOG_MS } from './known-job.ts';
 import { type AttemptText, type LiveText, liveText } from './live-text.ts';
 import { type News, news } from './news.ts';
 import type { ChunkStore, Clock, JobStore, Log, StoredJob } from './ports.ts';
@@ -93,6 +94,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     if (heard === 'outdated') return;
     entry.checkedMs = clock.monotonicMs();
     if (entry.known.isOver()) stopListening(entry);
+    if (entry.known.isFleeting() && entry.readers === 0) forget(entry);
     if (heard === 'news') entry.news.tell();
   }
 
@@ -145,7 +147,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
     const before = entry.known.version();
     entry.checkedMs = clock.monotonicMs();
     await sharedLook(entry).catch((error: unknown) => {
-      log('warning', 'watchdog-unread', { job_id: entry.key.id, error: String(error) });
+      log('warning', 'watchdog-unread', { job_id: entry.key.id, error: describeError(error) });
     });
     if (entry.isListening && entry.known.version() > before) {
       log('warning', 'listener-silent', { job_id: entry.key.id });
@@ -179,7 +181,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
   function offer(found: StoredJob): Seen {
     let entry = entries.get(jobName(found.job));
     // What is over does not change: who asks next need not be told by the store.
-    if (!entry && !isClosed && isTerminal(found.job.state)) {
+    if (!entry && !isClosed && isTerminal(found.job.state) && !isFleeting(found.job)) {
       entry = entryOf(found.job);
       linger(entry);
     }
@@ -223,7 +225,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
           hasLeft = true;
           entry.readers -= 1;
           if (entry.readers > 0) return;
-          if (entry.known.seen() && !isClosed) linger(entry);
+          if (entry.known.seen() && !isClosed && !entry.known.isFleeting()) linger(entry);
           else forget(entry);
         },
       };

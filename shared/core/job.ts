@@ -139,6 +139,8 @@ export type Job = {
   batchId?: string | undefined;
   /** Its answer is kept in chunks as it comes, for readers who stream it. */
   stream?: boolean | undefined;
+  /** Its payloads go when they were read, or an hour after its end; absent: they are kept as long as the job. */
+  store?: false | undefined;
   /** How long jobs of this type and model usually took when it was submitted; absent: not known. */
   usualMs?: number | undefined;
   /** Of what was submitted: a repeat under the same id is recognised by it. */
@@ -163,6 +165,10 @@ export type Job = {
   deleteAt?: number | undefined;
   /** Somebody deleted the job: readers do not find it, and its payloads are gone. What was used is kept. */
   deletedAt?: number | undefined;
+  /** With `store: false`: from then on no reader gets the payloads of the job; known when it is over. */
+  payloadsExpireAt?: number | undefined;
+  /** When they were removed. */
+  payloadsRemovedAt?: number | undefined;
   attempts: Attempt[];
   /** Until then it has a slot, unless it is given back before. */
   slotUntil?: number | undefined;

@@ -1,6 +1,6 @@
 /** What a process knows of one job, whoever tells it: newer replaces older, and the time it shows does not go back. */
 import type { Seen } from './access.ts';
-import { isTerminal } from './job.ts';
+import { isTerminal, type Job } from './job.ts';
 import type { Clock, StoredJob } from './ports.ts';
 
 export type KnownJob = {
@@ -13,6 +13,8 @@ export type KnownJob = {
   /** Was anything heard, be it that there is no such job? */
   isKnown(): boolean;
   isOver(): boolean;
+  /** Is it over, and may nothing of it be kept in memory for those who come later (`store: false`)? */
+  isFleeting(): boolean;
   /** How long ago something was heard. */
   ageMs(): number;
 };
@@ -24,11 +26,16 @@ export const LINGER_MS = 5_000;
 
 /**
  * May memory answer? A listener must have been heard of; a job that is over does not change any more, but another
- * process may have deleted it.
+ * process may have deleted it. What goes when it was read, another process may have seen read.
  */
 export function mayAnswer(known: KnownJob, isListening: boolean): boolean {
-  if (!known.isKnown()) return false;
+  if (!known.isKnown() || known.isFleeting()) return false;
   return isListening ? known.ageMs() <= WATCHDOG_MS : known.isOver() && known.ageMs() < LINGER_MS;
+}
+
+/** Is this a job that is over and leaves no payload in memory? */
+export function isFleeting(job: Job): boolean {
+  return job.store === false && isTerminal(job.state);
 }
 
 export function knownJob(clock: Clock): KnownJob {
@@ -48,6 +55,7 @@ export function knownJob(clock: Clock): KnownJob {
     version: () => versionOf(found),
     isKnown: () => isKnown,
     isOver: () => found !== undefined && isTerminal(found.job.state),
+    isFleeting: () => found !== undefined && isFleeting(found.job),
 
     hear(next) {
       const ahead = versionOf(next) - versionOf(found);

@@ -7,6 +7,7 @@ import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
 import type { Job, JobState } from './job.ts';
 import { handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
 import { park, promote } from './parking.ts';
+import { readPayloads, removePayloads } from './payloads.ts';
 import { isOverdue, wake } from './waking.ts';
 
 type Rule<T extends JobEvent['type']> = (job: Job, event: EventOf<T>) => Decision;
@@ -24,7 +25,8 @@ const over: Row = {
   finish: refuse('done'),
   cancel: refuse('done'),
   delete: erase,
-  wake: refuse('done'),
+  read: readPayloads,
+  wake: removePayloads,
 };
 
 const table: { [S in JobState]: Row } = {
@@ -38,6 +40,7 @@ const table: { [S in JobState]: Row } = {
     finish: refuse('not-leased'),
     cancel,
     delete: erase,
+    read: refuse('not-due'),
     wake,
   },
   processing: {
@@ -55,6 +58,7 @@ const table: { [S in JobState]: Row } = {
     finish: (job, event) => (job.token === event.token ? finish(job, event) : { refused: 'lease-lost' }),
     cancel,
     delete: erase,
+    read: refuse('not-due'),
     wake,
   },
   completed: over,

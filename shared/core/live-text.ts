@@ -2,6 +2,7 @@
  * The text of a job's newest attempt as this process knows it: its chunks from the first on, without gaps. All readers
  * of the job share it.
  */
+import { describeError } from './errors.ts';
 import type { JobKey } from './job.ts';
 import type { Chunk, ChunkStore, Clock, Log } from './ports.ts';
 
@@ -42,7 +43,7 @@ export function liveText(
     try {
       add(await chunks.list(key, attempt, afterN));
     } catch (error) {
-      log('warning', 'chunks-unread', { job_id: key.id, attempt, error: String(error) });
+      log('warning', 'chunks-unread', { job_id: key.id, attempt, error: describeError(error) });
     }
   }
 

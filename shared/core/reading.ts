@@ -1,9 +1,12 @@
 /** Reading jobs: at once, or when something has changed; one, many, a page, a stream. */
 import { keyFor, maySee, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
+import { auditJobs } from './audit.ts';
 import { isServiceError } from './errors.ts';
 import { isTerminal, type JobState } from './job.ts';
 import type { JobWatch, Watching } from './job-watch.ts';
-import type { Clock, JobPosition, JobQuery, JobStore, StoredJob } from './ports.ts';
+import type { PayloadReads } from './payload-reads.ts';
+import { asShown } from './payloads.ts';
+import type { Clock, JobPosition, JobQuery, JobStore, Log, StoredJob } from './ports.ts';
 import { resume, type StreamEvent, streamEvents } from './stream.ts';
 
 export type ReadOptions = {
@@ -44,9 +47,34 @@ export type Reading = {
 /** After a read that failed, a wait is in no hurry. */
 const UNREAD_PAUSE_MS = 1_000;
 
-export type ReadingOptions = { store: JobStore; watch: JobWatch; clock: Clock };
+export type ReadingOptions = { store: JobStore; watch: JobWatch; reads: PayloadReads; clock: Clock; log: Log };
 
-export function reading({ store, watch, clock }: ReadingOptions): Reading {
+export function reading({ store, watch, reads, clock, log }: ReadingOptions): Reading {
+  /** What a reader gets; from here on it counts as read. */
+  async function given(principal: Principal, act: 'read' | 'list', found: readonly Seen[]): Promise<Seen[]> {
+    const shown = found.map(asShown);
+    const jobs = shown.map(({ job }) => job);
+    auditJobs(log, principal, act, jobs);
+    await reads.note(principal, shown);
+    return shown;
+  }
+
+  async function givenOne(principal: Principal, found: Seen): Promise<Seen> {
+    const [shown = found] = await given(principal, 'read', [found]);
+    return shown;
+  }
+
+  /** Noted when the reader has it: its connection may break with the last event on its way. */
+  async function* givenAsTheyCome(
+    principal: Principal,
+    events: AsyncIterable<StreamEvent>,
+  ): AsyncGenerator<StreamEvent> {
+    for await (const event of events) {
+      yield event;
+      if ('seen' in event) await reads.note(principal, [event.seen]);
+    }
+  }
+
   /** Who has time waits through a store that gives no answer, too; its listener may say a word meanwhile. */
   async function firstOf(watching: Watching, options: ReadOptions, endMs: number): Promise<Seen | undefined> {
     const { leastVersion = 0, signal } = options;
@@ -82,11 +110,11 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
       const key = keyFor(principal, id);
       if (!options.waitMs) {
         const known = watch.peek(key, options.leastVersion ?? 0);
-        return seenBy(principal, known ?? (await watch.look(key)));
+        return givenOne(principal, seenBy(principal, known ?? (await watch.look(key))));
       }
       const watching = watch.join(key);
       try {
-        return await wait(principal, watching, options);
+        return await givenOne(principal, await wait(principal, watching, options));
       } finally {
         watching.leave();
       }
@@ -102,7 +130,13 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
         const stored = found.shift();
         return stored && watch.offer(stored);
       });
-      return seen.map((one) => (one && maySee(principal, one) ? one : undefined));
+      const visible = seen.map((one) => (one && maySee(principal, one) ? one : undefined));
+      const shown = await given(
+        principal,
+        'list',
+        visible.filter((one) => one !== undefined),
+      );
+      return visible.map((one) => one && shown.shift());
     },
 
     async list(principal, filter) {
@@ -110,7 +144,7 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
       const page = found.slice(0, filter.limit);
       const last = found.length > page.length ? page.at(-1)?.job : undefined;
       const jobs = page.map(seenIn).filter((seen) => maySee(principal, seen));
-      return { jobs, next: last && { createdAt: last.createdAt, id: last.id } };
+      return { jobs: await given(principal, 'list', jobs), next: last && { createdAt: last.createdAt, id: last.id } };
     },
 
     countBatch: (principal, batchId) => store.countByState({ ...ownerOf(principal), batchId }, clock.nowMs()),
@@ -118,7 +152,8 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
     async stream(principal, id, cursor, signal) {
       const watching = watch.join(keyFor(principal, id));
       try {
-        seenBy(principal, await watching.first(0));
+        const { job } = seenBy(principal, await watching.first(0));
+        auditJobs(log, principal, 'stream', [job]);
         const from = cursor === undefined ? undefined : await resume(watching, cursor);
         if (from === 'over') {
           watching.leave();
@@ -127,7 +162,7 @@ export function reading({ store, watch, clock }: ReadingOptions): Reading {
         // Also when nobody ever asks for the first event.
         signal.addEventListener('abort', watching.leave);
         if (signal.aborted) watching.leave();
-        return { events: streamEvents(watching, from, signal) };
+        return { events: givenAsTheyCome(principal, streamEvents(watching, from, signal)) };
       } catch (error) {
         watching.leave();
         throw error;

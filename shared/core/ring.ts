@@ -1,4 +1,5 @@
 /** Ringing a doorbell: a publish that is waited for a while, and may fail. */
+import { describeError } from './errors.ts';
 import type { JobKey } from './job.ts';
 import type { Clock, JobQueue, Log } from './ports.ts';
 import { within } from './within.ts';
@@ -12,7 +13,7 @@ export async function ringDoorbell(
   { tenant, id }: JobKey,
 ): Promise<void> {
   const published = queue.publish({ tenant, id }).catch((error: unknown) => {
-    log('warning', 'doorbell-unpublished', { job_id: id, error: String(error) });
+    log('warning', 'doorbell-unpublished', { job_id: id, error: describeError(error) });
   });
   await within(clock, PUBLISH_WAIT_MS, published);
 }

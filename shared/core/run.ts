@@ -72,7 +72,7 @@ export async function runClaimed(
 async function streamed(options: RunOptions, type: JobType, lease: Holder, input: Json): Promise<AttemptResult> {
   const job = lease.job();
   if (!job.stream) return attempt(options, type, job, input, lease.stop);
-  const writer = chunkWriter(options, job, job.attempt);
+  const writer = chunkWriter(options, job);
   const result = await attempt(options, type, job, input, lease.stop, writer.add);
   const isLost = result.ended === 'stopped' && result.reason.code === 'lease_lost';
   result.facts.chunks = await writer.end(isLost ? 0 : CHUNKS_PATIENCE_MS[result.ended]);

@@ -1,7 +1,9 @@
 /** What a surface may ask about jobs. Surfaces never see the store or the queue. */
 import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
+import { type Erasing, erasing } from './erasing.ts';
 import { jobWatch } from './job-watch.ts';
+import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
@@ -9,7 +11,8 @@ import { type Submitting, type SubmittingOptions, submitting } from './submittin
 export type JobService = Submitting &
   Batching &
   Reading &
-  Cancelling & {
+  Cancelling &
+  Erasing & {
     /** How many listeners are open for readers. */
     listeners(): number;
     /** Answers everybody who waits, and ends all streams: the process is about to end. */
@@ -21,12 +24,15 @@ export type JobServiceOptions = SubmittingOptions & { chunks: ChunkStore };
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
   const parts = { ...options, watch };
+  const payloads = { ...parts, reads: payloadReads(parts) };
   const submits = submitting(options);
+  const { removal, ...cancels } = cancelling(payloads);
   return {
     ...submits,
     ...batching(options, submits),
-    ...reading(parts),
-    ...cancelling(parts),
+    ...reading(payloads),
+    ...cancels,
+    ...erasing({ ...parts, removal }),
     listeners: watch.listeners,
     close: watch.close,
   };

@@ -6,6 +6,7 @@
 import type { Seen } from './access.ts';
 import { type Attempt, isTerminal, type Job } from './job.ts';
 import type { Watching } from './job-watch.ts';
+import { asShown } from './payloads.ts';
 import { progressOf } from './progress.ts';
 import { isGone } from './retention.ts';
 
@@ -74,8 +75,9 @@ export async function* streamEvents(
 
   while (!signal.aborted && !watching.isClosed()) {
     const mark = watching.news.count();
-    const seen = watching.seen();
-    if (!seen) return;
+    const known = watching.seen();
+    if (!known) return;
+    const seen = asShown(known);
     const { job } = seen;
     // Who is told 404 elsewhere is told nothing here.
     if (isGone(job, seen.nowMs)) return;
@@ -157,6 +159,7 @@ async function textSoFar(watching: Watching, job: Job): Promise<{ text: string |
   const most = chunksMost(job);
   if (!job.stream || most === 0) return { text: job.stream ? '' : undefined, n: 0 };
   if (job.state === 'completed' || isCut(job)) return { text: undefined, n: most };
+  if (job.payloadsRemovedAt !== undefined) return { text: undefined, n: most };
   const { texts } = await watching.text(job.attempt);
   const known = texts.slice(0, most);
   // Those of a job that ended long ago are gone.
@@ -169,6 +172,7 @@ async function textAfter(watching: Watching, job: Job, n: number): Promise<reado
   const most = chunksMost(job);
   const { chunks } = newest(job) ?? {};
   if (most <= n) return [];
+  if (job.payloadsRemovedAt !== undefined) return 'gone';
   let { texts } = await watching.text(job.attempt);
   if (chunks !== undefined && texts.length < chunks) ({ texts } = await watching.text(job.attempt, true));
   if (chunks !== undefined && texts.length < chunks) return isTerminal(job.state) ? 'gone' : texts.slice(n);

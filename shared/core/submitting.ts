@@ -13,6 +13,7 @@ import {
   rejectedJob,
   type SubmissionIdentity,
 } from './new-job.ts';
+import { asShown } from './payloads.ts';
 import type { JobQueue, JobStore, JobType, Log, ModelCatalog } from './ports.ts';
 import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
@@ -24,6 +25,8 @@ export type SubmissionExtras = {
   metadata?: { [name: string]: string } | undefined;
   /** Keep the answer in chunks as it comes. */
   stream?: boolean | undefined;
+  /** Remove input and result when they were read, or an hour after the job's end. */
+  store?: false | undefined;
   /** Other than the job type's. */
   retentionMs?: number | undefined;
 };
@@ -92,7 +95,7 @@ export function submitting(options: SubmittingOptions): Submitting {
   }
 
   async function pendingJob(principal: Principal, submission: Submission, model: JobModel): Promise<Job> {
-    const { jobType, questionId, limits = {}, tags, metadata, stream, retentionMs } = submission;
+    const { jobType, questionId, limits = {}, tags, metadata, stream, store: kept, retentionMs } = submission;
     const type = jobTypes.get(jobType);
     if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
     const { tenant } = principal;
@@ -102,7 +105,7 @@ export function submitting(options: SubmittingOptions): Submitting {
       options.estimates.usualMs({ tenant, jobType, modelId: model.id }),
     ]);
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
-      ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, usualMs },
+      ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },
       ...{ fingerprint, requestId: submission.requestId },
       limits: { ...type.limits, ...limits },
       retentionMs: retentionMs ?? type.retentionMs,
@@ -133,7 +136,7 @@ export function submitting(options: SubmittingOptions): Submitting {
     });
     const nowMs = found?.readAtMs ?? 0;
     if (found?.job.token === job.token) return { job, nowMs, replayed: false };
-    if (found) return { job: replayOf(job, found.job, nowMs), nowMs, replayed: true };
+    if (found) return { ...asShown({ job: replayOf(job, found.job, nowMs), nowMs }), replayed: true };
     throw new ServiceError(
       'store_unavailable',
       'It is not known whether the job was stored. PUT the same body to its job_id: that makes no second job.',
@@ -146,8 +149,9 @@ export function submitting(options: SubmittingOptions): Submitting {
 
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */
 function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
-  const { limits = {}, tags, metadata, stream, retentionMs } = more;
-  const extras = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata, stream, retentionMs };
+  const { limits = {}, tags, metadata, stream, store, retentionMs } = more;
+  const own = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata };
+  const extras = { ...own, stream, store, retentionMs };
   const given = Object.entries(extras).filter(([, value]) => value !== undefined);
   return {
     jobType,
@@ -166,7 +170,8 @@ function replayOf(submitted: Job, found: Job, nowMs: number): Job {
     const sentence = 'A job of this id or Idempotency-Key was here; it has expired or was deleted. Use another one.';
     throw new ServiceError('job_id_taken', sentence);
   }
-  if (found.fingerprint === submitted.fingerprint) return found;
+  // What was submitted then is not known any more.
+  if (found.payloadsRemovedAt !== undefined || found.fingerprint === submitted.fingerprint) return found;
   throw new ServiceError(
     'idempotency_conflict',
     'A different job was submitted under this id or Idempotency-Key. Use another one, or repeat the first body.',

@@ -2,7 +2,7 @@
  * What time does: one query finds the jobs whose `wakeAt` has come, the pure table decides each, a fenced write commits
  * the decision, and only then is a doorbell rung. Two sweepers at once do everything once, for one of the writes is refused.
  */
-import { isServiceError } from './errors.ts';
+import { describeError, isServiceError } from './errors.ts';
 import { forgetChunks } from './forgotten.ts';
 import { applyChanges, isTerminal } from './job.ts';
 import { transition } from './lifecycle.ts';
@@ -18,8 +18,8 @@ export type SweepOptions = {
   random: () => number;
 };
 
-/** How many jobs were rung, were ended because their time was over, and were put off. */
-export type Swept = { rung: number; ended: number; postponed: number };
+/** How many jobs were rung, were ended because their time was over, were put off, and lost their payloads (`store: false`). */
+export type Swept = { rung: number; ended: number; postponed: number; removed: number };
 
 /** Jobs per query, and queries per sweep: what remains is due at the next sweep, the longest waiting first. */
 const PAGE = 100;
@@ -29,7 +29,7 @@ const UNREADABLE_PAUSE_MS = 900_000;
 
 /** Does what is due: ends jobs whose time is over, rings those that a worker must look at. Costs one read when idle. */
 export async function sweep(options: SweepOptions): Promise<Swept> {
-  const swept: Swept = { rung: 0, ended: 0, postponed: 0 };
+  const swept: Swept = { rung: 0, ended: 0, postponed: 0, removed: 0 };
   for (let page = 0; page < PAGES_MOST; page++) {
     const due = await options.store.due(options.clock.nowMs(), PAGE);
     const done = await Promise.all(due.map((found) => wakeDue(options, found)));
@@ -37,13 +37,13 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
     // A page on which nothing could be done would come again as it is.
     if (due.length < PAGE || !done.some(Boolean)) break;
   }
-  if (swept.rung + swept.ended + swept.postponed > 0) options.log('info', 'swept', swept);
+  if (Object.values(swept).some((jobs) => jobs > 0)) options.log('info', 'swept', swept);
   return swept;
 }
 
 /** One job's fault must not stop the others: its next look is in the document already, or it is still due. */
 async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof Swept | undefined> {
-  const { store, queue, log, random } = options;
+  const { store, chunks, queue, log, random } = options;
   const { job, revision, readAtMs: nowMs, storedAtMs } = found;
   const decision = transition(job, { type: 'wake', nowMs, storedAtMs, random: random() });
   if (decision.refused && decision.refused !== 'unknown-state') return undefined;
@@ -51,8 +51,11 @@ async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof S
   const changes = decision.changes ?? { wakeAt: nowMs + UNREADABLE_PAUSE_MS };
   const next = applyChanges(job, changes);
   const mustRing = !decision.refused && isForWorker(next, nowMs);
+  const isRemoval = next.payloadsRemovedAt !== job.payloadsRemovedAt;
   try {
-    const answer = await store.update(job, revision, changes).catch((error: unknown) => {
+    // Before the write after which nobody looks again.
+    if (isRemoval && job.stream) await chunks.remove(job);
+    const answer = await store.update(job, revision, changes, { dropInput: isRemoval }).catch((error: unknown) => {
       // It may have landed, and then nobody would ring: one doorbell too many costs a read, one too few a minute.
       if (isServiceError(error, 'store_unavailable') && mustRing) return undefined;
       throw error;
@@ -63,11 +66,15 @@ async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof S
       return answer ? 'rung' : undefined;
     }
     if (!isTerminal(next.state)) return 'postponed';
+    if (isRemoval) {
+      log('info', 'payloads-removed', { job_id: job.id });
+      return 'removed';
+    }
     log('info', 'job-finished', { job_id: job.id, attempt: job.attempt, state: next.state, code: next.error?.code });
     await forgetChunks(options, next);
     return 'ended';
   } catch (error) {
-    log('warning', 'wake-failed', { job_id: job.id, error: String(error) });
+    log('warning', 'wake-failed', { job_id: job.id, error: describeError(error) });
     return undefined;
   }
 }

@@ -8,7 +8,7 @@ import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { type ErrorCode, invalidRequest, ServiceError } from '../core/errors.ts';
+import { type ErrorCode, framesOf, invalidRequest, ServiceError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import type { Authenticate } from './auth.ts';
 import { checkBody } from './body.ts';
@@ -119,7 +119,7 @@ function refuseMethod(context: Context<HttpEnv>, allowed: string[]): Response {
 }
 
 function logFault(log: Log, context: Context<HttpEnv>, error: ServiceError): void {
-  const stack = error.code === 'internal_error' && error.cause instanceof Error ? error.cause.stack : undefined;
+  const stack = error.code === 'internal_error' && error.cause instanceof Error ? framesOf(error.cause) : undefined;
   log('error', 'request-failed', {
     request_id: context.get('requestId'),
     path: context.req.path,

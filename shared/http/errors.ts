@@ -18,6 +18,7 @@ const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   batch_not_found: 404,
   route_not_found: 404,
   method_not_allowed: 405,
+  result_removed: 404,
   job_not_complete: 409,
   job_id_taken: 409,
   idempotency_conflict: 409,

@@ -79,6 +79,10 @@ export const extras = {
     )
     .optional(),
   stream: z.boolean().describe('Keep the answer as it comes, so that it can be streamed while it is made.').optional(),
+  store: z
+    .boolean()
+    .describe('`false`: input and result are removed a minute after the result was read, or an hour after the end.')
+    .optional(),
   ttl_seconds: z
     .int({ error: TTL, abort: true })
     .min(TTL_LEAST, { error: TTL })
@@ -90,11 +94,12 @@ export const extras = {
 type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> };
 
 /** What a body says of itself, as the core takes it. What says nothing is the same as nothing, also to a repeat. */
-export function toExtras({ tags = [], metadata = {}, stream, ttl_seconds }: Extras): SubmissionExtras {
+export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds }: Extras): SubmissionExtras {
   return {
     tags: tags.length > 0 ? tags : undefined,
     metadata: Object.keys(metadata).length > 0 ? metadata : undefined,
     stream: stream || undefined,
+    store: store === false ? false : undefined,
     retentionMs: ttl_seconds === undefined ? undefined : ttl_seconds * 1_000,
   };
 }

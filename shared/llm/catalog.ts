@@ -5,6 +5,7 @@
 import { ServiceError } from '../core/errors.ts';
 import type { JobModel } from '../core/job.ts';
 import type { Clock, ListedModel, LlmProvider, ModelCatalog, ProviderFor } from '../core/ports.ts';
+import { redactedProvider } from './providers/redacted.ts';
 import { geminiSpecs } from './specs/gemini.ts';
 import { openaiSpecs } from './specs/openai.ts';
 import { openaiCompatibleSpecs } from './specs/openai-compatible.ts';
@@ -112,6 +113,11 @@ function resolveAliases(
   );
 }
 
+/** Every key that this process holds. */
+function secretsIn({ openaiApiKey, openaiCompatibleApiKey, geminiApiKey }: ProviderSettings): string[] {
+  return [openaiApiKey, openaiCompatibleApiKey, geminiApiKey].filter((key) => key !== undefined);
+}
+
 /** Makes each provider once, on first use. */
 export function providerLoader(settings: ProviderSettings): ProviderFor {
   const loaded = new Map<string, Promise<LlmProvider>>();
@@ -121,7 +127,8 @@ export function providerLoader(settings: ProviderSettings): ProviderFor {
     if (entry.needs && !entry.needs.of(settings)) {
       throw new ServiceError('model_unavailable', `The worker has no ${entry.needs.variable}.`);
     }
-    const provider = loaded.get(name) ?? entry.load(settings);
+    const provider =
+      loaded.get(name) ?? entry.load(settings).then((plain) => redactedProvider(plain, secretsIn(settings)));
     loaded.set(name, provider);
     return provider;
   };

@@ -7,9 +7,11 @@ import { expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { startLocal } from '../../infra/local.ts';
 import { readConfig } from '../../shared/config.ts';
+import { canaryTour } from '../end-to-end/canaries.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';
+import { startProvider } from '../support/provider.ts';
 
 /** Five attempts have up to 15 s of pauses between them. */
 const ALL_PAUSES_MS = 45_000;
@@ -40,6 +42,20 @@ endToEndSuite(
     }, 60_000);
   },
 );
+
+test('no word that was planted, and no key, gets into a log', async () => {
+  const provider = await startProvider();
+  const service = await startLocalProcess({
+    ...{ ...provider.environment, PORT: String(await freePort()), DATABASE_URL: ':memory:' },
+    ...{ SIMULATED_MS: '300', LOG_LEVEL: 'debug', LOG_FORMAT: 'json' },
+  });
+  try {
+    await canaryTour(service.baseUrl);
+  } finally {
+    await stopGroup(service.child);
+    await provider.stop();
+  }
+}, 60_000);
 
 test('a job in the middle of a slow call completes after kill -9 and a new start', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));

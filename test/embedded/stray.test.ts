@@ -21,7 +21,7 @@ test('W13: a stray rejection and a stray exception leave the process and its oth
     ...provider.environment,
     PORT: String(await freePort()),
     DATABASE_URL: join(folder, 'jobs.db'),
-    NODE_OPTIONS: `--import ${STRAY}`,
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${STRAY}`,
   });
   try {
     const neighbour = (n: number) => request('simulated', `Neighbour ${n}. [simulate seconds=2]`);

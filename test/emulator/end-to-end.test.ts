@@ -7,6 +7,7 @@ import { readConfig } from '../../shared/config.ts';
 import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { encodeDoorbell } from '../../shared/http/push.ts';
 import { googleRuntime } from '../../shared/runtime.ts';
+import { canaryTour } from '../end-to-end/canaries.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
@@ -28,6 +29,7 @@ describeOnEmulators('emulators', () => {
         ...given,
         LEASE_MS,
         LOG_FORMAT: 'json',
+        LOG_LEVEL: 'debug',
         GOOGLE_CLOUD_PROJECT: config.projectId,
         PUBSUB_EMULATOR_HOST: emulators().pubsub,
         FIRESTORE_EMULATOR_HOST: emulators().firestore,
@@ -52,6 +54,9 @@ describeOnEmulators('emulators', () => {
         await expect.poll(() => stack.driver.counts().acknowledged).toBeGreaterThan(before.acknowledged);
         expect(stack.driver.counts().delivered).toBeGreaterThan(before.delivered);
       });
+
+      test('no word that was planted, and no key, gets into a log', () =>
+        canaryTour(target().baseUrl, stack.functions.worker.url));
 
       test('the same message ten times, five at once, makes one call and is always answered 204', async () => {
         const prompt = 'ten times the same';

@@ -34,7 +34,7 @@ describeOnEmulators('on the emulators,', () => {
       LEASE_MS: String(LEASE_MS),
       DRAIN_MS: String(DRAIN_MS),
       SIMULATED_MS: '100',
-      NODE_OPTIONS: `--import ${STRAY}`,
+      NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${STRAY}`,
     });
     // A lease so long that its heartbeats can't be what hears of a cancel.
     const environment = { ...stack.environment, LEASE_MS: '60000' };

@@ -253,7 +253,7 @@ describeOnEmulators('the wire', () => {
   test('a sweep with nothing to do is one query', async () => {
     await withRuntime({}, async (runtime) => {
       firestore.calls.length = 0;
-      expect(await runtime.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0 });
+      expect(await runtime.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0, removed: 0 });
       expect(firestore.calls.map((call) => call.method)).toEqual(['RunQuery']);
     });
   });

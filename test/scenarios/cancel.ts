@@ -159,7 +159,7 @@ export function cancelScenarios(open: Open): void {
       const { leaseExpiresAt } = await world.read(job);
       // Its lease is alive: what ends the job is the cancel's grace alone.
       expect(leaseExpiresAt).toBeGreaterThan(world.clock.nowMs());
-      expect(await world.main.sweep()).toEqual({ rung: 0, ended: 1, postponed: 0 });
+      expect(await world.main.sweep()).toEqual({ rung: 0, ended: 1, postponed: 0, removed: 0 });
       const ended = await world.ground.get(job);
       expect(ended?.job).toMatchObject({ state: 'cancelled', attempts: [{ outcome: 'lost' }] });
       world.answerTo(job);
@@ -186,7 +186,7 @@ export function cancelScenarios(open: Open): void {
       // The action before the write passes the time itself.
       await world.eventually(() => swept !== undefined);
       expect(await world.until(delivered)).toEqual({ refused: 'done' });
-      expect(swept).toEqual({ rung: 0, ended: 1, postponed: 0 });
+      expect(swept).toEqual({ rung: 0, ended: 1, postponed: 0, removed: 0 });
       expect(refusedWrites(world, worker)).toHaveLength(1);
       expect(world.callsOf(job)).toHaveLength(0);
       expect(await world.read(job)).toMatchObject({ state: 'failed', error: { code: 'start_timeout' }, attempts: [] });
@@ -205,7 +205,7 @@ export function cancelScenarios(open: Open): void {
       const { outcome } = await inCall(world, job, worker);
 
       await world.pass(START_WITHIN_MS + 1);
-      expect(await sweeper.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0 });
+      expect(await sweeper.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0, removed: 0 });
       world.answerTo(job);
       expect(await world.until(outcome)).toEqual({ finished: 'completed' });
     },
@@ -222,7 +222,7 @@ export function cancelScenarios(open: Open): void {
       sweeper.store.before('update', async () => {
         delivered = await world.main.run(job);
       });
-      expect(await sweeper.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0 });
+      expect(await sweeper.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0, removed: 0 });
       expect(delivered).toEqual({ refused: 'overdue' });
       expect(refusedWrites(world, sweeper)).toHaveLength(1);
       expect(world.callsOf(job)).toHaveLength(0);

@@ -215,7 +215,7 @@ export function deleteScenarios(open: Open): void {
       await world.eventually(() => worker.store.fired('crash') === 1);
       expect(await textOf(world, job)).toEqual(['answer 1']);
       await world.makeDue(job);
-      expect(await world.main.sweep()).toEqual({ rung: 0, ended: 1, postponed: 0 });
+      expect(await world.main.sweep()).toEqual({ rung: 0, ended: 1, postponed: 0, removed: 0 });
       const ended = await world.read(job);
       expect(ended).toMatchObject({ state: 'cancelled', attempts: [{ outcome: 'lost', calls: 1 }] });
       expect(billingOf(ended)).toBe('possible');
@@ -258,7 +258,7 @@ export function deleteScenarios(open: Open): void {
       worker.pause();
       await remove(world, job);
       await world.makeDue(job);
-      expect(await world.main.sweep()).toEqual({ rung: 0, ended: 1, postponed: 0 });
+      expect(await world.main.sweep()).toEqual({ rung: 0, ended: 1, postponed: 0, removed: 0 });
       const ended = await world.ground.get(job);
       world.answerTo(job);
       await world.eventually(() => refusedWrites(world, worker).length === 1);

@@ -36,7 +36,9 @@ export function checkInvariants(
   committed.sort((left, right) => compareRevisions(left.revision ?? '', right.revision ?? ''));
   checkTransitions(job, committed);
   // Someone looks again exactly as long as there is something to do.
-  expect(job.wakeAt === null, `wakeAt of a job that is ${job.state}`).toBe(isTerminal(job.state));
+  const holdsPayloads = job.store === false && job.deletedAt === undefined && job.payloadsRemovedAt === undefined;
+  expect(job.wakeAt === null, `wakeAt of a job that is ${job.state}`).toBe(isTerminal(job.state) && !holdsPayloads);
+  if (job.payloadsRemovedAt !== undefined) checkRemoved(job, input);
   const numbers = job.attempts.map(({ n }) => n);
   const first = job.attempt - numbers.length + 1;
   expect(numbers, 'attempts are numbered without gaps').toEqual(numbers.map((_, index) => first + index));
@@ -58,6 +60,13 @@ function checkErased(job: Job, input: Json): void {
   expect(job.fingerprint).toBe('');
 }
 
+/** Nothing that was asked or answered is left of a job whose payloads were removed. */
+function checkRemoved(job: Job, input: Json): void {
+  expect(input, 'the input of a job whose payloads were removed').toBeNull();
+  expect(job).not.toHaveProperty('result');
+  expect(job.fingerprint).toBe('');
+}
+
 /** How many calls a job's attempts record. */
 export function callsRecorded(job: Job): number {
   return job.attempts.reduce((sum, { calls }) => sum + calls, 0);
@@ -72,7 +81,9 @@ function checkTransitions(job: Job, committed: readonly RecordedWrite[]): void {
   for (const { by, changes } of committed) {
     expect(isDeleted, `${by} wrote ${JSON.stringify(changes)} to a job that was deleted and over`).toBe(false);
     const isDelete = changes.deletedAt !== undefined;
-    const mayChange = !isTerminal(state) || (isDelete && changes.state === undefined && changes.attempts === undefined);
+    const isOfEnded = isDelete || changes.payloadsExpireAt !== undefined || changes.payloadsRemovedAt !== undefined;
+    const mayChange =
+      !isTerminal(state) || (isOfEnded && changes.state === undefined && changes.attempts === undefined);
     expect(mayChange, `${by} wrote ${JSON.stringify(changes)} to a job that was ${state}`).toBe(true);
     const next: JobState = changes.state ?? state;
     expect(rank[next], `from ${state} to ${next}`).toBeGreaterThanOrEqual(rank[state]);

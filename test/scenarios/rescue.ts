@@ -143,7 +143,7 @@ export function rescueScenarios(open: Open): void {
       const nowMs = (await world.ground.get(job))?.readAtMs ?? 0;
       await world.poke(job, before(nowMs, world.isVirtual ? 1 : 10_000));
       const poked = await world.ground.get(job);
-      const idle = { rung: 0, ended: 0, postponed: 0 };
+      const idle = { rung: 0, ended: 0, postponed: 0, removed: 0 };
       expect(await world.main.sweep()).toEqual({ ...idle, ...after?.[0] });
       const found = await world.ground.get(job);
       if (after) expect(found?.job).toMatchObject(after[1]);

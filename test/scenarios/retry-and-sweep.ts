@@ -9,7 +9,7 @@ import { answer, type ProviderCall, resultOf } from './provider-double.ts';
 import { heldBy } from './rescue.ts';
 import { inCall, type Open, refusedWrites, scenario, type World } from './world.ts';
 
-const IDLE = { rung: 0, ended: 0, postponed: 0 };
+const IDLE = { rung: 0, ended: 0, postponed: 0, removed: 0 };
 
 export function sweepScenarios(open: Open): void {
   scenario(

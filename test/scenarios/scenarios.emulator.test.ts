@@ -6,6 +6,8 @@ import { cancelScenarios } from './cancel.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
+import { erasingScenarios } from './erasing.ts';
+import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
@@ -32,5 +34,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   crashScenarios(openEmulatorWorld, 20);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
+  erasingScenarios(openEmulatorWorld);
+  keepingNothingScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

@@ -4,6 +4,8 @@ import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
+import { erasingScenarios } from './erasing.ts';
+import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
@@ -37,5 +39,7 @@ describe('on SQLite', () => {
   crowdScenarios(openSqliteWorld, 10_000);
   streamingScenarios(openSqliteWorld);
   deleteScenarios(openSqliteWorld);
+  erasingScenarios(openSqliteWorld);
+  keepingNothingScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });

@@ -27,7 +27,7 @@ export function submitScenarios(open: Open): void {
       if (!job) throw new Error('the job was not stored');
 
       await world.makeDue(job);
-      expect(await world.main.sweep()).toEqual({ rung: 1, ended: 0, postponed: 0 });
+      expect(await world.main.sweep()).toEqual({ rung: 1, ended: 0, postponed: 0, removed: 0 });
       expect(await world.deliverRung()).toEqual([{ finished: 'completed' }]);
       expect(answered).toBe(false);
       expect(world.callsOf(job)).toHaveLength(1);

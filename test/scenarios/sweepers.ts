@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Job } from '../../shared/core/job.ts';
 import { type Open, refusedWrites, scenario, type World } from './world.ts';
 
-const IDLE = { rung: 0, ended: 0, postponed: 0 };
+const IDLE = { rung: 0, ended: 0, postponed: 0, removed: 0 };
 
 export function sweeperScenarios(open: Open): void {
   scenario(open, 'R02 two sweepers at once: each job is rung once', async (world) => {

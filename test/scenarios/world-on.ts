@@ -103,10 +103,11 @@ export function worldOn(ground: Ground, { retry, provider: given, limits }: Worl
       if (waitMs <= 0) return;
       if (isVirtual) return pass(waitMs);
       // On the machine's clock nobody waits so long: everything that is to come comes sooner.
-      await poke(key, ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt }) => ({
+      await poke(key, ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt, payloadsExpireAt }) => ({
         wakeAt: wakeAt === null ? null : wakeAt - waitMs,
         leaseExpiresAt: leaseExpiresAt === null ? null : leaseExpiresAt - waitMs,
         ...(nextAttemptAt === undefined ? {} : { nextAttemptAt: nextAttemptAt - waitMs }),
+        ...(payloadsExpireAt === undefined ? {} : { payloadsExpireAt: payloadsExpireAt - waitMs }),
         ...(cancelRequestedAt === undefined ? {} : { cancelRequestedAt: cancelRequestedAt - waitMs }),
       }));
     },
@@ -129,7 +130,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits }: Worl
         const stored = await store.getWithInput(job);
         if (!stored) continue;
         const calls = provider.calls(prompts.get(job.id) ?? promptOf(stored.input)).length;
-        if (job.deletedAt !== undefined) await checkNoChunks(job);
+        if ((job.deletedAt ?? job.payloadsRemovedAt) !== undefined) await checkNoChunks(job);
         checkInvariants(stored, writesOf.get(job.id) ?? [], calls);
       }
     },

@@ -7,7 +7,7 @@ import type { JobService } from '../../shared/core/service.ts';
 import { asLocalUser } from '../../shared/http/auth.ts';
 import { noLimits } from '../../shared/http/limits.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
-import { isStreamed, promptOf } from './model.ts';
+import { isFleeting, isStreamed, promptOf } from './model.ts';
 
 const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 const JOB_TYPE = 'general_llm_request';
@@ -21,6 +21,8 @@ export type ApiDoor = Door & {
   submit(id: string, limits: Partial<Limits>): Promise<unknown>;
   cancel(id: string): Promise<Asked>;
   remove(id: string): Promise<unknown>;
+  /** Reads it, as its owner. */
+  read(id: string): Promise<unknown>;
 };
 export type WorkerDoor = Door & { deliver(body: unknown): Promise<boolean> };
 
@@ -37,10 +39,11 @@ export const directDoors: Doors = {
     submit: (jobId, limits) =>
       service.submit(LOCAL, {
         ...{ jobType: JOB_TYPE, model: MODEL, input: { prompt: promptOf(jobId) }, jobId, limits },
-        ...{ ...OWN, stream: isStreamed(jobId) || undefined },
+        ...{ ...OWN, stream: isStreamed(jobId) || undefined, store: isFleeting(jobId) ? false : undefined },
       }),
     cancel: async (id) => (await service.cancel(LOCAL, id)).job,
     remove: async (id) => (await service.remove(LOCAL, id)).job,
+    read: async (id) => (await service.read(LOCAL, id)).job,
   }),
   worker: async (deliver) => ({ close, deliver }),
 };
@@ -50,7 +53,7 @@ export const httpDoors: Doors = {
     const config = { corsOrigins: [], authModes: [], streamMs: 1_000 };
     const app = publicApp(
       { service, models, jobTokens: undefined, authenticate: asLocalUser, limits: noLimits, log: () => {}, config },
-      ['writes'],
+      ['writes', 'reads'],
     );
     const { baseUrl, signal, close } = await open(app.fetch);
     const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1_000);
@@ -61,9 +64,10 @@ export const httpDoors: Doors = {
           ...{ job_type: JOB_TYPE, model_id: MODEL, input_data: { prompt: promptOf(id) } },
           ...{ start_within: seconds(startWithinMs), timeout: seconds(timeoutMs) },
           ...{ attempt_timeout: seconds(attemptTimeoutMs), idle_timeout: seconds(idleTimeoutMs) },
-          ...{ ...OWN, stream: isStreamed(id) },
+          ...{ ...OWN, stream: isStreamed(id), store: !isFleeting(id) },
         }),
       remove: (id) => ask(signal, 'DELETE', `${baseUrl}/api/llm/jobs/${id}`, {}),
+      read: (id) => ask(signal, 'GET', `${baseUrl}/api/llm/jobs/${id}/status/`),
       async cancel(id) {
         const view = await ask(signal, 'POST', `${baseUrl}/api/llm/jobs/${id}/cancel/`, {});
         return { state: view.status, cancelRequestedAt: view.cancel_requested_at };
@@ -97,9 +101,9 @@ async function open(serve: Parameters<typeof listen>[0]) {
   };
 }
 
-async function ask(signal: AbortSignal, method: string, url: string, body: unknown) {
+async function ask(signal: AbortSignal, method: string, url: string, body?: unknown) {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(url, { method, headers, body: JSON.stringify(body), signal });
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) ?? null, signal });
   // biome-ignore lint/suspicious/noExplicitAny: the view as it is on the wire
   const view = (await response.json()) as any;
   if (response.ok) return view;

@@ -45,6 +45,11 @@ const VISIBLE = [
   'parkedFor',
 ] as const;
 
+/** Is there still something to remove (`store: false`)? */
+function holdsPayloads({ store, deletedAt, payloadsRemovedAt }: Job): boolean {
+  return store === false && deletedAt === undefined && payloadsRemovedAt === undefined;
+}
+
 export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteLog {
   const jobs = new Map<string, Job>();
   const writes: Write[] = [];
@@ -79,11 +84,15 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteL
       notBefore.set(id, Math.max(notBefore.get(id) ?? 0, until));
     }
     for (const wrong of slots.wrong()) violations.push(`I7 ${wrong}`);
-    if ((after.wakeAt === null) !== isTerminal(after.state)) fail('I3', id, 'nobody will look at it again');
+    if ((after.wakeAt === null) !== (isTerminal(after.state) && !holdsPayloads(after))) {
+      fail('I3', id, 'nobody will look at it again');
+    }
     if (!before) return;
 
     const isDelete = changes.deletedAt !== undefined && before.deletedAt === undefined;
-    const isLate = isTerminal(before.state) && !(isDelete && changes.state === undefined && !changes.attempts);
+    const isOfPayloads = changes.payloadsExpireAt !== undefined || changes.payloadsRemovedAt !== undefined;
+    const isOfEnded = (isDelete || isOfPayloads) && changes.state === undefined && !changes.attempts;
+    const isLate = isTerminal(before.state) && !isOfEnded;
     if (isLate) fail('I1', id, `${by} changed a job that was ${before.state}`);
     checkDeleted(by, before, after);
     if (changes.token !== undefined && (before.leaseExpiresAt ?? 0) > nowMs) fail('I2', id, `${by} claimed a held job`);
@@ -131,6 +140,9 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteL
         const before = jobs.get(key.id);
         if ('written' in answer && changes.deletedAt !== undefined && !options?.dropInput) {
           fail('I12', key.id, `${by} deleted it and left its input`);
+        }
+        if ('written' in answer && changes.payloadsRemovedAt !== undefined && !options?.dropInput) {
+          fail('I12', key.id, `${by} removed its payloads and left its input`);
         }
         if ('written' in answer && before) note(by, before, applyChanges(before, changes), changes);
         else if (changes.sequence !== undefined && before && changes.token === undefined) {

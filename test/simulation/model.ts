@@ -12,6 +12,11 @@ export function isStreamed(id: string): boolean {
   return Number.parseInt(id.slice(-1), 16) % 2 === 0;
 }
 
+/** Is this one of the jobs that keep nothing (`store: false`)? */
+export function isFleeting(id: string): boolean {
+  return Number.parseInt(id.slice(-2, -1), 16) % 3 === 0;
+}
+
 /** The answer to a job. */
 export function answerOf(id: string): string {
   return `${id} `.repeat(PARTS);

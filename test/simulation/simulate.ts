@@ -31,6 +31,8 @@ export type SimulationReport = {
   /** Jobs that were deleted, and the chunks of the others. */
   deletes: number;
   chunks: number;
+  /** Jobs that kept nothing (`store: false`), and whose payloads were removed. */
+  removals: number;
   zombieWrites: number;
   /** How often a job had to wait for a slot. */
   parks: number;
@@ -58,6 +60,8 @@ export type Pace = {
   troubledMs: number;
   /** With nothing failing any more, every accepted job is over by then. */
   patienceMs: number;
+  /** After that nothing is left of jobs that keep nothing; absent where nobody waits so long. */
+  quietMs?: number;
   slowestMs: number;
   waitsMs: readonly number[];
   skewMs: number;
@@ -73,6 +77,8 @@ function virtualPace(): Pace {
     ...{ clock, pass: clock.advance, leaseMs: 60_000, sweepMs: 20_000, submitsWithinMs: 120_000, troubledMs: 400_000 },
     // A job's timeout, the longest pause between two rings, a sweep.
     patienceMs: 3_600_000 + 900_000 + 60_000,
+    // An hour unread, an attempt, and clocks that are wrong.
+    quietMs: 3_600_000 + 600_000 + 600_000,
     ...{ slowestMs: 120_000, waitsMs: [0, 1_500, 20_000, 45_000, 400_000], skewMs: 300_000, silenceMs: 20_000 },
     limits: {},
   };
@@ -120,6 +126,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (luck.happens(0.2)) after(luck.between(0, submitsWithinMs), () => world.submit(id, limits));
     if (luck.happens(0.2)) after(submitsWithinMs * luck.between(1, 2), () => world.cancel(id));
     if (luck.happens(0.2)) after(submitsWithinMs * luck.between(0.5, 2.5), () => world.remove(id));
+    if (luck.happens(0.5)) after(submitsWithinMs * luck.between(0.5, 3), () => world.read(id));
   }
   const sweepAgain = () => {
     if (isOver) return;
@@ -147,6 +154,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const { log } = world;
   const violations = [...world.settled(faultRate === 0)];
   const chunks = world.chunks();
+  const before = log.violations.length;
+  if (pace.quietMs !== undefined) {
+    await pace.pass(pace.quietMs);
+    void world.sweep();
+    await pace.pass(sweepMs);
+    violations.push(...log.violations.slice(before), ...world.left());
+  }
   const ends: Record<string, number> = {};
   for (const { id, state, error } of log.jobs()) {
     if (error && STUCK.includes(error.code) && !hurried.has(id))
@@ -158,7 +172,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return {
     ...{ seed, violations, ends, ...deeds, faults: [...world.faultCounts.values()].reduce((sum, n) => sum + n, 0) },
     deletes: log.jobs().filter(({ deletedAt }) => deletedAt !== undefined).length,
-    chunks,
+    ...{ chunks, removals: world.removals() },
     zombieWrites: log.zombieWrites(),
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
     calls: ids.reduce((sum, id) => sum + log.calls(id), 0),

@@ -8,16 +8,27 @@ type Row = { attempt: number; n: number; text: string };
 /** `wrong`: what does not hold of a job's chunks; `strictly`, when nothing failed and nobody died. */
 export function keptTexts(database: Database.Database) {
   const select = database.prepare('SELECT attempt, n, text FROM chunks WHERE id = ? ORDER BY attempt, n');
+  const selectInput = database.prepare("SELECT input FROM jobs WHERE id = ? AND input <> 'null'");
   const countAll = database.prepare('SELECT count(*) AS n FROM chunks');
   return {
     count: () => (countAll.get() as { n: number }).n,
 
+    /** What is left of a job that keeps nothing, an hour after everything: nothing. */
+    left({ id, store, result, fingerprint, deletedAt, payloadsRemovedAt }: Job): string[] {
+      if (store !== false) return [];
+      const rows = select.all(id) as Row[];
+      const isGone = deletedAt !== undefined || payloadsRemovedAt !== undefined;
+      const isEmpty = rows.length === 0 && selectInput.get(id) === undefined && result === undefined;
+      return isGone && isEmpty && fingerprint === '' ? [] : [`I14 ${id}: its payloads are left (store: false)`];
+    },
+
     /** The chunks of a completed job's last attempt are its answer where they were counted; a deleted job has none. */
-    wrong({ id, state, attempt, attempts, deletedAt }: Job, strictly: boolean): string[] {
+    wrong({ id, state, attempt, attempts, deletedAt, payloadsRemovedAt }: Job, strictly: boolean): string[] {
       const rows = select.all(id) as Row[];
       if (!isStreamed(id)) return rows.length > 0 ? [`Q01 ${id}: nobody asked for chunks`] : [];
       // What a dead worker left, and what could not be removed, goes by itself.
-      if (deletedAt !== undefined) return strictly && rows.length > 0 ? [`I12 ${id}: its text is left`] : [];
+      if ((deletedAt ?? payloadsRemovedAt) !== undefined)
+        return strictly && rows.length > 0 ? [`I12 ${id}: its text is left`] : [];
       if (state !== 'completed') return [];
       const count = attempts.at(-1)?.chunks;
       // Some could not be written; readers are told.

@@ -225,6 +225,11 @@ export function simulatedWorld(options: WorldOptions) {
       if (answered !== GONE) log.cancelled(id, answered);
     },
 
+    /** Reads, once. */
+    async read(id: string): Promise<void> {
+      await ask((api) => api.read(id).catch(() => undefined));
+    },
+
     /** Deletes, again and again until that is answered, or the job is not found any more. */
     async remove(id: string): Promise<void> {
       await insist((api) => orGone(id, api.remove(id)));
@@ -235,6 +240,13 @@ export function simulatedWorld(options: WorldOptions) {
     settled(strictly: boolean): readonly string[] {
       return [...log.settled(), ...log.jobs().flatMap((job) => texts.wrong(job, strictly))];
     },
+    /** What is left of jobs that keep nothing, when chunks have gone by themselves. */
+    left(): readonly string[] {
+      chunks.purge(clock.nowMs());
+      return log.jobs().flatMap((job) => texts.left(job));
+    },
+    /** How many jobs had their payloads removed. */
+    removals: () => log.jobs().filter(({ payloadsRemovedAt }) => payloadsRemovedAt !== undefined).length,
     /** How many chunks there are. */
     chunks: texts.count,
 

@@ -1,13 +1,18 @@
 /**
  * A provider behind a real socket: `@copilotkit/aimock`, scripted by model. `gpt-4o-mini` answers, `gpt-4` refuses our
- * key, `gpt-4o` answers after a while.
+ * key, `gpt-4o` answers after a while; `CANARY_MODELS` say words that must get into no log.
  */
 import { LLMock } from '@copilotkit/aimock';
+import { plant } from './canaries.ts';
 
 export const ANSWER = 'The analysis shows… 分析は 👩‍🔬 fertig.';
 export const USAGE = { input_tokens: 21, output_tokens: 9, total_tokens: 30 };
 const CHAT_USAGE = { prompt_tokens: 21, completion_tokens: 9, total_tokens: 30 };
 const GEMINI_USAGE = { promptTokenCount: 21, candidatesTokenCount: 9, totalTokenCount: 30 };
+/** What the models do whose words are planted. */
+export const CANARY_MODELS = { answers: 'gpt-5', refuses: 'o1', overloaded: 'o3', cuts: 'o4-mini' };
+export const PLANTED_ANSWER = `An answer with ${plant('result')}.`;
+const PLANTED_ERROR = `No, not ${plant('provider')}, and not with sk-planted-0123456789.`;
 /** Between two parts of the slow model's answer. */
 const PART_PAUSE_MS = 300;
 
@@ -32,6 +37,14 @@ export async function startProvider(): Promise<Provider> {
     { model: 'gpt-4' },
     { status: 401, error: { message: 'Incorrect API key provided: sk-secret', code: 'invalid_api_key' } },
   );
+  mock.on({ model: CANARY_MODELS.answers }, { content: PLANTED_ANSWER, usage: USAGE });
+  for (const [model, status, type] of [
+    [CANARY_MODELS.refuses, 400, 'invalid_request_error'],
+    [CANARY_MODELS.overloaded, 503, 'server_error'],
+  ] as const) {
+    mock.on({ model }, { status, error: { message: PLANTED_ERROR, code: 'x', type } });
+  }
+  mock.on({ model: CANARY_MODELS.cuts }, { content: PLANTED_ANSWER.repeat(10) }, { truncateAfterChunks: 3 });
   const url = await mock.start();
   let stopped = false;
   return {

@@ -209,6 +209,7 @@ const ROUTES: [string, string[]][] = [
   [`${app.BATCH}${NOBODYS}/`, READ],
   [app.TRAINER, ['POST']],
   [JOB, ['DELETE', 'PUT']],
+  ['/api/llm/users/nobody/', ['DELETE']],
   [app.cancelOf(NOBODYS), ['POST']],
   ...[LIST, app.MODELS, app.statusOf(NOBODYS), app.resultOf(NOBODYS), '/health', '/openapi.json'].map(
     (path): [string, string[]] => [path, READ],
@@ -217,6 +218,19 @@ const ROUTES: [string, string[]][] = [
 const REFUSED = ROUTES.flatMap(([path, allowed]) =>
   METHODS.filter((method) => !allowed.includes(method)).map((method) => [method, path, allowed] as const),
 );
+
+test.each<[string, Wrong]>([
+  ['a%00b/', { user_id: 'must be 1 to 255 visible characters' }],
+  [`${'x'.repeat(256)}/`, { user_id: 'must be 1 to 255 visible characters' }],
+  ['local/?cursor=x', { cursor: 'is no cursor' }],
+  ['local/?limit=5', { limit: 'is not a known field' }],
+])('no user is erased at /api/llm/users/%s', async (path, wrong) => {
+  await expectWrong(await api.send('DELETE', `/api/llm/users/${path}`), wrong);
+});
+
+test('whoever may not erase a user changes nothing', async () => {
+  await expectRefusal(await api.send('DELETE', '/api/llm/users/ada/'), 403, 'forbidden');
+});
 
 test.each(REFUSED)('%s %s is not allowed; %j are', async (method, path, allowed) => {
   const reply = await api.send(method, path);

@@ -51,6 +51,9 @@ test('a slash at the end is optional everywhere', async () => {
     const written = path.replace('ID', await api.submit('Slashes.'));
     expect([path, (await api.send('DELETE', written)).status]).toEqual([path, 200]);
   }
+  for (const path of ['/api/llm/users/local/', '/api/llm/users/local']) {
+    expect([path, (await api.send('DELETE', path)).status]).toEqual([path, 200]);
+  }
 });
 
 describe('a request id', () => {
@@ -223,6 +226,7 @@ describe('the description', () => {
         'POST /api/llm/jobs/submit',
         'POST /api/llm/jobs/{job_id}/cancel',
         'DELETE /api/llm/jobs/{job_id}',
+        'DELETE /api/llm/users/{user_id}',
         'GET /api/llm/jobs/{job_id}/status',
       ]),
     );

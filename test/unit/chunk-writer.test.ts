@@ -159,7 +159,7 @@ test('a store that takes no chunk does not keep a job from its end, and readers 
 test('an attempt that was lost is not waited for: what is under way may land, and is not counted', async () => {
   world = coreWorld();
   const job = await world.submit('Hello.', { stream: true });
-  const writer = chunkWriter({ ...world }, job, 1);
+  const writer = chunkWriter({ ...world }, { ...job, attempt: 1 });
   world.chunks.fail('put', 'slow');
   writer.add('one ');
   writer.add('two ');

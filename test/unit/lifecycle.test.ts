@@ -6,6 +6,7 @@ import { applyChanges, isTerminal, JOB_STATES, type Job, type JobState } from '.
 import { CANCEL_GRACE_MS, LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { transition } from '../../shared/core/lifecycle.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
+import { UNREAD_MS } from '../../shared/core/payloads.ts';
 import { LOSSES_MOST } from '../../shared/core/waking.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 
@@ -30,12 +31,13 @@ const EVENTS = {
   delete: { type: 'delete', nowMs: NOW },
   park: { type: 'park', ...now, parkedFor: 'gpt-4o' },
   promote: { type: 'promote', ...now, slotUntil: NOW + MINUTE_MS },
+  read: { type: 'read', nowMs: NOW },
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
-  ...{ wake: true, park: true, promote: true },
+  ...{ read: true, wake: true, park: true, promote: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
@@ -206,6 +208,11 @@ describe('the table', () => {
       expect(after.attempts.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
     },
   );
+  test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, read: nothing, where payloads are kept', (job) => {
+    expect(transition(JOBS[job], EVENTS.read)).toEqual({
+      refused: JOB_STATES.slice(2).includes(JOBS[job].state) ? 'done' : 'not-due',
+    });
+  });
 
   test('every state and every event is in it', () => {
     expect(new Set(Object.values(JOBS).map((job) => job.state))).toEqual(new Set(JOB_STATES));
@@ -362,7 +369,9 @@ test('only the latest 50 attempts are kept', () => {
 });
 
 describe('over any sequence of events', () => {
-  const kind = fc.constantFrom('claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'delete', 'wake');
+  const kind = fc.constantFrom(
+    ...['claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'delete', 'read', 'wake'],
+  );
   const words = { questionId: 'q', tags: ['t'], metadata: { a: 'b' }, batchId: 'b' };
   const step = fc.record({
     type: kind,
@@ -375,22 +384,34 @@ describe('over any sequence of events', () => {
 
   test('nothing goes back, only the newest token writes, and somebody always looks again', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), timeout, (steps, timeoutMs) => {
-        let job = sampleJob({ wakeAt: NOW, limits: { ...DEFAULT_LIMITS, timeoutMs }, ...words });
+      fc.property(fc.array(step, { maxLength: 60 }), timeout, fc.boolean(), (steps, timeoutMs, isKept) => {
+        const store = isKept ? undefined : false;
+        let job = sampleJob({ wakeAt: NOW, limits: { ...DEFAULT_LIMITS, timeoutMs }, store, ...words });
         let nowMs = NOW;
         for (const { type, token: by, afterMs, random } of steps) {
           nowMs += afterMs;
           const decision = transition(job, toEvent(type, by, nowMs, random));
           if (decision.refused) continue;
           const next = applyChanges(job, decision.changes);
-          if (type !== 'delete') expect(isTerminal(job.state)).toBe(false);
+          const isOfEnded = type === 'delete' || (!isKept && ['read', 'wake'].includes(type));
+          if (!isOfEnded) expect(isTerminal(job.state)).toBe(false);
           else if (isTerminal(job.state)) expect(next).toMatchObject({ state: job.state, attempts: job.attempts });
           expect(next.version).toBeGreaterThanOrEqual(job.version);
           expect(next.attempt - job.attempt).toBe(type === 'claim' || type === 'retry' ? 1 : 0);
           expect(next.attempts.map((one) => one.n)).toEqual(
             next.attempts.map((_, index) => index + next.attempt - next.attempts.length + 1),
           );
-          expect(next.wakeAt === null).toBe(isTerminal(next.state));
+          const holds = !isKept && next.payloadsRemovedAt === undefined && next.deletedAt === undefined;
+          expect(next.wakeAt === null).toBe(isTerminal(next.state) && !holds);
+          if (isTerminal(next.state) && holds) {
+            expect(next.wakeAt).toBe(next.payloadsExpireAt);
+            expect((next.payloadsExpireAt ?? 0) - (next.completedAt ?? 0)).toBeLessThanOrEqual(UNREAD_MS);
+            expect(next.payloadsExpireAt ?? 0).toBeLessThanOrEqual(job.payloadsExpireAt ?? Infinity);
+          }
+          if (next.payloadsRemovedAt !== undefined) {
+            expect(next).not.toHaveProperty('result');
+            expect(next.fingerprint).toBe('');
+          }
           expect(next.losses ?? 0).toBeLessThanOrEqual(LOSSES_MOST);
           if (type === 'claim') {
             expect(job.leaseExpiresAt === null || job.leaseExpiresAt <= nowMs).toBe(true);
@@ -430,6 +451,7 @@ describe('over any sequence of events', () => {
         return { type: 'finish', ...at, outcome: { state: 'failed', error: { code: 'auth', message: '' } } };
       case 'cancel':
       case 'delete':
+      case 'read':
         return { type, nowMs };
       default:
         return { type: 'wake', nowMs, storedAtMs: NOW, random };

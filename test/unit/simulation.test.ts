@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { JobChanges } from '../../shared/core/job.ts';
+import { isTerminal, type JobChanges } from '../../shared/core/job.ts';
 import type { JobStore } from '../../shared/core/ports.ts';
 import { type Command, obey } from '../simulation/commands.ts';
 import { type SimulationReport, simulate } from '../simulation/simulate.ts';
@@ -15,7 +15,7 @@ async function simulateAll(seeds: number, options: { faultRate: number; brokenSt
   return reports;
 }
 
-type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'parks' | 'zombieWrites';
+type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'parks' | 'removals' | 'zombieWrites';
 const sum = (reports: SimulationReport[], figure: Figure) =>
   reports.reduce((total, report) => total + report[figure], 0);
 
@@ -24,6 +24,7 @@ test('X01 without faults every job ends, and every call that was recorded was ma
   expect(reports.flatMap((report) => report.violations)).toEqual([]);
   expect(sum(reports, 'deletes')).toBeGreaterThan(10);
   expect(sum(reports, 'chunks')).toBeGreaterThan(10);
+  expect(sum(reports, 'removals')).toBeGreaterThan(10);
   expect(reports.map((report) => report.calls)).toEqual(reports.map((report) => report.recordedCalls));
   // Some do not hear of it at once; all do with their next heartbeat.
   const slowest = Math.max(...reports.map((report) => report.slowestCancelMs));
@@ -42,7 +43,7 @@ test.each([0.01, 0.05])(
         violations,
       })),
     ).toEqual([]);
-    for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks', 'parks'] as const)
+    for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks', 'parks', 'removals'] as const)
       expect(sum(reports, figure)).toBeGreaterThan(10);
     if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
   },
@@ -129,6 +130,23 @@ describe('the checker finds', () => {
           ? Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
           : changes,
       ),
+    ],
+    [
+      'a removal that leaves the input',
+      ['I12'],
+      (store) => ({
+        ...store,
+        update: (key, revision, changes, { dropInput = false } = {}) =>
+          store.update(key, revision, changes, { dropInput: dropInput && changes.payloadsRemovedAt === undefined }),
+      }),
+    ],
+    [
+      'a sweeper that does not see what is over',
+      ['I14'],
+      (store) => ({
+        ...store,
+        due: async (...asked) => (await store.due(...asked)).filter(({ job }) => !isTerminal(job.state)),
+      }),
     ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
     [

@@ -1,5 +1,6 @@
 /** The sentences of our failure classes, and what a provider asks us to wait. */
 import { type FailureCode, ServiceError } from '../../core/errors.ts';
+import { redact } from '../../core/redact.ts';
 
 /**
  * Sentences are ours: a provider's text may hold a part of the key (OpenAI's 401 does). It is passed on only where the
@@ -89,8 +90,6 @@ const VENDOR_TEXT_MOST = 300;
 
 /** A vendor's sentence as it may be shown: short, no page, and without anything that is or looks like a key. */
 function shown(text: string | undefined, secret: string | undefined): string {
-  if (!text?.trim() || /<\/?[a-z!][^>]*>/i.test(text)) return 'it gave no reason';
-  const withoutSecret = secret ? text.replaceAll(secret, '***') : text;
-  const clean = withoutSecret.replace(/\b(sk-|AIza)[\w*-]{4,}/g, '***').toWellFormed();
-  return clean.length <= VENDOR_TEXT_MOST ? clean : `${clean.slice(0, VENDOR_TEXT_MOST).toWellFormed()}…`;
+  const clean = redact(text ?? '', secret === undefined ? [] : [secret], VENDOR_TEXT_MOST);
+  return clean.trim() === '' || /<\/?[a-z!][^>]*>/i.test(clean) ? 'it gave no reason' : clean;
 }

@@ -108,7 +108,7 @@ async function* partsOf(stream: AsyncIterable<Chunk>): AsyncIterable<LlmPart> {
     const reason: string | undefined = candidate?.finishReason;
     if (blocked || (reason && WITHHELD.has(reason))) {
       if (usage) yield { type: 'usage', usage };
-      throw new ServiceError('content_policy', `Gemini withheld the answer: ${blocked ?? reason}.`);
+      throw new ServiceError('content_policy', `Gemini withheld the answer: ${wordOf(blocked ?? reason)}.`);
     }
     const parts = (candidate?.content?.parts ?? []) as WirePart[];
     const text = parts
@@ -122,10 +122,15 @@ async function* partsOf(stream: AsyncIterable<Chunk>): AsyncIterable<LlmPart> {
   if (ended !== undefined) yield { type: 'finish', reason: toFinishReason(ended) };
 }
 
+/** A reason as Google writes them; what stands on the wire may be anything. */
+function wordOf(reason: string | undefined): string {
+  return /^[A-Z_]{1,40}$/.test(reason ?? '') ? `${reason}` : 'for a reason that we do not know';
+}
+
 function toFinishReason(reason: string): FinishReason {
   if (reason === 'STOP') return 'stop';
   if (reason === 'MAX_TOKENS') return 'length';
-  throw new ServiceError('provider_error', `Gemini ended the answer: ${reason}.`);
+  throw new ServiceError('provider_error', `Gemini ended the answer: ${wordOf(reason)}.`);
 }
 
 /** Thoughts are paid for as output, beside the candidates. */

@@ -33,6 +33,15 @@ export type OpenaiCall<Event, Whole> = {
   partsOfWhole(whole: Whole): Iterable<LlmPart>;
 };
 
+/** Content types that tell somebody what stands at a wrong address. */
+const SHOWN_TYPES = ['text/html', 'text/plain', 'text/xml', 'application/xml', 'application/octet-stream'];
+
+/** A header may hold anything: only what is known is shown. */
+function typeName(contentType: string): string {
+  if (contentType === '') return 'no content type';
+  return SHOWN_TYPES.find((type) => contentType.startsWith(type)) ?? 'another content type';
+}
+
 /** Makes the call and yields its parts; errors are classified. */
 export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
   call.signal.throwIfAborted();
@@ -53,10 +62,7 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
       if (whole === null || whole.error) throw failureOf(whole?.error, call.secret);
       yield* call.partsOfWhole(whole);
     } else {
-      throw new ServiceError(
-        'provider_error',
-        `The provider answered with ${type || 'no content type'}, not with JSON.`,
-      );
+      throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
     }
   } catch (error) {
     call.signal.throwIfAborted();
