@@ -55,6 +55,7 @@ console.table({
   'workers drained': total(reports, (report) => report.drains),
   'jobs deleted': total(reports, (report) => report.deletes),
   chunks: total(reports, (report) => report.chunks),
+  'payloads removed': total(reports, (report) => report.removals),
   'zombie writes refused': total(reports, (report) => report.zombieWrites),
   calls: total(reports, (report) => report.calls),
   'recorded calls': total(reports, (report) => report.recordedCalls),

@@ -73,7 +73,7 @@ test('something that breaks on our side is 500 and shows nothing of it; the log 
   expect(JSON.parse(text)).toMatchObject({ success: false, code: 'internal_error', request_id: expect.any(String) });
   expect(text).not.toContain('secret');
   expect(text).not.toContain('TypeError');
-  const logged = world.lines.find((line) => line.includes('request-failed')) ?? '';
+  const logged = world.lines.find((line) => line.includes('internal_error')) ?? '';
   expect(logged).toMatch(/"stack":"TypeError at .*not-served\.test\.ts/);
   expect(logged).not.toContain('secret');
 });
