@@ -18,6 +18,7 @@ function wholeJob(): Job {
     ...{ questionId: 'q', requestId: 'r', batchId: 'b', stream: true, usualMs: 1_234, retentionMs: 60_000 },
     ...{ nextAttemptAt: 1_700_000_000_777, cancelRequestedAt: 1_700_000_000_778, cancelFor: 'nobody', holder: 'h' },
     ...{ expiresAt: 1_700_000_061_001, deleteAt: 1_702_592_061_001, deletedAt: 1_700_000_001_002 },
+    ...{ store: false as const, payloadsExpireAt: 1_700_000_061_000, payloadsRemovedAt: 1_700_000_061_003 },
     ...{ failures: 1, refusals: 2, losses: 3, attempt: 2, leaseExpiresAt: null, wakeAt: null, sequence: 4, rings: 1 },
     limits: { startWithinMs: 1_500, timeoutMs: 2_000, attemptTimeoutMs: 3_000, idleTimeoutMs: 4_000 },
     tags: ['one', '👨‍👩‍👧‍👦', '__proto__', 'a.b', 'NUL \u0000'],

@@ -56,6 +56,7 @@ console.table({
   'jobs deleted': total(reports, (report) => report.deletes),
   chunks: total(reports, (report) => report.chunks),
   'jobs parked': total(reports, (report) => report.parks),
+  'payloads removed': total(reports, (report) => report.removals),
   'zombie writes refused': total(reports, (report) => report.zombieWrites),
   calls: total(reports, (report) => report.calls),
   'recorded calls': total(reports, (report) => report.recordedCalls),
