@@ -170,9 +170,11 @@ async function connect(url: string, ending: AbortSignal, onLost: () => void) {
     if (isConnected) onLost();
   });
   ending.addEventListener('abort', () => client.destroy());
+  // A client that was destroyed while its socket connected would go on with it.
+  client.on('connect', () => {
+    if (ending.aborted) client.destroy();
+  });
   await client.connect();
-  // The client does not break off what it is connecting: it is open after its end.
-  if (ending.aborted) client.destroy();
   isConnected = true;
   return client;
 }

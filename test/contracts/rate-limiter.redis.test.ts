@@ -231,7 +231,7 @@ describeOnRedis('with a server', () => {
   });
 });
 
-describeOnRedis('without a server', () => {
+describe('without a server', () => {
   test('where nobody listens, each counts for itself at once', async () => {
     const { limiter, lines, fallbacks } = open(`redis://127.0.0.1:${await freePort()}`);
     // The first one waits for the client to be loaded, too.
@@ -257,6 +257,28 @@ describeOnRedis('without a server', () => {
     expect(fallbacks()).toBe(21);
     const { tookMs: closedAfterMs } = await timed(limiter.close());
     expect(closedAfterMs).toBeLessThan(SOON_MS);
+    mute.close();
+  });
+
+  test.each([1, 2, 5, 20])('a close %i ms after the first take leaves no connection behind', async (ms) => {
+    let [begun, ended] = [0, 0];
+    const mute = createServer((socket) => {
+      begun += 1;
+      socket
+        .on('error', () => {})
+        .on('close', () => {
+          ended += 1;
+        });
+      socket.resume();
+    });
+    // It is loaded: the time is that of the connection.
+    await import('redis');
+    const { limiter } = open(`redis://127.0.0.1:${await listening(mute)}`);
+    const taken = limiter.take('user:ada', RULE);
+    await pause(ms);
+    await limiter.close();
+    await taken;
+    await expect.poll(() => [begun, ended]).toEqual([1, 1]);
     mute.close();
   });
 
