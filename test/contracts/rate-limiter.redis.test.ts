@@ -191,6 +191,22 @@ describeOnRedis('with a server', () => {
     await server.stop();
   });
 
+  test('one that answered while this process was busy has answered', async () => {
+    const server = await startRedis();
+    const { limiter, ready, fallbacks } = open(server.url);
+    await ready();
+    const before = fallbacks();
+    for (let turn = 1; turn <= 3; turn++) {
+      const taken = limiter.take('user:ada', RULE);
+      // By then the question is on its way.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const until = performance.now() + 300; performance.now() < until; );
+      expect(await taken).toMatchObject({ remaining: 1_000 - turn });
+    }
+    expect(fallbacks()).toBe(before);
+    await server.stop();
+  });
+
   test('a connection whose other end is gone without a word is given up for a new one', async () => {
     const server = await startRedis();
     const connections: Socket[] = [];
