@@ -19,7 +19,7 @@ export type RedisRateLimiterOptions = {
 const ANSWER_MS = 100;
 /** After a failure nobody waits for Redis for so long. */
 const PAUSE_MS = 1_000;
-/** A connection on which nothing came for so long, though something was asked, is given up: its other end may be gone. */
+/** Where an answer is missing and nothing else came for so long, the connection is given up: its other end may be gone. */
 const SILENCE_MS = 5_000;
 const CONNECT_MS = 2_000;
 const WARN_EVERY_MS = 60_000;
