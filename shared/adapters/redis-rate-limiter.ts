@@ -19,7 +19,7 @@ export type RedisRateLimiterOptions = {
 const ANSWER_MS = 100;
 /** After a failure nobody waits for Redis for so long. */
 const PAUSE_MS = 1_000;
-/** A connection on which nothing came for so long, though something was asked, is given up: its other end may be gone. */
+/** Where an answer is missing and nothing else came for so long, the connection is given up: its other end may be gone. */
 const SILENCE_MS = 5_000;
 const CONNECT_MS = 2_000;
 const WARN_EVERY_MS = 60_000;
@@ -116,7 +116,9 @@ export function redisRateLimiter(options: RedisRateLimiterOptions): RateLimiter 
     const nowMs = clock.monotonicMs();
     // Whoever comes while it connects waits for the rest of the time, not anew.
     const waitMs = asked.isOpen ? ANSWER_MS : Math.max(0, asked.startedAtMs + ANSWER_MS - nowMs);
-    const taken = await within(clock, waitMs, ask(asked, bucket, rule, cost));
+    const asking = ask(asked, bucket, rule, cost);
+    // Where this process was busy all the time, the answer is there and unread: timers come before sockets.
+    const taken = (await within(clock, waitMs, asking)) ?? (await within(clock, 1, asking));
     if (taken) return taken;
     // A first connection may take longer than an answer: no failure yet.
     if (asked.isOpen && link === asked) {
@@ -170,9 +172,11 @@ async function connect(url: string, ending: AbortSignal, onLost: () => void) {
     if (isConnected) onLost();
   });
   ending.addEventListener('abort', () => client.destroy());
+  // A client that was destroyed while its socket connected would go on with it.
+  client.on('connect', () => {
+    if (ending.aborted) client.destroy();
+  });
   await client.connect();
-  // The client does not break off what it is connecting: it is open after its end.
-  if (ending.aborted) client.destroy();
   isConnected = true;
   return client;
 }

@@ -191,6 +191,22 @@ describeOnRedis('with a server', () => {
     await server.stop();
   });
 
+  test('one that answered while this process was busy has answered', async () => {
+    const server = await startRedis();
+    const { limiter, ready, fallbacks } = open(server.url);
+    await ready();
+    const before = fallbacks();
+    for (let turn = 1; turn <= 3; turn++) {
+      const taken = limiter.take('user:ada', RULE);
+      // By then the question is on its way.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const until = performance.now() + 300; performance.now() < until; );
+      expect(await taken).toMatchObject({ remaining: 1_000 - turn });
+    }
+    expect(fallbacks()).toBe(before);
+    await server.stop();
+  });
+
   test('a connection whose other end is gone without a word is given up for a new one', async () => {
     const server = await startRedis();
     const connections: Socket[] = [];
@@ -231,7 +247,7 @@ describeOnRedis('with a server', () => {
   });
 });
 
-describeOnRedis('without a server', () => {
+describe('without a server', () => {
   test('where nobody listens, each counts for itself at once', async () => {
     const { limiter, lines, fallbacks } = open(`redis://127.0.0.1:${await freePort()}`);
     // The first one waits for the client to be loaded, too.
@@ -257,6 +273,28 @@ describeOnRedis('without a server', () => {
     expect(fallbacks()).toBe(21);
     const { tookMs: closedAfterMs } = await timed(limiter.close());
     expect(closedAfterMs).toBeLessThan(SOON_MS);
+    mute.close();
+  });
+
+  test.each([1, 2, 5, 20])('a close %i ms after the first take leaves no connection behind', async (ms) => {
+    let [begun, ended] = [0, 0];
+    const mute = createServer((socket) => {
+      begun += 1;
+      socket
+        .on('error', () => {})
+        .on('close', () => {
+          ended += 1;
+        });
+      socket.resume();
+    });
+    // It is loaded: the time is that of the connection.
+    await import('redis');
+    const { limiter } = open(`redis://127.0.0.1:${await listening(mute)}`);
+    const taken = limiter.take('user:ada', RULE);
+    await pause(ms);
+    await limiter.close();
+    await taken;
+    await expect.poll(() => [begun, ended]).toEqual([1, 1]);
     mute.close();
   });
 

@@ -1,7 +1,7 @@
 /** A Redis server of a test's own, which keeps nothing and can be killed, held and started again. */
 import type { ChildProcess } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { describe, inject } from 'vitest';
+import { afterAll, describe, inject } from 'vitest';
 import { freePort, startGroup, stopGroup, untilListening } from '../../infra/child-processes.ts';
 
 /** `describe`, skipped where there is no `redis-server`. */
@@ -20,6 +20,10 @@ export type RedisServer = {
   stop(): Promise<void>;
 };
 
+const servers: RedisServer[] = [];
+// A test that fails does not come to its own stop.
+afterAll(() => Promise.all(servers.map((server) => server.stop())));
+
 export async function startRedis(...more: string[]): Promise<RedisServer> {
   const port = await freePort();
   let child = await start();
@@ -32,7 +36,7 @@ export async function startRedis(...more: string[]): Promise<RedisServer> {
     return started;
   }
 
-  return {
+  const server: RedisServer = {
     url: `redis://127.0.0.1:${port}`,
     port,
     async kill() {
@@ -50,4 +54,6 @@ export async function startRedis(...more: string[]): Promise<RedisServer> {
       await stopGroup(child);
     },
   };
+  servers.push(server);
+  return server;
 }
