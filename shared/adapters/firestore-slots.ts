@@ -44,7 +44,7 @@ export function slotWrites(root: string, { tenant, id }: JobKey, changes: JobCha
     return [write({ waiting: { [slot.waitFor]: true } }, [...back, pathOf('waiting', slot.waitFor)])];
   }
   const { take: model, seen, over = [] } = slot;
-  const gone = [...seen.expired.filter((other) => other !== id).map((other) => pathOf('running', other))];
+  const gone = seen.expired.filter((other) => other !== id).map((other) => pathOf('running', other));
   const paths = [pathOf('running', id), ...gone, ...over.map((what) => pathOf('waiting', what))];
   return [write({ running: { [id]: { model, expiresAt: changes.slotUntil ?? 0 } } }, paths, seen)];
 }

@@ -14,6 +14,7 @@ import { fullFor, isLimited, lineOf, RESERVATION_MS, type RunningLimits, type Sl
 export type Admission = { written: Written } | { refused: 'changed' | 'missing' | 'parked' };
 
 export type Limiter = {
+  /** Does a limit apply to this job? Otherwise it is claimed as if there were none. */
   limits(job: Job): boolean;
   /**
    * Writes a claim that takes a slot until its `slotUntil`, or parks the job. `claimNow` makes the claim when its turn has
@@ -53,6 +54,7 @@ type Taken =
   | { waitFor: string; set: SlotSet };
 type Round = 'over' | 'again' | 'raced' | { promoted: string; over: readonly string[]; isMore: boolean };
 
+/** One for all of a process: the jobs that it claims take turns at the slot set of their tenant. */
 export function concurrencyLimiter(options: LimiterOptions): Limiter {
   const { store, clock, log, random, limits } = options;
   /** The last of those who wait in this process for their turn at a tenant's slot set. */
@@ -70,8 +72,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     }
   }
 
-  const oldest = (tenant: string, names: readonly string[]) =>
-    store.parked(tenant, names.slice(0, NAMES_MOST), LOOK_AT);
+  const turnsOf = (tenant: string, set: SlotSet) => turnsIn({ limits, tenant, set }).slice(0, NAMES_MOST);
+  const oldest = (tenant: string, names: readonly string[]) => store.parked(tenant, names, LOOK_AT);
 
   /** Takes a slot if it is the job's turn; otherwise, what it has to wait for. */
   async function take({ job, revision }: StoredJob, claimNow: () => JobChanges | undefined): Promise<Taken> {
@@ -79,7 +81,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     const set = await store.slots(tenant);
     const full = fullFor({ limits, tenant, set }, job);
     if (full) return { waitFor: full, set };
-    const turns = set.running[id] ? [] : turnsIn({ limits, tenant, set });
+    const turns = set.running[id] ? [] : turnsOf(tenant, set);
     const waiting = turns.length > 0 ? await oldest(tenant, turns) : [];
     const first = waiting.find((found) => found.job.id !== id);
     if (first && first.job.createdAt <= job.createdAt) return { waitFor: lineOf(limits, job), set };
@@ -112,7 +114,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
       if (!(await announce(parked))) return { refused: 'changed' };
       set = await store.slots(tenant);
     }
-    const isRoom = turnsIn({ limits, tenant, set }).length > 0;
+    const isRoom = turnsOf(tenant, set).length > 0;
     const promoted = isRoom ? await handOn(tenant, job.id) : [];
     return { refused: promoted.includes(job.id) ? 'changed' : 'parked' };
   }
@@ -139,7 +141,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
   /** One slot to one job. */
   async function promoteOldest(tenant: string): Promise<Round> {
     const set = await store.slots(tenant);
-    const turns = turnsIn({ limits, tenant, set });
+    const turns = turnsOf(tenant, set);
     // That nobody waits any more is written down by the next one who takes a slot.
     const [first, second] = turns.length > 0 ? await oldest(tenant, turns) : [];
     if (!first) return 'over';
@@ -163,7 +165,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     if (answer && 'refused' in answer) return 'raced';
     log('info', 'job-promoted', { job_id: job.id, attempt: job.attempt, parked_ms: nowMs - (job.parkedAt ?? nowMs) });
     const running = { ...set.running, [job.id]: { model: job.model.model, expiresAt: nowMs + RESERVATION_MS } };
-    const isMore = second !== undefined && turnsIn({ limits, tenant, set: { ...set, running } }).length > 0;
+    const isMore = second !== undefined && turnsOf(tenant, { ...set, running }).length > 0;
     return { promoted: job.id, over, isMore };
   }
 

@@ -83,7 +83,9 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteL
       if (changes.nextAttemptAt < until) fail('P01', id, 'its next attempt is set earlier than the provider asked');
       notBefore.set(id, Math.max(notBefore.get(id) ?? 0, until));
     }
-    for (const wrong of slots.wrong()) violations.push(`I7 ${wrong}`);
+    // What goes on being wrong is said once.
+    const wrong = slots.wrong().map((what) => `I7 ${what}`);
+    violations.push(...wrong.filter((what) => !violations.includes(what)));
     if ((after.wakeAt === null) !== (isTerminal(after.state) && !holdsPayloads(after))) {
       fail('I3', id, 'nobody will look at it again');
     }
