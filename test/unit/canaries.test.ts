@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stdoutLog } from '../../shared/adapters/stdout-log.ts';
 import { findLeaks, judge, plant, readKept } from '../support/canaries.ts';
 
 let folder: string;
@@ -61,4 +62,11 @@ test('whatever a process and its children write is kept, on both streams, in pie
   expect([status, stdout]).toEqual([0, 'from the child\n']);
   const kept = readKept(own).map(({ content }) => content);
   expect(kept.sort()).toEqual(['as an error\n', 'from the child\n', 'from the grandchild']);
+});
+
+test('what the product logs in this very process is kept', () => {
+  const job_id = crypto.randomUUID();
+  stdoutLog({ format: 'json', level: 'debug' })('debug', 'claim-refused', { job_id });
+  const kept = readKept(process.env.KEPT_OUTPUT ?? '').filter(({ content }) => content.includes(job_id));
+  expect(kept.map(({ file }) => file)).toEqual([`${process.pid}-stdout.log`]);
 });
