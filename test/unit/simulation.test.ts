@@ -158,11 +158,15 @@ describe('the checker finds', () => {
     ],
   ];
 
-  test.each(broken)('%s (%s)', async (_, rules, brokenStore) => {
-    const reports = await simulateAll(30, { faultRate: 0.05, brokenStore });
-    const found = new Set(reports.flatMap((report) => report.violations).map((violation) => violation.split(' ')[0]));
-    expect([...found]).toEqual(expect.arrayContaining(rules));
-  }, 120_000);
+  test.each(broken)(
+    '%s (%s)',
+    async (_, rules, brokenStore) => {
+      const reports = await simulateAll(30, { faultRate: 0.05, brokenStore });
+      const found = new Set(reports.flatMap((report) => report.violations).map((violation) => violation.split(' ')[0]));
+      expect([...found]).toEqual(expect.arrayContaining(rules));
+    },
+    120_000,
+  );
 });
 
 test('any sequence of submits, deliveries, crashes, stalls, cancels, deletes, sweeps, faults and time leaves everything right', async () => {
