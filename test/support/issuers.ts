@@ -65,13 +65,22 @@ export async function oidcServer(first: SigningKey) {
 
 export type Issuers = Awaited<ReturnType<typeof openIssuers>>;
 
+/** They take half a second each. */
+let made: ReturnType<typeof makeKeys> | undefined;
+
+async function makeKeys() {
+  const firebase = await signingKey('firebase-1');
+  const session = await signingKey('session-1');
+  const google = await signingKey('google-1');
+  return { firebase, session, google, oidc: await signingKey('oidc-1'), stranger: await signingKey('stranger-1') };
+}
+
 /** All of them. Their tokens are valid for an hour of the clock. */
 export async function openIssuers(clock: Pick<Clock, 'nowMs'>) {
-  const [firebase, session, google, oidc, stranger] = await Promise.all([
-    ...[signingKey('firebase-1'), signingKey('session-1'), signingKey('google-1')],
-    ...[signingKey('oidc-1'), signingKey('stranger-1')],
-  ] as const);
-  const server = await oidcServer(oidc as SigningKey);
+  made ??= makeKeys();
+  const keys = await made;
+  const { firebase, session, google, oidc } = keys;
+  const server = await oidcServer(oidc);
   const own = new Map(
     Object.entries({ securetoken: firebase, sessionCookiePublicKeys: session, 'oauth2/v3/certs': google }),
   );
@@ -101,10 +110,6 @@ export async function openIssuers(clock: Pick<Clock, 'nowMs'>) {
       ...over,
     }),
   };
-  const keys = { firebase, session, google, oidc, stranger } as Record<
-    'firebase' | 'session' | 'google' | 'oidc' | 'stranger',
-    SigningKey
-  >;
   return {
     keys,
     claims,
