@@ -1,15 +1,5 @@
 /** Settings of who may come in, and how much each may ask for. */
-import {
-  deployed,
-  type Environment,
-  list,
-  listed,
-  optional,
-  type Setting,
-  text,
-  toPair,
-  whole,
-} from './config-kinds.ts';
+import { deployed, type Environment, listed, optional, type Setting, text, toPair, whole } from './config-kinds.ts';
 
 /** Kinds of credentials that are accepted. */
 export const AUTH_MODES = ['firebase', 'session-cookie', 'oidc', 'api-key'] as const;
@@ -18,7 +8,9 @@ export type AuthMode = (typeof AUTH_MODES)[number];
 /** Requests per minute of one principal; `strangers`: of one address without valid credentials. */
 export type RateLimits = { writes: number; reads: number; jobReads: number; strangers: number };
 
-const isOff = (environment: Environment) => (environment.AUTH_MODE ?? 'none').trim() === 'none';
+/** Said or not, nobody is asked who they are. */
+const isOff = ({ AUTH_MODE: said }: Environment) => listed(said).every((mode) => mode === 'none');
+const isSaidOff = (environment: Environment) => listed(environment.AUTH_MODE).length > 0 && isOff(environment);
 const opens = (environment: Environment, mode: AuthMode) => listed(environment.AUTH_MODE).includes(mode);
 
 function neededBy(mode: AuthMode, variable: string, meaning: string): Setting<string | undefined> {
@@ -27,6 +19,18 @@ function neededBy(mode: AuthMode, variable: string, meaning: string): Setting<st
     throw new Error(`must be set: AUTH_MODE names \`${mode}\``);
   };
   return { variable, meaning, shownDefault: '', read };
+}
+
+/** A host on the internet whose word we take must be asked in a way that nobody on the way can answer. */
+function urlOf(mode: AuthMode | undefined, variable: string, meaning: string): Setting<string | undefined> {
+  const needed = mode === undefined ? optional(variable, meaning) : neededBy(mode, variable, meaning);
+  const read = (raw: string | undefined, environment: Environment) => {
+    const url = needed.read(raw, environment);
+    const schemes = deployed(environment) ? ['https:'] : ['https:', 'http:'];
+    if (url === undefined || (URL.canParse(url) && schemes.includes(new URL(url).protocol))) return url;
+    throw new Error(`must be a URL: ${schemes.map((scheme) => `${scheme}//…`).join(' or ')}`);
+  };
+  return { ...needed, read };
 }
 
 export const ACCESS_SETTINGS = {
@@ -53,7 +57,7 @@ export const ACCESS_SETTINGS = {
     shownDefault: '',
     read: (raw, environment) => {
       if (raw !== undefined && raw !== 'true' && raw !== 'false') throw new Error('must be true or false');
-      if (raw === 'true' || !deployed(environment) || environment.AUTH_MODE?.trim() !== 'none') return raw === 'true';
+      if (raw === 'true' || !deployed(environment) || !isSaidOff(environment)) return raw === 'true';
       throw new Error('must be true, if AUTH_MODE=none is really meant: it lets everybody in');
     },
   } satisfies Setting<boolean>,
@@ -68,9 +72,13 @@ export const ACCESS_SETTINGS = {
     },
   } satisfies Setting<string | undefined>,
   sessionCookie: text('SESSION_COOKIE', 'The name of the Firebase session cookie.', '__session'),
-  oidcIssuer: neededBy('oidc', 'OIDC_ISSUER', 'The issuer of OIDC tokens, exactly as its tokens have it in `iss`.'),
+  oidcIssuer: urlOf('oidc', 'OIDC_ISSUER', 'The issuer of OIDC tokens, exactly as its tokens have it in `iss`.'),
   oidcAudience: neededBy('oidc', 'OIDC_AUDIENCE', 'What its tokens must have in `aud`.'),
-  oidcJwksUrl: optional('OIDC_JWKS_URL', "Where the issuer's keys are, if not where its discovery document says."),
+  oidcJwksUrl: urlOf(
+    undefined,
+    'OIDC_JWKS_URL',
+    "Where the issuer's keys are, if not where its discovery document says.",
+  ),
   tenantClaim: optional(
     'TENANT_CLAIM',
     'The claim that names the tenant of a token, like `firebase.tenant` or `org_id`; without it all are of `default`.',
@@ -96,11 +104,25 @@ export const ACCESS_SETTINGS = {
       'Service accounts that may push to the worker and call the sweeper, separated by commas; `iam`: whoever Cloud Run lets through. On Google Cloud it must be set.',
     shownDefault: '',
     read: (raw, environment) => {
-      if (raw !== undefined || !deployed(environment)) return listed(raw);
+      const accounts = listed(raw);
+      if (accounts.length > 1 && accounts.includes('iam')) throw new Error('must not have `iam` beside others');
+      if (accounts.length > 0 || !deployed(environment)) return accounts;
       throw new Error('must name the service accounts of Pub/Sub and Cloud Scheduler, or be `iam`');
     },
   } satisfies Setting<string[]>,
-  invokerAudiences: list('INVOKER_AUDIENCES', 'What their tokens must have in `aud`, separated by commas.'),
+  invokerAudiences: {
+    variable: 'INVOKER_AUDIENCES',
+    meaning:
+      'What their tokens must have in `aud`, separated by commas. On Google Cloud it must be set, unless `INVOKERS=iam`.',
+    shownDefault: '',
+    read: (raw, environment) => {
+      const audiences = listed(raw);
+      // Whoever else such an account calls could come to us with the token that it got.
+      const isNeeded = deployed(environment) && !listed(environment.INVOKERS).includes('iam');
+      if (audiences.length > 0 || !isNeeded) return audiences;
+      throw new Error('must name what the tokens of INVOKERS are for, as their subscriptions and schedules have it');
+    },
+  } satisfies Setting<string[]>,
   trustedProxies: {
     variable: 'TRUSTED_PROXIES',
     meaning: 'How many proxies stand before us, each of which adds to `X-Forwarded-For`: tells addresses apart.',

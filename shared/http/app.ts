@@ -36,7 +36,7 @@ export type HttpAppOptions = {
 };
 
 /** What an operator must hear of; everything else is the caller's to mend. */
-const FAULTS: readonly ErrorCode[] = ['internal_error', 'store_unavailable'];
+const FAULTS: readonly ErrorCode[] = ['internal_error', 'store_unavailable', 'auth_unavailable'];
 /** Every deployment answers it, whatever else it serves. */
 const HEALTH = '/health';
 const isDocs = (path: string) => /^\/docs(\/|$)/.test(path);
@@ -79,15 +79,15 @@ export function httpApp(options: HttpAppOptions): HttpApp {
 
   app.use(requestId());
   app.use((context, next) => (isDocs(context.req.path) ? headersOfPages : headersOfData)(context, next));
-  app.use(
-    cors({
-      origin: (origin) => (allowOrigin(origin) ? origin : null),
-      exposeHeaders: EXPOSED,
-      allowHeaders: ALLOWED,
-      maxAge: 7_200,
-      credentials: allowCookies,
-    }),
-  );
+  const forPages = {
+    origin: (origin: string) => (allowOrigin(origin) ? origin : null),
+    ...{ exposeHeaders: EXPOSED, allowHeaders: ALLOWED, maxAge: 7_200 },
+  };
+  const [crossOrigin, withCookies] = [cors(forPages), cors({ ...forPages, credentials: true })];
+  app.use((context, next) => {
+    const mayHaveCookies = allowCookies && allowOrigin(context.req.header('origin') ?? '');
+    return (mayHaveCookies ? withCookies : crossOrigin)(context, next);
+  });
   app.use(
     methodNotAllowed({
       app,

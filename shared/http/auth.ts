@@ -48,13 +48,15 @@ const REMEMBERED_MS = 300_000;
 const REMEMBERED_MOST = 10_000;
 /** Longer than any token of those that we know. */
 const TOKEN_LENGTH_MOST = 8_192;
+/** Unpadded base64url, the one spelling of a token; the auth emulator's have no signature. */
+const TOKEN_FORM = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 /** Recognises whoever presents a credential of one of these kinds, and nobody else. */
 export function authenticator({ clock, bearers, inUrl, session, apiKeys }: AuthenticatorOptions): Authenticate {
   const remembered = new LRUCache<string, { principal: Principal; untilMs: number }>({ max: REMEMBERED_MOST });
 
   async function verify(doors: readonly TokenDoor[], token: string): Promise<Authenticated> {
-    if (token.length > TOKEN_LENGTH_MOST) return { refused: 'unknown' };
+    if (token.length > TOKEN_LENGTH_MOST || !TOKEN_FORM.test(token)) return { refused: 'unknown' };
     const door = doors.find(({ issuer }) => issuer === issuerOf(token));
     if (!door) return { refused: 'unknown' };
     // By its digest: what is kept in memory opens nothing.

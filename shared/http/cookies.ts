@@ -22,12 +22,17 @@ export function cookieOf(request: Request, name: string): string | undefined {
  */
 export function assertOurPage(request: Request, allowOrigin: (origin: string) => boolean): void {
   const origin = request.headers.get('origin');
-  const isOurs = origin === null || origin === new URL(request.url).origin || allowOrigin(origin);
+  const isOurs = origin === null || hostOf(origin) === new URL(request.url).host || allowOrigin(origin);
   const sent = request.headers.get(CSRF_HEADER);
   const kept = cookieOf(request, CSRF_COOKIE);
   if (isOurs && sent && kept && isSame(sent, kept)) return;
   const sentence = `With a session cookie, a request that writes must have the value of the cookie ${CSRF_COOKIE} in ${CSRF_HEADER}.`;
   throw new ServiceError('csrf_failed', sentence);
+}
+
+/** Without its scheme: before a proxy that speaks TLS, as Cloud Run's does, it is not the one that we see. */
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
 /** The cookie that the next write needs, where the browser has none. */

@@ -30,20 +30,28 @@ const READS: readonly string[] = ['GET', 'HEAD'];
 export function guard(options: GuardOptions): MiddlewareHandler<HttpEnv> {
   const { ruleOf, authenticate, limits, allowOrigin, isPublic } = options;
 
-  async function principalOf(context: Context<HttpEnv>, rule: Rule): Promise<Principal> {
-    const request = context.req.raw;
-    const tokenInUrl = maySendTokenInUrl(context, rule);
-    const authenticated = await authenticate(request, { tokenInUrl });
-    if ('refused' in authenticated) {
-      await limits.stranger(context);
+  /** Whoever is refused here has no bucket but that of their address. */
+  async function recognised(
+    context: Context<HttpEnv>,
+    rule: Rule,
+  ): Promise<{ principal: Principal; byCookie?: boolean }> {
+    try {
+      const tokenInUrl = maySendTokenInUrl(context, rule);
+      const authenticated = await authenticate(context.req.raw, { tokenInUrl });
+      if ('principal' in authenticated) return authenticated;
       const { refused: reason } = authenticated;
       throw new ServiceError('unauthenticated', SENTENCES[reason], { fields: { reason } });
+    } catch (error) {
+      await limits.stranger(context);
+      throw error;
     }
-    const { principal, byCookie } = authenticated;
-    if (byCookie && !READS.includes(request.method)) assertOurPage(request, allowOrigin);
-    const cookie = byCookie ? newCsrfCookie(request) : undefined;
+  }
+
+  function checkPage(context: Context<HttpEnv>): void {
+    const request = context.req.raw;
+    if (!READS.includes(request.method)) assertOurPage(request, allowOrigin);
+    const cookie = newCsrfCookie(request);
     if (cookie) context.header('Set-Cookie', cookie, { append: true });
-    return principal;
   }
 
   return async (context, next) => {
@@ -52,11 +60,13 @@ export function guard(options: GuardOptions): MiddlewareHandler<HttpEnv> {
     const { route, rule } = ruleOf(context);
     if (route === undefined || isPublic(path)) {
       await limits.stranger(context);
-      return next();
+      // No body is read for a route that is not there.
+      return route === undefined ? context.notFound() : next();
     }
     if (!rule) throw new ServiceError('internal_error', 'This route says not who may use it.');
-    const principal = await principalOf(context, rule);
+    const { principal, byCookie } = await recognised(context, rule);
     await limits.principal(context, principal);
+    if (byCookie) checkPage(context);
     if (!allows(rule, principal)) {
       const sentence = principal.jobId
         ? 'A job token reads and cancels its own job, nothing else.'

@@ -17,6 +17,8 @@ const ISSUER = 'llm-jobs';
 const AUDIENCE = 'job';
 const ALGORITHM = 'HS256';
 const LIFE_S = 600;
+/** The instance that reads a job a moment after another one took it in may have the earlier clock. */
+const CLOCK_TOLERANCE_S = 10;
 
 /** The first secret signs; a token that another one signed is good, too, so that they can be changed. */
 export function jobTokens({ clock, secrets }: { clock: Clock; secrets: readonly [string, ...string[]] }): JobTokens {
@@ -27,12 +29,14 @@ export function jobTokens({ clock, secrets }: { clock: Clock; secrets: readonly 
     try {
       const { payload } = await jwtVerify(token, secret, {
         ...{ issuer: ISSUER, audience: AUDIENCE, algorithms: [ALGORITHM] },
-        ...{ currentDate: new Date(clock.nowMs()), requiredClaims: ['exp', 'iat', 'sub'], maxTokenAge: LIFE_S },
+        ...{ currentDate: new Date(clock.nowMs()), requiredClaims: ['exp', 'iat', 'sub'] },
       });
-      const { sub: user = '', tenant, job_id: jobId, exp = 0 } = payload;
-      const isOurs = typeof tenant === 'string' && isTenant(tenant) && typeof jobId === 'string' && isJobId(jobId);
-      if (!isOurs) return { refused: 'unknown' };
-      const principal: Principal = { tenant, user, scopes: ['jobs:read', 'jobs:write'], jobId };
+      const { sub: user, tenant, job_id: jobId, exp = 0, iat = 0 } = payload;
+      if (exp - iat > LIFE_S || iat > nowS() + CLOCK_TOLERANCE_S) return { refused: 'unknown' };
+      const isText = [user, tenant, jobId].every((claim) => typeof claim === 'string' && claim !== '');
+      if (!isText || !isTenant(tenant as string) || !isJobId(jobId as string)) return { refused: 'unknown' };
+      const who = { tenant, user, jobId } as { tenant: string; user: string; jobId: string };
+      const principal: Principal = { ...who, scopes: ['jobs:read', 'jobs:write'] };
       return { principal, expiresAtMs: exp * 1_000 };
     } catch (error) {
       return { refused: (error as { code?: string }).code === 'ERR_JWT_EXPIRED' ? 'expired' : 'unknown' };

@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../core/access.ts';
 import { ServiceError } from '../core/errors.ts';
+import { isJobId } from '../core/ids.ts';
 import type { Clock } from '../core/ports.ts';
 import type { RateLimiter, Rule } from '../core/rate-limits.ts';
 import { addressOf } from './client-address.ts';
@@ -57,7 +58,10 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
     // draft-ietf-httpapi-ratelimit-headers-10
     context.header('RateLimit-Policy', `"${name}";q=${quota};w=60`);
     context.header('RateLimit', `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`);
-    if (!allowed) throw refusal(retryAfterMs);
+    if (allowed) return;
+    // A batch takes twice, at the door and for its jobs: it has to find two.
+    const isBatch = BATCH_WRITE.test(context.req.path) && name === 'writes';
+    throw refusal(retryAfterMs + (isBatch ? Math.ceil(60_000 / quota) : 0));
   }
 
   return {
@@ -67,11 +71,12 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
       const name = nameOf(principal);
       const { method } = context.req;
       if (method !== 'GET' && method !== 'HEAD') return take(context, 'writes', name, cost);
-      const id = context.req.path.match(JOB_READ)?.[1];
-      if (id === undefined) return take(context, 'reads', name);
+      const id = context.req.path.match(JOB_READ)?.[1]?.toLowerCase();
+      // What can be no id gets no bucket of its own: buckets are kept in memory, by their names.
+      if (id === undefined || !isJobId(id)) return take(context, 'reads', name);
       const untilMs = guessers.get(name) ?? 0;
       if (untilMs > clock.nowMs()) throw refusal(untilMs - clock.nowMs());
-      return take(context, 'job-reads', `${name}~${id.toLowerCase()}`);
+      return take(context, 'job-reads', `${name}~${id}`);
     },
 
     async after(context, principal) {
@@ -83,6 +88,7 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
   };
 }
 
+const BATCH_WRITE = /\/jobs\/batch\/?$/;
 const JOB_READ = /\/jobs\/([^/]+)\/(?:status|result|stream)\/?$/;
 
 /** The holder of a job token must not use up what its user may do. */

@@ -34,14 +34,25 @@ const GOOGLE_KEYS = 'https://www.googleapis.com/oauth2/v3/certs';
 
 /** Clocks differ. */
 const CLOCK_TOLERANCE_S = 10;
-/** Longer than any subject that OIDC allows (255). */
+/** The longest subject that OIDC allows. */
 const SUBJECT_MOST = 255;
+const FIREBASE_SUBJECT_MOST = 128;
+/** The latest instant that a date can be. */
+const DATE_MOST_S = 8.64e12;
 
 /** Keys that are fetched when they are needed, and kept; throws `auth_unavailable` while they cannot be had. */
 export const remoteKeys: KeysAt = (url) => {
   const keys = createRemoteJWKSet(new URL(url));
   return (header, token) => keys(header, token).catch(unlessUnknown);
 };
+
+/** Google names the key of each of its tokens; one without a name must not try its luck with the only key there is. */
+function named(keys: JWTVerifyGetKey): JWTVerifyGetKey {
+  return (header, token) => {
+    if (typeof header.kid === 'string') return keys(header, token);
+    throw new errors.JWKSNoMatchingKey();
+  };
+}
 
 /** Keys where the issuer's discovery document says. */
 function discoveredKeys(issuer: string, keysAt: KeysAt): JWTVerifyGetKey {
@@ -90,13 +101,22 @@ async function judge(
     const { payload } = isUnsigned
       ? UnsecuredJWT.decode(token, options)
       : await jwtVerify(token, keys, { ...options, algorithms });
-    const { iat = 0, exp = 0, sub = '' } = payload;
-    const isOdd = iat > clock.nowMs() / 1_000 + CLOCK_TOLERANCE_S || sub === '' || sub.length > SUBJECT_MOST;
-    return isOdd ? { refused: 'unknown' } : { claims: payload, expiresAtMs: exp * 1_000 };
+    const { exp = 0 } = payload;
+    return isOdd(payload, clock.nowMs()) ? { refused: 'unknown' } : { claims: payload, expiresAtMs: exp * 1_000 };
   } catch (error) {
     if (error instanceof ServiceError) throw error;
     return { refused: error instanceof errors.JWTExpired ? 'expired' : 'unknown' };
   }
+}
+
+/** What the library leaves to us: times that cannot be, and subjects that are no text. */
+function isOdd({ iat = 0, exp = 0, sub }: JWTPayload, nowMs: number): boolean {
+  const isSubject = typeof sub === 'string' && sub !== '' && sub.length <= SUBJECT_MOST && sub.isWellFormed();
+  return !isSubject || exp > DATE_MOST_S || isLater(iat, nowMs);
+}
+
+function isLater(timeS: number, nowMs: number): boolean {
+  return timeS > nowMs / 1_000 + CLOCK_TOLERANCE_S;
 }
 
 /**
@@ -114,18 +134,17 @@ export function firebaseDoor(
     kind === 'session'
       ? `https://session.firebase.google.com/${projectId}`
       : `https://securetoken.google.com/${projectId}`;
-  const keys = keysAt(kind === 'session' ? SESSION_KEYS : FIREBASE_KEYS);
+  const keys = named(keysAt(kind === 'session' ? SESSION_KEYS : FIREBASE_KEYS));
   const rules = { issuer, audience: projectId, algorithms: isEmulator ? [] : ['RS256'] };
   return {
     issuer,
     async verify(token) {
       const judged = await judge(token, keys, rules, clock);
       if ('refused' in judged) return judged;
-      const { sub = '', auth_time: authTime } = judged.claims;
-      const isOdd =
-        sub.length > 128 ||
-        (typeof authTime === 'number' && authTime * 1_000 > clock.nowMs() + CLOCK_TOLERANCE_S * 1_000);
-      return isOdd ? { refused: 'unknown' } : admitted(judged, 'firebase', options);
+      const { sub = '', aud, auth_time: authTime = 0 } = judged.claims;
+      const hasSignedIn = typeof authTime === 'number' && !isLater(authTime, clock.nowMs());
+      const isTheirs = hasSignedIn && sub.length <= FIREBASE_SUBJECT_MOST && aud === projectId;
+      return isTheirs ? admitted(judged, 'firebase', options) : { refused: 'unknown' };
     },
   };
 }
@@ -151,7 +170,7 @@ export function googleAccounts(
   { clock, keysAt }: TokenOptions,
   audiences: readonly string[],
 ): (token: string) => Promise<string | undefined> {
-  const keys = keysAt(GOOGLE_KEYS);
+  const keys = named(keysAt(GOOGLE_KEYS));
   const audience = audiences.length > 0 ? { audience: [...audiences] } : {};
   const rules = { issuer: ['https://accounts.google.com', 'accounts.google.com'], algorithms: ['RS256'], ...audience };
   return async (token) => {

@@ -28,6 +28,12 @@ describe('a setting', () => {
       { MODEL_ALIASES: 'gemini-pro=gemini-2.5-flash' },
       { modelAliases: new Map([['gemini-pro', 'gemini-2.5-flash']]) },
     ],
+    ['empty, of who may come in: nobody is asked, nobody limited', { AUTH_MODE: '' }, { rateLimits: undefined }],
+    [
+      'of invokers, each with its audience',
+      { ...CLOUD, INVOKERS: 'a@b.example', INVOKER_AUDIENCES: 'https://worker.example' },
+      { invokers: ['a@b.example'], invokerAudiences: ['https://worker.example'] },
+    ],
     [
       'limits',
       { MAX_RUNNING: '*=20, meta/llama=3,acme/*=1, a=b=2 ,' },
@@ -67,6 +73,22 @@ describe('a wrong setting stops the start', () => {
     [{ MAX_RUNNING: '*=2,*=3' }, 'MAX_RUNNING must name each model, or `*`, once'],
     [{ ...CLOUD, AUTH_MODE: '' }, 'AUTH_MODE must be set here; known values: none, firebase'],
     [{ ...CLOUD, GOOGLE_CLOUD_PROJECT: '' }, 'GOOGLE_CLOUD_PROJECT must name the project'],
+    [{ ...CLOUD, AUTH_MODE: 'none' }, 'ALLOW_NO_AUTH must be true, if AUTH_MODE=none is really meant'],
+    [{ ...CLOUD, AUTH_MODE: 'none,' }, 'ALLOW_NO_AUTH must be true, if AUTH_MODE=none is really meant'],
+    [{ ...CLOUD, AUTH_MODE: ' , ' }, 'AUTH_MODE must be set here'],
+    [{ AUTH_MODE: 'none,firebase' }, 'AUTH_MODE must not have `none` beside others'],
+    [{ AUTH_MODE: 'oidc' }, 'OIDC_ISSUER must be set: AUTH_MODE names `oidc`'],
+    [{ AUTH_MODE: 'oidc', OIDC_ISSUER: 'accounts.example', OIDC_AUDIENCE: 'a' }, 'OIDC_ISSUER must be a URL: https:'],
+    [{ OIDC_JWKS_URL: 'keys.json' }, 'OIDC_JWKS_URL must be a URL: https://… or http://…'],
+    [{ ...CLOUD, OIDC_JWKS_URL: 'http://keys.example/' }, 'OIDC_JWKS_URL must be a URL: https://…'],
+    [{ ...CLOUD, INVOKERS: '' }, 'INVOKERS must name the service accounts'],
+    [{ ...CLOUD, INVOKERS: ' , ' }, 'INVOKERS must name the service accounts'],
+    [{ ...CLOUD, INVOKERS: 'iam,a@b.example' }, 'INVOKERS must not have `iam` beside others'],
+    [{ ...CLOUD, INVOKERS: 'a@b.example' }, 'INVOKER_AUDIENCES must name what the tokens of INVOKERS are for'],
+    [{ ...CLOUD, FIREBASE_AUTH_EMULATOR_HOST: 'localhost:9099' }, 'FIREBASE_AUTH_EMULATOR_HOST must not be set on'],
+    [{ NODE_ENV: 'production', FIREBASE_AUTH_EMULATOR_HOST: 'localhost:9099' }, 'anybody can make tokens'],
+    [{ SIGNING_SECRETS: 'too-short' }, 'SIGNING_SECRETS must be of 32 characters or more each'],
+    [{ RATE_LIMITS: 'job-reads=60' }, 'RATE_LIMITS must leave job-reads at 120 or more'],
   ])('%o', (environment, sentence) => {
     expect(() => readConfig(environment)).toThrow(ConfigError);
     expect(() => readConfig(environment)).toThrow(sentence);
