@@ -7,7 +7,7 @@ import { sign } from '../support/issuers.ts';
 
 /**
  * What each is answered about a job of `owner`, and a batch of theirs. `401m`, `401e`, `401u`: missing, expired, unknown;
- * `403s`: another scope is needed; `403c`: no page of ours.
+ * `403s`: another scope is needed; `403c`: no page of ours. The user is that owner, too, who is somebody else in another tenant.
  */
 const MATRIX = `
                                            | nobody expired unknown owner colleague foreigner reader writer admin far-admin api-key cookie cookie+csrf own-token other-token old-token
@@ -28,6 +28,7 @@ GET /api/llm/jobs/:job_id/result           | 401m   401e    401u    200   404   
 GET /api/llm/jobs/:job_id/stream           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 POST /api/llm/jobs/:job_id/cancel          | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
 POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   200   404       404     403c   200         403s      403s        401e
+DELETE /api/llm/users/:user_id             | 401m   401e    401u    200   403s      200       403s   200    200   200       403s    403c   200         403s      403s        401e
 DELETE /api/llm/jobs/:job_id               | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         403s      403s        401e
 `;
 
@@ -109,7 +110,12 @@ async function makeJob(): Promise<void> {
 }
 
 const pathOf = (route: string) =>
-  route.replace(/^\S+ /, '').replace(':job_id', jobId).replace(':batch_id', batchId).replace(':file', 'start.js');
+  route
+    .replace(/^\S+ /, '')
+    .replace(':job_id', jobId)
+    .replace(':user_id', OWNER.user)
+    .replace(':batch_id', batchId)
+    .replace(':file', 'start.js');
 const methodOf = (route: string) => route.split(' ')[0] ?? '';
 
 function ask(route: string, headers: Record<string, string>, query = ''): Promise<Reply> {
@@ -138,7 +144,7 @@ function inWords({ status, headers, body: answer }: Reply): string {
   if (status === 403) {
     if (answer.code === 'csrf_failed') return '403c';
     expect(answer.code).toBe('forbidden');
-    expect(answer.scope).toMatch(/^jobs:(read|write)$/);
+    expect(answer.scope).toMatch(/^jobs:(read|write)$|^admin$/);
     expect(challenge).toContain(`error="insufficient_scope", scope="${answer.scope}"`);
     return '403s';
   }
