@@ -9,6 +9,8 @@ import { type FuzzRequest, fuzzRequest, rawConversations } from './fuzz.ts';
 const BY_THE_STORE = /job_id_taken|idempotency_conflict/;
 const ANSWER_MS = 10_000;
 const SILENCE_MS = 150;
+/** So many conversations are held side by side: most of each is silence. */
+const AT_ONCE = 150;
 /** A long run keeps what it was allowed to store. */
 const HEAP_BYTES_MOST = 700 * 1024 * 1024;
 
@@ -94,9 +96,9 @@ export async function fuzz(options: { seed: number; requests: number; sockets: n
     const port = Number(new URL(baseUrl).port);
     const conversations = rawConversations(job.id, `Authorization: ${mine.Authorization}\r\n`);
     const before = writes();
-    for (let done = 0; done < sockets; done += 20) {
+    for (let done = 0; done < sockets; done += AT_ONCE) {
       const some = Array.from(
-        { length: Math.min(20, sockets - done) },
+        { length: Math.min(AT_ONCE, sockets - done) },
         (_, index) => (seed + done + index) % conversations.length,
       );
       const answers = await Promise.all(some.map((index) => converse(port, conversations[index]?.parts ?? [])));
