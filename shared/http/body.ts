@@ -86,12 +86,19 @@ async function* inTime({ body }: Request): AsyncIterable<Uint8Array> {
     void reader.cancel().catch(() => undefined);
   }, BODY_MS_MOST);
   try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+    for (let part = await read(reader); !part.done; part = await read(reader)) yield part.value;
     if (isLate) throw new ServiceError('request_timeout', `The body did not come within ${BODY_MS_MOST / 1_000} s.`);
   } finally {
     clearTimeout(timer);
     void reader.cancel().catch(() => undefined);
   }
+}
+
+/** A client that leaves is no fault of ours. */
+function read(reader: ReadableStreamDefaultReader<Uint8Array>) {
+  return reader.read().catch((cause: unknown) => {
+    throw new ServiceError('invalid_request', 'The body was broken off.', { cause });
+  });
 }
 
 /** Bytes that are no UTF-8 are refused, not replaced: the model would be asked something else. */
