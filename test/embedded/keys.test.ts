@@ -42,7 +42,8 @@ test('a key is made, shown once, listed without it, and revoked', async () => {
   const file = join(folder, 'keys.db');
   const here = { DATABASE_URL: file };
   const script = 'KEY=$(npm run -s keys -- create --name reports --days 90); echo "[$KEY]"';
-  const shell = spawnSync('bash', ['-ec', script], { encoding: 'utf8', env: { ...process.env, ...here } });
+  const env = { ...process.env, KEPT_OUTPUT: '', ...here };
+  const shell = spawnSync('bash', ['-ec', script], { encoding: 'utf8', env });
   const key = /^\[(llmj_[0-9a-f]{72})\]\n$/.exec(shell.stdout)?.[1] ?? '';
   expect(key).not.toBe('');
   const id = /audit act=api-key-created key_id=([0-9a-f]{12}) name=reports tenant=default user=key:reports/.exec(
