@@ -3,11 +3,12 @@
  * by its own clocks. A published submission that was never taken in is taken in here, at `/submissions` as in `worker.ts`.
  */
 import { readConfig } from '../shared/config.ts';
-import { endByOurselves, nodeFunction } from '../shared/http/functions-framework.ts';
+import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
 import { respondToPushes } from '../shared/http/intake.ts';
 import { deadDoorbellHandler } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
+handleRequestsWhole();
 const { config, log, rescueFor, onlyInvokers } = googleRuntime(readConfig());
 endByOurselves({ log, graceMs: config.drainMs });
 

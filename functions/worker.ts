@@ -7,13 +7,23 @@
  * check: events have no credentials.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readConfig } from '../shared/config.ts';
-import { endByOurselves, leaveDomain, nodeFunction } from '../shared/http/functions-framework.ts';
+import { ConfigError, readConfig } from '../shared/config.ts';
+import {
+  endByOurselves,
+  handleRequestsWhole,
+  isCalledWithEvents,
+  leaveDomain,
+  nodeFunction,
+} from '../shared/http/functions-framework.ts';
 import { respondToPushes } from '../shared/http/intake.ts';
 import { doorbellHandler } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
 
 const { config, log, worker: jobs, intakeFor, onlyInvokers } = googleRuntime(readConfig());
+if (!isCalledWithEvents(config.signatureType)) handleRequestsWhole();
+else if (config.invokers.length > 0 && !config.invokers.includes('iam')) {
+  throw new ConfigError('INVOKERS must be `iam` where the worker is called with events, which have no credentials');
+}
 endByOurselves({ log, drain: () => jobs.drain(config.drainMs), graceMs: config.drainMs });
 
 const ring = doorbellHandler({ run: jobs.run, log });

@@ -142,7 +142,7 @@ export const ACCESS_SETTINGS = {
   maxRunning: {
     variable: 'MAX_RUNNING',
     meaning:
-      'How many jobs of one tenant run at once, in all (`*`) and on one model; `acme/` before it: for that tenant, in place of the general limit. `*=20,gpt-4o=3,acme/*=5,…`.',
+      'How many jobs of one tenant run at once, in all (`*`) and on one model; `acme/` before it: for that tenant, in place of the general limit. `*=20,gpt-4o=3,acme/*=5,…`. The same for all functions.',
     shownDefault: '',
     read: (raw) => toLimits(listed(raw)),
   } satisfies Setting<ReadonlyMap<string, number>>,
@@ -163,7 +163,8 @@ const JOB_READS_LEAST = 120;
 function toRateLimits(raw: string): RateLimits {
   const limits: Record<string, number> = { writes: 600, reads: 1_200, 'job-reads': 240, strangers: 60 };
   for (const [name, value] of listed(raw).map(toPair)) {
-    if (!(name in limits)) throw new Error(`has an unknown name, ${name}; known: ${Object.keys(limits).join(', ')}`);
+    if (!Object.hasOwn(limits, name))
+      throw new Error(`has an unknown name, ${name}; known: ${Object.keys(limits).join(', ')}`);
     const perMinute = Number(value);
     if (!Number.isInteger(perMinute) || perMinute < 1) throw new Error(`must have whole numbers, not ${name}=${value}`);
     limits[name] = perMinute;

@@ -115,6 +115,13 @@ export const SETTINGS = {
     'The Pub/Sub topic to which other services publish jobs.',
     'llm-jobs-submissions',
   ),
+  signatureType: choice(
+    'FUNCTION_SIGNATURE_TYPE',
+    'How functions-framework calls the worker: with requests (`http`) or, behind an Eventarc trigger, with events (`cloudevent`).',
+    ['http', 'cloudevent', 'event'],
+    'http',
+    () => 'http',
+  ),
   wakeShards: {
     variable: 'WAKE_SHARDS',
     meaning: "Into how many slices the sweeper's index is cut, 1 to 30. The same for all functions.",

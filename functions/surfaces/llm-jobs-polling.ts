@@ -19,6 +19,7 @@ export async function answerStatus(context: Context<HttpEnv>, service: JobServic
     waitMs: waitMsOf(context, wait),
     until: 'changed',
     signal: context.req.raw.signal,
+    isGlance: context.req.method === 'HEAD',
   });
   const view = renderSeen(context, seen, before.newest?.progress);
   return before.includes(shownIn(view)) ? context.body(null, 304) : context.json(view, 200);
@@ -41,7 +42,9 @@ export async function answerSubmit(
   if (replayed) context.header('Idempotency-Replayed', 'true');
   const seen = waitMs > 0 ? await seeEnd(service, principal, accepted, waitMs, context.req.raw.signal) : accepted;
   if (waitMs > 0 && isTerminal(seen.job.state)) return context.json(renderSeen(context, seen), 200);
-  const view = { ...renderSubmitted(seen), ...(jobTokens ? await renderToken(seen.job, jobTokens) : {}) };
+  // Whoever submitted a job may read it with its token, also where they may read nothing else.
+  const token = jobTokens && (await renderToken(seen.job, ['jobs:read', 'jobs:write'], jobTokens));
+  const view = { ...renderSubmitted(seen), ...token };
   renderRetryAfter(context, view.poll_after_ms);
   return context.json(view, 202);
 }

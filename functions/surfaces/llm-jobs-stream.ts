@@ -6,12 +6,14 @@ import { streamRoute } from './llm-jobs-routes.ts';
 import { renderJob, renderProgress } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
-export function mountStream(app: HttpApp, { service, streamMs: lifeMs }: SurfaceContext): void {
+export function mountStream(app: HttpApp, { service, streamMs }: SurfaceContext): void {
   app.openapi(streamRoute, async (context) => {
     const stop = new AbortController();
     const { job_id } = context.req.valid('param');
     const stream = await service.stream(context.get('principal'), job_id, cursorOf(context), stop.signal);
     if ('over' in stream) return context.body(null, 204);
+    // It does not outlive the credentials that it was opened with.
+    const lifeMs = Math.min(streamMs, context.get('leftMs') ?? streamMs);
     if (context.req.method !== 'HEAD') return respondWithEvents(context, rendered(stream.events), { stop, lifeMs });
     stop.abort();
     return context.body(null, 200, { 'Content-Type': 'text/event-stream' });

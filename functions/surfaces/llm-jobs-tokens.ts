@@ -1,5 +1,6 @@
 /** Job tokens over `/api/llm`: what a submit answers beside the job, and where a new one is had. */
 import { createRoute } from '@hono/zod-openapi';
+import type { Principal } from '../../shared/core/access.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
@@ -31,19 +32,23 @@ const tokenRoute = createRoute({
 
 export function mountTokens(app: HttpApp, { service, jobTokens }: SurfaceContext): void {
   app.openapi(tokenRoute, async (context) => {
-    const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id);
+    const principal = context.get('principal');
+    const { job } = await service.read(principal, context.req.valid('param').job_id, { isGlance: true });
     if (!jobTokens) {
       throw new ServiceError(
         'route_not_found',
         'There are no job tokens here: AUTH_MODE or SIGNING_SECRETS is not set.',
       );
     }
-    return context.json({ success: true as const, job_id: job.id, ...(await renderToken(job, jobTokens)) }, 200);
+    // What is done with it is done in the name of its user: nobody else makes one.
+    if (job.user !== principal.user) throw new ServiceError('job_not_found', 'Job not found');
+    const token = await renderToken(job, principal.scopes, jobTokens);
+    return context.json({ success: true as const, job_id: job.id, ...token }, 200);
   });
 }
 
-/** A token for a job, as answers have it. */
-export async function renderToken(job: Job, jobTokens: JobTokens) {
-  const { token, expiresAtMs } = await jobTokens.issue(job);
+/** A token for a job, as answers have it; it allows no more than its maker may do. */
+export async function renderToken(job: Job, scopes: Principal['scopes'], jobTokens: JobTokens) {
+  const { token, expiresAtMs } = await jobTokens.issue(job, scopes);
   return { job_token: token, job_token_expires_at: toTime(expiresAtMs) };
 }

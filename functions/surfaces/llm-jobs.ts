@@ -103,7 +103,8 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
   );
 
   app.openapi(routes.resultRoute, async (context) => {
-    const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id);
+    const isGlance = context.req.method === 'HEAD';
+    const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id, { isGlance });
     if (job.state !== 'completed') throw notComplete(job);
     if (job.payloadsRemovedAt !== undefined) throw resultRemoved();
     return context.json(renderResult(job), 200);

@@ -9,12 +9,15 @@ export type LogFormat = 'json' | 'text';
 export const LOG_LEVELS = ['debug', 'info', 'warning', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** Whatever the level of other lines. */
+const AUDIT = 'audit';
+
 export function stdoutLog(
   { format, level }: { format: LogFormat; level: LogLevel },
   write: (line: string) => void = (line) => process.stdout.write(line),
 ): Log {
   return (severity, event, fields = {}) => {
-    if (LOG_LEVELS.indexOf(severity) < LOG_LEVELS.indexOf(level)) return;
+    if (LOG_LEVELS.indexOf(severity) < LOG_LEVELS.indexOf(level) && event !== AUDIT) return;
     const known = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
     if (format === 'json') {
       const time = new Date().toISOString();
@@ -22,7 +25,8 @@ export function stdoutLog(
       return;
     }
     const time = new Date().toTimeString().slice(0, 8);
-    const words = Object.entries(known).map(([name, value]) => `${name}=${value}`);
+    // A name that holds a line break makes no line of its own.
+    const words = Object.entries(known).map(([name, value]) => `${name}=${String(value).replace(/\p{Cc}/gu, '�')}`);
     write(`${[time, severity === 'info' ? ' ' : severity, event, ...words].join(' ')}\n`);
   };
 }

@@ -29,7 +29,7 @@ const AT_ONCE = 10;
 
 /** Can a user be called so? */
 export function isUser(name: string): boolean {
-  return /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,255}$/u.test(name);
+  return /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,300}$/u.test(name);
 }
 
 export function erasing({ store, clock, log, removal }: ErasingOptions): Erasing {
@@ -63,7 +63,7 @@ export function erasing({ store, clock, log, removal }: ErasingOptions): Erasing
   return {
     async eraseUser(principal, user, after) {
       if (!isUser(user)) {
-        const message = 'must be 1 to 255 visible characters';
+        const message = 'must be 1 to 300 visible characters';
         throw new ServiceError('invalid_request', `user_id: ${message}`, { details: [{ path: 'user_id', message }] });
       }
       if (user !== principal.user && !seesAll(principal)) {

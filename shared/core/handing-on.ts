@@ -1,4 +1,5 @@
 /** The store as all use it where slots are limited: whoever gives one back hands it on, whichever way its job was left. */
+import { describeError } from './errors.ts';
 import type { Limiter } from './limiter.ts';
 import type { Clock, JobStore, Log } from './ports.ts';
 import { givesBack } from './slots.ts';
@@ -14,7 +15,7 @@ export function handingOn(
 ): JobStore {
   async function handOn(tenant: string): Promise<void> {
     const handed = limiter.handOn(tenant).catch((error: unknown) => {
-      log('warning', 'slot-not-handed-on', { error: String(error) });
+      log('warning', 'slot-not-handed-on', { error: describeError(error) });
     });
     await within(clock, HAND_ON_MS, handed);
   }

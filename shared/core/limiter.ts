@@ -3,7 +3,7 @@
  * parks the job; whoever gives a slot back hands it on to the job that has been parked longest, before anybody new may
  * take it: the slot set says that somebody waits, and who claims looks first whose turn it is.
  */
-import { isServiceError } from './errors.ts';
+import { describeError, isServiceError } from './errors.ts';
 import { applyChanges, type Job, type JobChanges } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep, type Written } from './ports.ts';
@@ -196,7 +196,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
         if (await announceMissed(tenant, taken.over)) await handOn(tenant);
       } catch (error) {
         // The slot is taken all the same; who missed it is rung by the sweeper.
-        log('warning', 'slot-not-handed-on', { job_id: stored.job.id, error: String(error) });
+        log('warning', 'slot-not-handed-on', { job_id: stored.job.id, error: describeError(error) });
       }
       return taken;
     },

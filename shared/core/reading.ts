@@ -12,6 +12,8 @@ import { resume, type StreamEvent, streamEvents } from './stream.ts';
 export type ReadOptions = {
   /** What the reader has seen: it is never shown an older version. */
   leastVersion?: number | undefined;
+  /** The reader is not given the job, so that it does not count as read (`store: false`). */
+  isGlance?: boolean;
   /** Holds the answer for so long at most, … */
   waitMs?: number | undefined;
   /** … until the job has changed since `leastVersion` (or since now), or is over. */
@@ -59,7 +61,8 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
     return shown;
   }
 
-  async function givenOne(principal: Principal, found: Seen): Promise<Seen> {
+  async function givenOne(principal: Principal, found: Seen, { isGlance }: ReadOptions): Promise<Seen> {
+    if (isGlance) return asShown(found);
     const [shown = found] = await given(principal, 'read', [found]);
     return shown;
   }
@@ -110,11 +113,11 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
       const key = keyFor(principal, id);
       if (!options.waitMs) {
         const known = watch.peek(key, options.leastVersion ?? 0);
-        return givenOne(principal, seenBy(principal, known ?? (await watch.look(key))));
+        return givenOne(principal, seenBy(principal, known ?? (await watch.look(key))), options);
       }
       const watching = watch.join(key);
       try {
-        return await givenOne(principal, await wait(principal, watching, options));
+        return await givenOne(principal, await wait(principal, watching, options), options);
       } finally {
         watching.leave();
       }

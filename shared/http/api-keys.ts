@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../core/access.ts';
 import { type ApiKey, type ApiKeyStore, KEY_ID_DIGITS } from '../core/api-keys.ts';
+import { describeError } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
 
 const PREFIX = 'llmj_';
@@ -42,6 +43,8 @@ export function looksLikeApiKey(text: string): boolean {
 
 export type ApiKeyAuthenticator = (
   key: string,
+  /** Called before the store is asked; may throw. */
+  beforeLookUp?: () => Promise<void>,
 ) => Promise<{ principal: Principal } | { refused: 'unknown' | 'expired' }>;
 
 type Answer = { kept: ApiKey | undefined; heardAtMs: number };
@@ -62,9 +65,10 @@ export function apiKeyAuthenticator(options: {
   const touchedAtMs = new LRUCache<string, number>({ max });
   const underWay = new Map<string, Promise<ApiKey | undefined>>();
 
-  async function keptOf(hash: string): Promise<ApiKey | undefined> {
+  async function keptOf(hash: string, beforeLookUp?: () => Promise<void>): Promise<ApiKey | undefined> {
     const answer = known.get(hash) ?? unknown.get(hash);
     if (answer && clock.monotonicMs() - answer.heardAtMs < KNOWN_MS) return answer.kept;
+    if (beforeLookUp && !underWay.has(hash)) await beforeLookUp();
     const asked = underWay.get(hash) ?? ask(hash);
     underWay.set(hash, asked);
     return asked;
@@ -89,14 +93,14 @@ export function apiKeyAuthenticator(options: {
     touchedAtMs.set(hash, nowMs);
     store.touch(hash, nowMs).catch((error: unknown) => {
       touchedAtMs.set(hash, nowMs - TOUCH_EVERY_MS + KNOWN_MS);
-      log('warning', 'api-key-use-unnoted', { key_id: id, error: String(error) });
+      log('warning', 'api-key-use-unnoted', { key_id: id, error: describeError(error) });
     });
   }
 
-  return async (key) => {
+  return async (key, beforeLookUp) => {
     if (!isWellFormed(key)) return { refused: 'unknown' };
     const digest = hashOf(key);
-    const kept = await keptOf(digest.toString('hex'));
+    const kept = await keptOf(digest.toString('hex'), beforeLookUp);
     if (!kept || kept.revokedAt !== undefined || !isSame(digest, kept.hash)) return { refused: 'unknown' };
     if (kept.expiresAt !== undefined && kept.expiresAt <= clock.nowMs()) return { refused: 'expired' };
     noteUse(kept);

@@ -49,7 +49,7 @@ const headersOfData = secureHeaders({
 });
 const EXPOSED = [
   ...['Location', 'ETag', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed', 'X-Request-ID'],
-  ...['RateLimit', 'RateLimit-Policy', 'WWW-Authenticate'],
+  ...['RateLimit', 'RateLimit-Policy', 'WWW-Authenticate', 'X-CSRFToken'],
 ];
 const ALLOWED = [
   ...['Authorization', 'Content-Type', 'X-CSRFToken', 'X-Request-ID', 'Idempotency-Key', 'Prefer', 'If-None-Match'],

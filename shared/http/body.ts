@@ -62,7 +62,7 @@ function hasBody(request: Request): boolean {
  * The body's bytes. One that is too large is read to its end, within bounds, and thrown away: a client that is still
  * sending would not see the answer.
  */
-async function readBody(request: Request, bytesMost: number): Promise<Uint8Array> {
+export async function readBody(request: Request, bytesMost: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = Number(request.headers.get('content-length') ?? 0) > DISCARDED_BYTES_MOST ? Infinity : 0;
   if (bytes === 0) {

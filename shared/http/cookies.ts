@@ -5,7 +5,7 @@ import { ServiceError } from '../core/errors.ts';
 
 /** As Django names it, whose pages seed 000 shows. */
 const CSRF_COOKIE = 'csrftoken';
-const CSRF_HEADER = 'X-CSRFToken';
+export const CSRF_HEADER = 'X-CSRFToken';
 
 /** The value of a cookie. */
 export function cookieOf(request: Request, name: string): string | undefined {
@@ -35,10 +35,12 @@ function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
-/** The cookie that the next write needs, where the browser has none. */
-export function newCsrfCookie(request: Request): string | undefined {
-  if (cookieOf(request, CSRF_COOKIE)) return undefined;
-  return `${CSRF_COOKIE}=${randomBytes(24).toString('base64url')}; Path=/; Secure; SameSite=Lax`;
+/** What the next write has to name, and the cookie that says so, where the browser has none. */
+export function csrfOf(request: Request): { value: string; cookie: string | undefined } {
+  const kept = cookieOf(request, CSRF_COOKIE);
+  if (kept) return { value: kept, cookie: undefined };
+  const value = randomBytes(24).toString('base64url');
+  return { value, cookie: `${CSRF_COOKIE}=${value}; Path=/; Secure; SameSite=Lax` };
 }
 
 /** Compares secrets in a time that tells nothing of them. */

@@ -1,4 +1,4 @@
 /** What every handler finds in its context. */
 import type { Principal } from '../core/access.ts';
 
-export type HttpEnv = { Variables: { requestId: string; principal: Principal } };
+export type HttpEnv = { Variables: { requestId: string; principal: Principal; leftMs: number | undefined } };

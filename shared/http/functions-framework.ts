@@ -37,6 +37,12 @@ export function nodeFunction(handle: (request: Request) => Response | Promise<Re
   };
 }
 
+/** Does the framework call the function with events, whose requests it has to read itself? Its command line counts first. */
+export function isCalledWithEvents(signatureType: string): boolean {
+  const said = process.argv.findLast((word) => word.startsWith('--signature-type='))?.split('=')[1];
+  return (said ?? signatureType) === 'cloudevent';
+}
+
 /**
  * Keeps the framework away from what requests hold: its parsers would read a body of up to 1 GB before us, and answer a
  * malformed body or path themselves, as an HTML page with a stack trace. A body without a type they leave alone.

@@ -1,9 +1,9 @@
 /** The door of the application: who asks, may they do this, and have they asked too often. Before any body is read. */
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Principal } from '../core/access.ts';
-import { invalidRequest, ServiceError } from '../core/errors.ts';
-import type { Authenticate, Refusal } from './auth.ts';
-import { assertOurPage, newCsrfCookie } from './cookies.ts';
+import { type ErrorCode, invalidRequest, ServiceError } from '../core/errors.ts';
+import type { Authenticate, Authenticated, Refusal } from './auth.ts';
+import { assertOurPage, CSRF_HEADER, csrfOf } from './cookies.ts';
 import type { HttpEnv } from './env.ts';
 import type { Limits } from './limits.ts';
 import { allows, type Rule, type RuleOf } from './rules.ts';
@@ -24,6 +24,8 @@ const SENTENCES: Record<Refusal, string> = {
   unknown: 'The credentials are not known here.',
 };
 
+/** What a stranger is told. */
+const REFUSALS: readonly ErrorCode[] = ['unauthenticated', 'forbidden', 'invalid_request'];
 const READS: readonly string[] = ['GET', 'HEAD'];
 
 /** Lets a request pass to its route with its principal, or refuses it: 401, 403, 429. */
@@ -34,23 +36,30 @@ export function guard(options: GuardOptions): MiddlewareHandler<HttpEnv> {
   async function recognised(
     context: Context<HttpEnv>,
     rule: Rule,
-  ): Promise<{ principal: Principal; byCookie?: boolean }> {
+  ): Promise<Extract<Authenticated, { principal: Principal }>> {
     try {
       const tokenInUrl = maySendTokenInUrl(context, rule);
-      const authenticated = await authenticate(context.req.raw, { tokenInUrl });
+      const beforeLookUp = () => limits.lookUp(context);
+      const authenticated = await authenticate(context.req.raw, { tokenInUrl, beforeLookUp });
       if ('principal' in authenticated) return authenticated;
       const { refused: reason } = authenticated;
       throw new ServiceError('unauthenticated', SENTENCES[reason], { fields: { reason } });
     } catch (error) {
-      await limits.stranger(context);
+      // Who could not be looked at is no stranger.
+      if (error instanceof ServiceError && REFUSALS.includes(error.code)) await limits.stranger(context);
       throw error;
     }
   }
 
   function checkPage(context: Context<HttpEnv>): void {
     const request = context.req.raw;
-    if (!READS.includes(request.method)) assertOurPage(request, allowOrigin);
-    const cookie = newCsrfCookie(request);
+    if (!READS.includes(request.method)) {
+      assertOurPage(request, allowOrigin);
+      return;
+    }
+    const { value, cookie } = csrfOf(request);
+    // A page of another host that is listed cannot read our cookies.
+    context.header(CSRF_HEADER, value);
     if (cookie) context.header('Set-Cookie', cookie, { append: true });
   }
 
@@ -64,16 +73,18 @@ export function guard(options: GuardOptions): MiddlewareHandler<HttpEnv> {
       return route === undefined ? context.notFound() : next();
     }
     if (!rule) throw new ServiceError('internal_error', 'This route says not who may use it.');
-    const { principal, byCookie } = await recognised(context, rule);
+    const { principal, byCookie, leftMs } = await recognised(context, rule);
     await limits.principal(context, principal);
     if (byCookie) checkPage(context);
     if (!allows(rule, principal)) {
-      const sentence = principal.jobId
-        ? 'A job token reads and cancels its own job, nothing else.'
-        : `This needs the scope ${rule.scope}.`;
+      const sentence =
+        principal.jobId !== undefined && !rule.job
+          ? 'A job token reads and cancels its own job, nothing else.'
+          : `This needs the scope ${rule.scope}.`;
       throw new ServiceError('forbidden', sentence, { fields: { scope: rule.scope } });
     }
     context.set('principal', principal);
+    context.set('leftMs', leftMs);
     await next();
     await limits.after(context, principal);
   };

@@ -1,6 +1,6 @@
 /** Job tokens: the right to read and cancel one job for a few minutes, which may be given to a browser. */
 import { jwtVerify, SignJWT } from 'jose';
-import type { Principal } from '../core/access.ts';
+import type { Principal, Scope } from '../core/access.ts';
 import { isJobId, isTenant } from '../core/ids.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Clock } from '../core/ports.ts';
@@ -9,13 +9,15 @@ import type { TokenDoor, Verified } from './auth.ts';
 export type JobToken = { token: string; expiresAtMs: number };
 export type JobTokens = {
   door: TokenDoor;
-  /** A token for one job of this user. */
-  issue(job: JobKey & { user: string }): Promise<JobToken>;
+  /** A token for one job of this user, to do with it what these scopes allow. */
+  issue(job: JobKey & { user: string }, scopes: readonly Scope[]): Promise<JobToken>;
 };
 
 const ISSUER = 'llm-jobs';
 const AUDIENCE = 'job';
 const ALGORITHM = 'HS256';
+/** Whoever issues it, no token may do more. */
+const GIVEN = ['jobs:read', 'jobs:write'] as const;
 const LIFE_S = 600;
 /** The instance that reads a job a moment after another one took it in may have the earlier clock. */
 const CLOCK_TOLERANCE_S = 10;
@@ -31,12 +33,13 @@ export function jobTokens({ clock, secrets }: { clock: Clock; secrets: readonly 
         ...{ issuer: ISSUER, audience: AUDIENCE, algorithms: [ALGORITHM] },
         ...{ currentDate: new Date(clock.nowMs()), requiredClaims: ['exp', 'iat', 'sub'] },
       });
-      const { sub: user, tenant, job_id: jobId, exp = 0, iat = 0 } = payload;
+      const { sub: user, tenant, job_id: jobId, scope, exp = 0, iat = 0 } = payload;
       if (exp - iat > LIFE_S || iat > nowS() + CLOCK_TOLERANCE_S) return { refused: 'unknown' };
-      const isText = [user, tenant, jobId].every((claim) => typeof claim === 'string' && claim !== '');
+      const isText = [user, tenant, jobId, scope].every((claim) => typeof claim === 'string' && claim !== '');
       if (!isText || !isTenant(tenant as string) || !isJobId(jobId as string)) return { refused: 'unknown' };
       const who = { tenant, user, jobId } as { tenant: string; user: string; jobId: string };
-      const principal: Principal = { ...who, scopes: ['jobs:read', 'jobs:write'] };
+      const scopes = GIVEN.filter((given) => (scope as string).split(' ').includes(given));
+      const principal: Principal = { ...who, scopes };
       return { principal, expiresAtMs: exp * 1_000 };
     } catch (error) {
       return { refused: (error as { code?: string }).code === 'ERR_JWT_EXPIRED' ? 'expired' : 'unknown' };
@@ -55,9 +58,10 @@ export function jobTokens({ clock, secrets }: { clock: Clock; secrets: readonly 
         return verified;
       },
     },
-    async issue({ tenant, id, user }) {
+    async issue({ tenant, id, user }, scopes) {
       const issuedS = nowS();
-      const token = await new SignJWT({ tenant, job_id: id })
+      const scope = GIVEN.filter((one) => scopes.includes(one) || scopes.includes('admin')).join(' ');
+      const token = await new SignJWT({ tenant, job_id: id, scope })
         .setProtectedHeader({ alg: ALGORITHM })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)

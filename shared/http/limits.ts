@@ -12,6 +12,8 @@ import type { HttpEnv } from './env.ts';
 export type Limits = {
   /** Takes one request of somebody without valid credentials. Throws `rate_limited`. */
   stranger(context: Context<HttpEnv>): Promise<void>;
+  /** Takes one look into the store of somebody whose key nobody here has seen. Throws `rate_limited`. */
+  lookUp(context: Context<HttpEnv>): Promise<void>;
   /** Takes one request of a principal, or what it `cost` more than one. Throws `rate_limited`. */
   principal(context: Context<HttpEnv>, principal: Principal, cost?: number): Promise<void>;
   /** Looks at the answer: who asks for jobs that are not there is not a reader of jobs. */
@@ -27,7 +29,12 @@ export type LimitsOptions = {
 };
 
 /** Nobody is limited. */
-export const noLimits: Limits = { stranger: async () => {}, principal: async () => {}, after: async () => {} };
+export const noLimits: Limits = {
+  stranger: async () => {},
+  lookUp: async () => {},
+  principal: async () => {},
+  after: async () => {},
+};
 
 /** Those that are remembered to have asked for too many jobs that are not there. */
 const GUESSERS_MOST = 10_000;
@@ -48,6 +55,10 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
     reads: ruleOf(perMinute.reads),
     'job-reads': ruleOf(perMinute.jobReads),
     strangers: ruleOf(perMinute.strangers),
+    // Beside those who try keys there may be honest ones.
+    'look-ups': ruleOf(10 * perMinute.strangers),
+    // Who has no more to spend may still end what they have begun.
+    ends: ruleOf(perMinute.writes),
   };
   /** Until when. */
   const guessers = new LRUCache<string, number>({ max: GUESSERS_MOST });
@@ -66,11 +77,13 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
 
   return {
     stranger: (context) => take(context, 'strangers', addressOf(context, trustedProxies)),
+    lookUp: (context) => take(context, 'look-ups', addressOf(context, trustedProxies)),
 
     async principal(context, principal, cost) {
       const name = nameOf(principal);
       const { method } = context.req;
-      if (method !== 'GET' && method !== 'HEAD') return take(context, 'writes', name, cost);
+      const isEnd = method === 'DELETE' || END.test(context.req.path);
+      if (method !== 'GET' && method !== 'HEAD') return take(context, isEnd ? 'ends' : 'writes', name, cost);
       const id = context.req.path.match(JOB_READ)?.[1]?.toLowerCase();
       // What can be no id gets no bucket of its own: buckets are kept in memory, by their names.
       if (id === undefined || !isJobId(id)) return take(context, 'reads', name);
@@ -88,6 +101,7 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
   };
 }
 
+const END = /\/jobs\/[^/]+\/(?:cancel|token)\/?$/;
 const BATCH_WRITE = /\/jobs\/batch\/?$/;
 const JOB_READ = /\/jobs\/([^/]+)\/(?:status|result|stream)\/?$/;
 

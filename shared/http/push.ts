@@ -11,6 +11,7 @@ import { isJobId, isTenant } from '../core/ids.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
 import type { WorkOutcome } from '../core/worker.ts';
+import { readBody } from './body.ts';
 
 /**
  * Takes the body of one delivery. `true`: acknowledge it. `false`: the store gave no answer, or this instance is about to
@@ -104,9 +105,13 @@ export async function settled(
 
 /** The answer to a delivery: 204, or 503 so that the queue delivers again. Never 202, which the emulator refuses. */
 export async function respondToPush(request: Request, handle: PushHandler): Promise<Response> {
-  const body: unknown = await request.json().catch(() => undefined);
+  const bytes = await readBody(request, PUSH_BYTES_MOST).catch(() => undefined);
+  const body = bytes && parseJson(bytes);
   return new Response(null, { status: (await handle(body)) ? 204 : 503 });
 }
+
+/** A message of Pub/Sub has 10 MB at most, in base64 and an envelope. */
+const PUSH_BYTES_MOST = 15 * 1024 * 1024;
 
 function parseJson(bytes: Uint8Array): unknown {
   try {

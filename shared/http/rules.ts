@@ -22,7 +22,7 @@ export function needs(scope: Scope, { orJobToken = false } = {}): { [scheme: str
 
 /** May this principal do what the rule is about? `admin` may do everything. */
 export function allows({ scope, job }: Rule, { scopes, jobId }: Principal): boolean {
-  return jobId === undefined ? scopes.includes(scope) || scopes.includes('admin') : job;
+  return (scopes.includes(scope) || scopes.includes('admin')) && (jobId === undefined || job);
 }
 
 /** Describes the schemes that `needs` names. */

@@ -111,7 +111,8 @@ async function judge(
 
 /** What the library leaves to us: times that cannot be, and subjects that are no text. */
 function isOdd({ iat = 0, exp = 0, sub }: JWTPayload, nowMs: number): boolean {
-  const isSubject = typeof sub === 'string' && sub !== '' && sub.length <= SUBJECT_MOST && sub.isWellFormed();
+  const isText = typeof sub === 'string' && sub.length <= SUBJECT_MOST && sub.isWellFormed();
+  const isSubject = isText && sub !== '' && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(sub);
   return !isSubject || exp > DATE_MOST_S || isLater(iat, nowMs);
 }
 

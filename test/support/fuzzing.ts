@@ -36,7 +36,7 @@ export async function fuzz(options: { seed: number; requests: number; sockets: n
     },
   );
   const mine = await asUser(own.issuers);
-  const token = await own.doors.jobTokens?.issue(job);
+  const token = await own.doors.jobTokens?.issue(job, OWNER.scopes);
   const world = {
     routes: [...new Set(own.app.routes.flatMap(({ method, path }) => (method === 'ALL' ? [] : `${method} ${path}`)))],
     ids: [job.id, theirs.job.id, crypto.randomUUID(), '0b5e4c1e-7a0e-4b7e-9d52-3f1f3c9a1d01'],

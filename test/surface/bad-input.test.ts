@@ -220,8 +220,8 @@ const REFUSED = ROUTES.flatMap(([path, allowed]) =>
 );
 
 test.each<[string, Wrong]>([
-  ['a%00b/', { user_id: 'must be 1 to 255 visible characters' }],
-  [`${'x'.repeat(256)}/`, { user_id: 'must be 1 to 255 visible characters' }],
+  ['a%00b/', { user_id: 'must be 1 to 300 visible characters' }],
+  [`${'x'.repeat(301)}/`, { user_id: 'must be 1 to 300 visible characters' }],
   ['local/?cursor=x', { cursor: 'is no cursor' }],
   ['local/?limit=5', { limit: 'is not a known field' }],
 ])('no user is erased at /api/llm/users/%s', async (path, wrong) => {

@@ -1,6 +1,7 @@
 /** Who may use which route: every route for everybody who may come to it, and what they are told. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { httpApp } from '../../shared/http/app.ts';
+import { noLimits } from '../../shared/http/limits.ts';
 import type { Reply } from '../support/app.ts';
 import { asUser, bearer, cookies, type DoorWorld, OWNER, openDoorWorld, TENANT } from '../support/doors.ts';
 import { sign } from '../support/issuers.ts';
@@ -27,7 +28,7 @@ GET /api/llm/jobs/:job_id/status           | 401m   401e    401u    200   404   
 GET /api/llm/jobs/:job_id/result           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 GET /api/llm/jobs/:job_id/stream           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 POST /api/llm/jobs/:job_id/cancel          | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
-POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   200   404       404     403c   200         403s      403s        401e
+POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   404   404       404     403c   200         403s      403s        401e
 DELETE /api/llm/users/:user_id             | 401m   401e    401u    200   403s      200       403s   200    200   200       403s    403c   200         403s      403s        401e
 DELETE /api/llm/jobs/:job_id               | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         403s      403s        401e
 `;
@@ -69,7 +70,7 @@ beforeAll(async () => {
 afterAll(() => doors.close());
 
 async function tokenOf(id: string): Promise<string> {
-  const issued = await doors.doors.jobTokens?.issue({ tenant: TENANT, id, user: OWNER.user });
+  const issued = await doors.doors.jobTokens?.issue({ tenant: TENANT, id, user: OWNER.user }, OWNER.scopes);
   return issued?.token ?? '';
 }
 
@@ -238,7 +239,7 @@ test('a route that says not who may use it is open to nobody', async () => {
   const { authenticate } = doors.doors;
   const faults: unknown[] = [];
   const app = httpApp({
-    ...{ authenticate, limits: { stranger: async () => {}, principal: async () => {}, after: async () => {} } },
+    ...{ authenticate, limits: noLimits },
     ...{ serves: () => true, isBatch: () => false, allowOrigin: () => false, allowCookies: false },
     log: (_, event, fields) => void faults.push([event, fields?.code]),
   });

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const nowS = now();
   opened = doorsOf(world.issuers, {
     ...{ iss: 'llm-jobs', aud: 'job', sub: OWNER.user, iat: nowS - 5, exp: nowS + 500 },
-    ...{ tenant: TENANT, job_id: jobId },
+    ...{ tenant: TENANT, job_id: jobId, scope: OWNER.scopes.join(' ') },
   });
 });
 afterAll(async () => {
@@ -122,7 +122,7 @@ test('a job token of another tenant does not find the job here', async () => {
 });
 
 test('a job token is good for ten minutes, also where the clock is some seconds behind', async () => {
-  const issued = await world.doors.jobTokens?.issue({ tenant: TENANT, id: jobId, user: OWNER.user });
+  const issued = await world.doors.jobTokens?.issue({ tenant: TENANT, id: jobId, user: OWNER.user }, OWNER.scopes);
   const mint = opened.find(({ name }) => name === 'job')?.mint;
   const status = async (token: string | undefined) => (await read(bearer(token ?? ''))).status;
   expect(await status(mint?.({ claims: { iat: now() + 3, exp: now() + 603 } }))).toBe(200);
