@@ -31,7 +31,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
-  crashScenarios(openEmulatorWorld, 20);
+  crashScenarios(openEmulatorWorld, 9);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);
