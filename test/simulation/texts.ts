@@ -23,12 +23,15 @@ export function keptTexts(database: Database.Database) {
     },
 
     /** The chunks of a completed job's last attempt are its answer where they were counted; a deleted job has none. */
-    wrong({ id, state, attempt, attempts, deletedAt, payloadsRemovedAt }: Job, strictly: boolean): string[] {
+    wrong(job: Job, nowMs: number, strictly: boolean): string[] {
+      const { id, state, attempt, attempts, deletedAt, payloadsRemovedAt, payloadsExpireAt = Infinity } = job;
       const rows = select.all(id) as Row[];
       if (!isStreamed(id)) return rows.length > 0 ? [`Q01 ${id}: nobody asked for chunks`] : [];
       // What a dead worker left, and what could not be removed, goes by itself.
       if ((deletedAt ?? payloadsRemovedAt) !== undefined)
         return strictly && rows.length > 0 ? [`I12 ${id}: its text is left`] : [];
+      // A sweeper that died between the two removals; no reader is shown any of it.
+      if (rows.length === 0 && payloadsExpireAt <= nowMs) return [];
       if (state !== 'completed') return [];
       const count = attempts.at(-1)?.chunks;
       // Some could not be written; readers are told.

@@ -238,7 +238,7 @@ export function simulatedWorld(options: WorldOptions) {
 
     /** What did not hold, now that all is over; `strictly`: nothing failed and nobody died. */
     settled(strictly: boolean): readonly string[] {
-      return [...log.settled(), ...log.jobs().flatMap((job) => texts.wrong(job, strictly))];
+      return [...log.settled(), ...log.jobs().flatMap((job) => texts.wrong(job, clock.nowMs(), strictly))];
     },
     /** What is left of jobs that keep nothing, when chunks have gone by themselves. */
     left(): readonly string[] {
