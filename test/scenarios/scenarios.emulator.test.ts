@@ -11,7 +11,7 @@ import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
-import { crashScenarios, slotScenarios } from './slots.ts';
+import { slotScenarios } from './slots.ts';
 import { countedCallScenarios } from './socket.ts';
 import { streamingScenarios } from './streaming.ts';
 import { submitScenarios } from './submit.ts';
@@ -31,7 +31,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
-  crashScenarios(openEmulatorWorld, 9);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);

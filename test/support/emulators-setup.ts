@@ -2,12 +2,23 @@
 import type { TestProject } from 'vitest/node';
 import { bundleAll } from '../../infra/bundle.ts';
 import { EmulatorsMissing, findEmulators, startEmulator } from '../../infra/emulator-processes.ts';
+import { firestoreStores } from './stores.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Absent where the emulators are not installed. */
     emulators: { pubsub: string; firestore: string } | undefined;
   }
+}
+
+/** The first calls of a virtual machine that just started take longer than a store may take for an answer. */
+async function warmUp(emulatorHost: string): Promise<void> {
+  const { store, chunks, close } = firestoreStores({ projectId: 'demo-warm-up', emulatorHost, deadlineMs: 30_000 });
+  const key = { tenant: 'default', id: crypto.randomUUID() };
+  await chunks.put(key, { attempt: 1, n: 1, text: 'warm' }, Date.now());
+  await store.get(key);
+  await store.list({ tenant: key.tenant, limit: 1, offset: 0 });
+  await close();
 }
 
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
@@ -18,6 +29,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
       startEmulator(commands, 'firestore'),
       bundleAll(),
     ]);
+    await warmUp(firestore.host);
     project.provide('emulators', { pubsub: pubsub.host, firestore: firestore.host });
     return async () => {
       await Promise.all([pubsub.stop(), firestore.stop()]);
