@@ -18,7 +18,8 @@ function expectRising(ids: readonly number[]): void {
 
 export function streamTests(baseUrl: () => string): void {
   test('a stream is a snapshot, deltas that make the result, and one end, with headers that let it through', async () => {
-    const id = await submit(baseUrl(), streamed('Say 👩‍🔬 漢字 e\u0301. [simulate seconds=1]'));
+    // Longer than a function that just started takes for its first listener.
+    const id = await submit(baseUrl(), streamed('Say 👩‍🔬 漢字 e\u0301. [simulate seconds=4]'));
     const stream = await openStream(baseUrl(), id);
     expect(stream.response.status).toBe(200);
     expect(Object.fromEntries(stream.response.headers)).toMatchObject({
