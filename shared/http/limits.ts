@@ -46,8 +46,9 @@ function ruleOf(perMinute: number): Rule {
 }
 
 /**
- * Each principal has a bucket for writes, one for reads, and one for each job that they read, so that a client that polls
- * many jobs is not refused; each address has one for requests without valid credentials.
+ * Each principal has a bucket for writes, one for what ends jobs, one for reads, and one for each job that they read, so
+ * that a client that polls many jobs is not refused; each address has one for requests without valid credentials, and one
+ * for looks into the store for keys that nobody here has seen.
  */
 export function rateLimits({ limiter, clock, perMinute, trustedProxies }: LimitsOptions): Limits {
   const rules = {
