@@ -16,7 +16,8 @@ import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
 import { handingOn } from './core/handing-on.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, ModelCatalog } from './core/ports.ts';
+import type { ModelCatalog } from './core/llm.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
@@ -31,6 +32,7 @@ import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.t
 import { jobTypesByName } from './job-types/registry.ts';
 import { publishedSubmissionSchema, toSubmission } from './job-types/submission.ts';
 import { modelCatalog, type ProviderSettings, providerLoader } from './llm/catalog.ts';
+import { tablePricing } from './llm/cost.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
 export type Runtime = Doors & {
@@ -194,7 +196,8 @@ function assemble(
   const providers: ProviderSettings = { ...config, clock };
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
-  const ground = { ...stores, queue, clock, newId, log, random: Math.random, jobTypes: jobTypesByName };
+  const pricing = tablePricing();
+  const ground = { ...stores, queue, pricing, clock, newId, log, random: Math.random, jobTypes: jobTypesByName };
   const limits = config.maxRunning;
   const limiter = limits.size > 0 ? concurrencyLimiter({ ...ground, limits }) : undefined;
   const common = limiter ? { ...ground, limiter, store: handingOn(ground.store, { ...ground, limiter }) } : ground;

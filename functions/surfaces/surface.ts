@@ -2,7 +2,7 @@
  * The port of a surface: one contract's routes, mounted on the common application. A surface translates: it parses a
  * request into a submission and renders a job in its contract's words. It reaches jobs through the service alone.
  */
-import type { ModelCatalog } from '../../shared/core/ports.ts';
+import type { ModelCatalog } from '../../shared/core/llm.ts';
 import type { JobService } from '../../shared/core/service.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { JobTokens } from '../../shared/http/job-tokens.ts';

@@ -19,6 +19,12 @@ export const JOB_FIELDS = Object.keys({
   },
   ...{
     questionId: 1,
+    projectId: 1,
+    nanoUsdMost: 1,
+    callEstimate: 1,
+    spent: 1,
+    rejectedText: 1,
+    repairs: 1,
     fingerprint: 1,
     requestId: 1,
     stage: 1,

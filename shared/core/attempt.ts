@@ -2,52 +2,102 @@
  * One attempt at a job: the call to the provider, read to its end under two clocks. Says how it ended; writes nothing and
  * decides nothing.
  */
+import { type CallRecord, collect } from './answers.ts';
+import { costOfCall } from './call-cost.ts';
 import { framesOf, isServiceError, ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
-import type { Job, Json, Limits, Usage } from './job.ts';
+import type { Job, Json, Limits } from './job.ts';
 import { limitsOf } from './limits.ts';
-import type { Clock, FinishReason, JobType, LlmPart, Log, ProviderFor } from './ports.ts';
+import type { LlmRequest, ProviderFor } from './llm.ts';
+import type { Clock, JobType, Log } from './ports.ts';
+import type { Pricing } from './pricing.ts';
+import { type Rejected, repairRequest } from './repair.ts';
 
-export type AttemptOptions = { providerFor: ProviderFor; clock: Clock; log: Log };
+export type AttemptOptions = { providerFor: ProviderFor; pricing: Pricing; clock: Clock; log: Log };
 
-/** `stopped`: the signal was aborted, with `reason`; what the call would have brought is not known. */
+/**
+ * `stopped`: the signal was aborted, with `reason`; what the call would have brought is not known. `rejected`: the answer
+ * came, and could not be used.
+ */
 export type AttemptResult =
   | { ended: 'answered'; result: Json; facts: CallFacts }
-  | { ended: 'failed'; error: ServiceError; facts: CallFacts }
+  | { ended: 'failed'; error: ServiceError; facts: CallFacts; rejected?: Rejected | undefined }
   | { ended: 'stopped'; reason: ServiceError; facts: CallFacts };
 
-/** The largest result, as UTF-8 bytes of its JSON, that is stored. */
-export const RESULT_BYTES_MOST = 256 * 1024;
+export type AttemptHooks = {
+  /** Hears the text as it comes. */
+  onText?: (text: string) => void;
+  /** The answer of the attempt before, which this one has to mend. */
+  rejected?: Rejected | undefined;
+};
 
-/** Makes one call and reads its answer, unless `stop` is aborted; `onText` hears it as it comes. Never throws. */
+/** Makes one call and reads its answer, unless `stop` is aborted. Never throws. */
 export async function attempt(
-  { providerFor, clock, log }: AttemptOptions,
+  options: AttemptOptions,
   jobType: JobType,
   job: Job,
   input: Json,
   stop: AbortSignal,
-  onText?: (text: string) => void,
+  { onText = () => {}, rejected: before }: AttemptHooks = {},
 ): Promise<AttemptResult> {
-  const facts: CallFacts = { notMade: true };
+  const { providerFor, clock, log } = options;
+  const record: CallRecord = { facts: { notMade: true }, text: '' };
+  const { facts } = record;
   const timers = attemptTimers(clock, limitsOf(job));
   const signal = AbortSignal.any([stop, timers.signal]);
-  try {
+  let request: LlmRequest | undefined;
+  let rejected: Rejected | undefined;
+  const startedMs = clock.nowMs();
+
+  async function answered(): Promise<Json> {
     const provider = await providerFor(job.model.provider);
-    const request = jobType.toRequest(input, job.model);
+    request = await affordable(
+      options.pricing,
+      job,
+      before ? repairRequest(before) : jobType.toRequest(input, job.model),
+    );
     signal.throwIfAborted();
     facts.notMade = undefined;
     const parts = untilAborted(provider.generate(request, { signal }), signal);
-    const text = await collect(parts, facts, timers.restartIdle, onText);
-    return { ended: 'answered', result: jobType.toResult(text, input), facts };
-  } catch (error) {
-    if (stop.aborted) return { ended: 'stopped', reason: known(stop.reason), facts };
-    const cause = signal.aborted ? signal.reason : error;
-    if (!isServiceError(cause))
-      log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: framesOf(cause) });
-    return { ended: 'failed', error: known(cause), facts };
-  } finally {
-    timers.stop();
+    const answer = await collect(parts, record, (part) => {
+      timers.restartIdle();
+      if (part.type === 'text-delta') onText(part.text);
+    });
+    const checked = await jobType.toResult(answer, input);
+    if ('result' in checked) return checked.result;
+    rejected = { request, text: answer.text, violation: checked.violation };
+    throw new ServiceError('schema_violation', `The model's answer cannot be used: ${checked.violation}.`);
   }
+
+  async function outcome(): Promise<AttemptResult> {
+    try {
+      return { ended: 'answered', result: await answered(), facts };
+    } catch (error) {
+      if (stop.aborted) return { ended: 'stopped', reason: known(stop.reason), facts };
+      const cause = signal.aborted ? signal.reason : error;
+      if (!isServiceError(cause))
+        log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: framesOf(cause) });
+      return { ended: 'failed', error: known(cause), facts, rejected };
+    } finally {
+      timers.stop();
+    }
+  }
+
+  const result = await outcome();
+  if (request && !facts.notMade) {
+    const error = result.ended === 'failed' ? result.error : result.ended === 'stopped' ? result.reason : undefined;
+    facts.cost = await costOfCall(options.pricing, job.model, request, record, error, startedMs);
+  }
+  return result;
+}
+
+/** The request, held to what is left of what the job may cost. */
+async function affordable(pricing: Pricing, job: Job, request: LlmRequest): Promise<LlmRequest> {
+  if (job.nanoUsdMost === undefined) return request;
+  const left = job.nanoUsdMost - (job.spent?.nanoUsd ?? 0);
+  const answer = await pricing.within(job.model, request, left, job.createdAt);
+  if ('request' in answer) return answer.request;
+  throw new ServiceError('cost_limit', answer.refused);
 }
 
 /** The two clocks of an attempt: its own deadline, and the longest silence within it. */
@@ -74,79 +124,6 @@ function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: Limits
       stopIdle();
     },
   };
-}
-
-/**
- * Reads the answer up to its `finish` part, noting what is known of the call as it comes, so that a failed one keeps its
- * usage. What comes after the end is not waited for: servers exist that leave the connection open.
- */
-async function collect(
-  parts: AsyncIterable<LlmPart>,
-  facts: CallFacts,
-  onPart: () => void,
-  onText: (text: string) => void = () => {},
-): Promise<string> {
-  const texts: string[] = [];
-  let bytes = 0;
-  for await (const part of parts) {
-    onPart();
-    switch (part.type) {
-      case 'accepted':
-        if (part.providerRequestId !== undefined) facts.providerRequestId = part.providerRequestId;
-        break;
-      case 'activity':
-        break;
-      case 'text-delta':
-        bytes += jsonBytes(part.text) - QUOTES;
-        if (bytes > RESULT_BYTES_MOST) throw tooLarge();
-        texts.push(part.text);
-        onText(part.text);
-        break;
-      case 'usage':
-        facts.usage = countable(part.usage) ?? facts.usage;
-        break;
-      case 'finish':
-        facts.finishReason = part.reason;
-        return finished(texts.join('').toWellFormed(), part.reason);
-    }
-  }
-  throw new ServiceError('network', 'The answer was cut before its end.');
-}
-
-/** An answer that is one: neither withheld nor empty. One that ended at the output limit is, and says so. */
-function finished(text: string, reason: FinishReason): string {
-  if (reason === 'content_filter') {
-    throw new ServiceError('content_policy', "The answer was withheld by the provider's content policy.");
-  }
-  if (text === '') throw new ServiceError('provider_error', 'The model answered with nothing.');
-  return text;
-}
-
-const QUOTES = 2;
-
-function jsonBytes(value: Json): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length;
-}
-
-function tooLarge(): ServiceError {
-  return new ServiceError('response_too_large', `The answer is larger than ${RESULT_BYTES_MOST} bytes.`);
-}
-
-/** Servers exist that report text, fractions or nothing as usage; a wrong figure is worse than none. */
-function countable(usage: Usage): Usage | undefined {
-  const { inputTokens, outputTokens, totalTokens, cachedInputTokens, reasoningTokens } = usage;
-  if (!isCount(inputTokens) || !isCount(outputTokens)) return undefined;
-  return {
-    inputTokens,
-    outputTokens,
-    totalTokens: isCount(totalTokens) ? totalTokens : inputTokens + outputTokens,
-    cachedInputTokens: isCount(cachedInputTokens) ? cachedInputTokens : undefined,
-    reasoningTokens: isCount(reasoningTokens) ? reasoningTokens : undefined,
-  };
-}
-
-function isCount(tokens: number | undefined): boolean {
-  return Number.isSafeInteger(tokens) && (tokens ?? -1) >= 0;
 }
 
 /** Ends with the signal's reason even when the source does not listen to the signal. */

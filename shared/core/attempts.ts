@@ -1,9 +1,7 @@
 /** The records of a job's attempts: how one begins, how it ends. Pure. */
 import type { AttemptEnd } from './events.ts';
 import { ATTEMPTS_KEPT, type Attempt, type Job, type JobChanges } from './job.ts';
-
-/** Its holder was never heard of again. */
-const LOST: AttemptEnd = { outcome: 'lost', errorCode: 'lease_lost' };
+import { NOTHING_SPENT, type Spent } from './pricing.ts';
 
 /** The fields that a new attempt changes; its record counts its first call before that call is made. */
 export function beginAttempt(job: Job, startedAt: number): JobChanges {
@@ -14,14 +12,38 @@ export function beginAttempt(job: Job, startedAt: number): JobChanges {
 }
 
 /** The records, the newest with its end. What its holder says stands above what others thought of it (`lost`). */
-export function endAttempt(job: Job, endedAt: number, { notMade, ...end }: AttemptEnd): Attempt[] {
-  return job.attempts.map((attempt) => {
+export function endAttempt(job: Job, endedAt: number, { notMade, ...end }: AttemptEnd): JobChanges {
+  let spent = job.spent ?? NOTHING_SPENT;
+  const attempts = job.attempts.map((attempt) => {
     const mayEnd = attempt.n === job.attempt && (attempt.endedAt === undefined || attempt.outcome === 'lost');
     const calls = notMade ? attempt.calls - 1 : attempt.calls;
     // One that was to start after a pause may be broken off within it.
     const startedAt = Math.min(attempt.startedAt, endedAt);
-    return mayEnd ? { ...attempt, startedAt, endedAt, errorCode: undefined, ...end, calls } : attempt;
+    if (!mayEnd) return attempt;
+    const ended: Attempt = { ...attempt, startedAt, endedAt, errorCode: undefined, ...end, calls };
+    // One that was thought lost was counted by estimate.
+    spent = addSpent(addSpent(spent, spentBy(attempt), -1), spentBy(ended));
+    return ended;
   });
+  return { attempts, spent };
+}
+
+function spentBy({ usage, cost }: Attempt): Spent {
+  const nanoUsd = cost?.nanoUsd ?? 0;
+  return {
+    inputTokens: usage?.inputTokens ?? 0,
+    outputTokens: usage?.outputTokens ?? 0,
+    cachedInputTokens: usage?.cachedInputTokens ?? 0,
+    reasoningTokens: usage?.reasoningTokens ?? 0,
+    nanoUsd,
+    estimatedNanoUsd: cost?.isEstimated ? nanoUsd : 0,
+    unpriced: cost?.nanoUsd === null ? 1 : 0,
+  };
+}
+
+function addSpent(left: Spent, right: Spent, times: 1 | -1 = 1): Spent {
+  const names = Object.keys(NOTHING_SPENT) as (keyof Spent)[];
+  return Object.fromEntries(names.map((name) => [name, left[name] + times * right[name]])) as Spent;
 }
 
 /** Has nobody said yet how the newest attempt ended? */
@@ -29,7 +51,9 @@ export function isAttemptOpen(job: Job): boolean {
   return job.attempts.some((attempt) => attempt.n === job.attempt && attempt.endedAt === undefined);
 }
 
-/** The fields that change when the newest attempt turns out to be lost. */
+/** The fields that change when its holder was never heard of again: nobody knows what the call used. */
 export function loseAttempt(job: Job, nowMs: number): JobChanges {
-  return { attempts: endAttempt(job, nowMs, LOST), losses: (job.losses ?? 0) + 1 };
+  const cost = { nanoUsd: job.callEstimate?.nanoUsd ?? null, isEstimated: true } as const;
+  const lost = endAttempt(job, nowMs, { outcome: 'lost', errorCode: 'lease_lost', cost });
+  return { ...lost, losses: (job.losses ?? 0) + 1 };
 }

@@ -16,7 +16,9 @@ export function finish(job: Job, { nowMs, outcome }: EventOf<'finish'>): Decisio
   if (outcome.state === 'completed') {
     return { changes: { ...finished(job, nowMs, 'completed', undefined, outcome), result: outcome.result } };
   }
-  return { changes: { ...finished(job, nowMs, 'failed', outcome.error.code, outcome), error: outcome.error } };
+  const { error, rejectedText } = outcome;
+  const rejected = rejectedText === undefined ? {} : { rejectedText };
+  return { changes: { ...finished(job, nowMs, 'failed', error.code, outcome), error, ...rejected } };
 }
 
 /** Somebody asks for the end: at once where nobody holds the job, else its holder has to hear of it. */
@@ -37,7 +39,7 @@ export function erase(job: Job, event: EventOf<'delete'>): Decision {
   const error = job.error && { code: job.error.code, message: 'Deleted' };
   const words = { questionId: undefined, tags: undefined, metadata: undefined, batchId: undefined };
   // Short texts can be guessed from their fingerprint.
-  const payloads = { ...words, result: undefined, error, fingerprint: '' };
+  const payloads = { ...words, result: undefined, rejectedText: undefined, error, fingerprint: '' };
   const isOver = isTerminal(ended?.state ?? job.state);
   const nothingToWaitFor = isOver ? { wakeAt: null, payloadsExpireAt: undefined } : {};
   return {
@@ -56,10 +58,10 @@ function finished(
   nowMs: number,
   state: FinishOutcome['state'],
   errorCode: string | undefined,
-  { usage, providerRequestId, finishReason, notMade, chunks }: CallFacts,
+  { usage, cost, providerRequestId, finishReason, notMade, chunks }: CallFacts,
 ): JobChanges {
-  const end = { outcome: state, errorCode, usage, providerRequestId, finishReason, notMade, chunks };
-  return { ...nothingLeft(job, nowMs), attempts: endAttempt(job, nowMs, end), state };
+  const end = { outcome: state, errorCode, usage, cost, providerRequestId, finishReason, notMade, chunks };
+  return { ...nothingLeft(job, nowMs), ...endAttempt(job, nowMs, end), state };
 }
 
 function nothingLeft(job: Job, nowMs: number): JobChanges {

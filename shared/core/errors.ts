@@ -44,6 +44,11 @@ export type FailureCode =
   | 'invalid_request'
   | 'content_policy'
   | 'context_overflow'
+  | 'answer_truncated'
+  | 'schema_violation'
+  | 'cost_limit'
+  | 'unsupported_provider'
+  | 'transformation_failed'
   | 'provider_error'
   | 'model_unavailable'
   | 'response_too_large'
@@ -63,12 +68,17 @@ export type ErrorCode = RequestErrorCode | FailureCode;
 /** One wrong field: where it is (`input_data.full_input`) and what would be right. */
 export type FieldError = { path: string; message: string };
 
+/** What is known of a provider's refusal. */
+export type ProviderFacts = { status?: number | undefined; requestId?: string | undefined };
+
 export type ServiceErrorOptions = {
   cause?: unknown;
   /** The wrong fields of a request. */
   details?: FieldError[];
   /** The soonest time at which trying again makes sense. */
   retryAfterMs?: number;
+  /** Of a failed call: what the provider answered. */
+  provider?: ProviderFacts;
   /** More facts for the caller, shown beside the message (`{ status: 'processing' }`). */
   fields?: Record<string, string>;
 };
@@ -78,6 +88,7 @@ export class ServiceError extends Error {
   readonly code: ErrorCode;
   readonly details: FieldError[] | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly provider: ProviderFacts | undefined;
   readonly fields: Record<string, string> | undefined;
 
   constructor(code: ErrorCode, message: string, options: ServiceErrorOptions = {}) {
@@ -86,6 +97,7 @@ export class ServiceError extends Error {
     this.code = code;
     this.details = options.details;
     this.retryAfterMs = options.retryAfterMs;
+    this.provider = options.provider;
     this.fields = options.fields;
   }
 }

@@ -1,9 +1,11 @@
 /** What can happen to a job, and the answers: the words of the transition table in `lifecycle.ts`. */
 import type { AttemptOutcome, JobChanges, JobError, Json, Usage } from './job.ts';
+import type { Cost } from './pricing.ts';
 
 /** What a call left behind, whichever way it ended. */
 export type CallFacts = {
   usage?: Usage | undefined;
+  cost?: Cost | undefined;
   providerRequestId?: string | undefined;
   finishReason?: string | undefined;
   /** The call was recorded, and then not made after all. */
@@ -18,14 +20,14 @@ export type AttemptEnd = CallFacts & { outcome: AttemptOutcome; errorCode?: stri
 /** How the holder of a lease ends its job. */
 export type FinishOutcome =
   | ({ state: 'completed'; result: Json } & CallFacts)
-  | ({ state: 'failed'; error: JobError } & CallFacts)
+  | ({ state: 'failed'; error: JobError; rejectedText?: string | undefined } & CallFacts)
   | ({ state: 'cancelled' } & CallFacts);
 
 /** The end of an attempt that another one follows, and what it counts as. */
 export type FailedAttempt = CallFacts & {
   outcome: 'failed' | 'released';
   errorCode: string;
-  counts?: 'failures' | 'refusals' | undefined;
+  counts?: 'failures' | 'refusals' | 'repairs' | undefined;
 };
 
 /** The store's time, never a worker's own clock. */

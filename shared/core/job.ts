@@ -19,6 +19,8 @@
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
  */
 
+import type { CallEstimate, Cost, Spent } from './pricing.ts';
+
 /** Any value that JSON can express. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -91,6 +93,7 @@ export type Attempt = {
   providerRequestId?: string | undefined;
   finishReason?: string | undefined;
   usage?: Usage | undefined;
+  cost?: Cost | undefined;
   /** How many chunks its answer has; absent when it is not known that all of them are there. */
   chunks?: number | undefined;
 };
@@ -137,6 +140,14 @@ export type Job = {
   metadata?: { [name: string]: string } | undefined;
   /** Of the batch that it was submitted in. */
   batchId?: string | undefined;
+  /** The caller's own project, by which jobs can be listed. */
+  projectId?: string | undefined;
+  /** All calls together may cost this much. */
+  nanoUsdMost?: number | undefined;
+  /** What one call is expected to use; absent in documents of older versions. */
+  callEstimate?: CallEstimate | undefined;
+  /** What its calls used and cost; absent before the first attempt ended. */
+  spent?: Spent | undefined;
   /** Its answer is kept in chunks as it comes, for readers who stream it. */
   stream?: boolean | undefined;
   /** Its payloads go when they were read, or an hour after its end; absent: they are kept as long as the job. */
@@ -157,6 +168,8 @@ export type Job = {
   limits?: Limits | undefined;
   result?: Json | undefined;
   error?: JobError | undefined;
+  /** The last answer of a job that failed because it could not be used; for its owner. */
+  rejectedText?: string | undefined;
   /** How long readers see the job after its end; absent in documents of older versions: the default. */
   retentionMs?: number | undefined;
   /** From then on readers do not find the job; known when it is over. */
@@ -180,6 +193,8 @@ export type Job = {
   failures?: number | undefined;
   /** How many attempts a provider refused for now; they count against a limit of their own. Absent: none. */
   refusals?: number | undefined;
+  /** How many attempts had an answer mended by the model; they count against a limit of their own. Absent: none. */
+  repairs?: number | undefined;
   /** How many attempts were lost with their worker; absent: none. */
   losses?: number | undefined;
 

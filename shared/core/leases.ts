@@ -81,5 +81,5 @@ export function heldUntil(job: Job, storedAtMs: number): number {
 
 function closeAttempt(job: Job, nowMs: number, { counts, ...ended }: FailedAttempt): JobChanges {
   const counted = counts ? { [counts]: (job[counts] ?? 0) + 1 } : {};
-  return { version: job.version + 1, attempts: endAttempt(job, nowMs, ended), ...counted };
+  return { version: job.version + 1, ...endAttempt(job, nowMs, ended), ...counted };
 }

@@ -44,7 +44,12 @@ export function asShown(seen: Seen): Seen {
 
 /** Does the job hold a result that goes when it was read? */
 export function holdsResult(job: Job): boolean {
-  return job.store === false && isTerminal(job.state) && job.result !== undefined && job.deletedAt === undefined;
+  return (
+    job.store === false &&
+    isTerminal(job.state) &&
+    (job.result ?? job.rejectedText) !== undefined &&
+    job.deletedAt === undefined
+  );
 }
 
 function removal(job: Job, nowMs: number): JobChanges {
@@ -54,6 +59,6 @@ function removal(job: Job, nowMs: number): JobChanges {
     message: 'The message was removed with the input (store: false).',
   };
   // Short texts can be guessed from their fingerprint.
-  const payloads = { result: undefined, error, fingerprint: '' };
+  const payloads = { result: undefined, rejectedText: undefined, error, fingerprint: '' };
   return { ...payloads, version: job.version + 1, payloadsRemovedAt: nowMs, wakeAt: null };
 }

@@ -3,7 +3,9 @@
  * adapter passes it. No method takes or returns a type of Firestore, Pub/Sub, SQLite or an LLM vendor.
  */
 
-import type { Job, JobChanges, JobKey, JobModel, JobState, Json, Limits, Usage } from './job.ts';
+import type { FieldError } from './errors.ts';
+import type { Job, JobChanges, JobKey, JobModel, JobState, Json, Limits } from './job.ts';
+import type { Answer, LlmRequest } from './llm.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { SlotChange, SlotSet } from './slots.ts';
 
@@ -152,61 +154,23 @@ export type JobQueue = {
   publish(doorbell: JobKey): Promise<void>;
 };
 
-/** One turn of a conversation. */
-export type LlmMessage = { role: 'system' | 'user' | 'assistant'; content: string };
-
-/** What a provider is asked, in no vendor's words. */
-export type LlmRequest = { model: string; messages: LlmMessage[] };
-
-/** Why the answer ended: by itself, at the output limit, or withheld by the provider's filter. */
-export type FinishReason = 'stop' | 'length' | 'content_filter';
-
-/**
- * A piece of an answer. `accepted` comes first, when the provider took the request; `finish` comes exactly once, last:
- * an answer without it was cut.
- */
-export type LlmPart =
-  | { type: 'accepted'; providerRequestId?: string | undefined }
-  /** The provider is alive and has nothing to say yet: it reasons. */
-  | { type: 'activity' }
-  | { type: 'text-delta'; text: string }
-  | { type: 'usage'; usage: Usage }
-  | { type: 'finish'; reason: FinishReason };
-
-/** One vendor's protocol behind one verb. */
-export type LlmProvider = {
-  /**
-   * Makes exactly one call and yields its parts as they arrive. Never retries. Throws a `ServiceError` whose code says
-   * what kind of failure it was. Stops, and throws the signal's reason, as soon as `signal` is aborted.
-   */
-  generate(request: LlmRequest, options: { signal: AbortSignal }): AsyncIterable<LlmPart>;
-};
-
-/** Can jobs be submitted for a model now, and if not, what must be done. */
-export type Availability = { available: true } | { available: false; reason: string };
-
-/** A model under the name that requests use; what it runs as differs when the vendor retired that name. */
-export type ListedModel = { reference: string; runs: JobModel };
-
-/** Which models there are. */
-export type ModelCatalog = {
-  /** Finds a model by UUID, by its vendor's name (also as `provider/name`), or by its name for people, in any case. */
-  find(reference: string): JobModel | undefined;
-  list(): ListedModel[];
-  availability(model: JobModel): Availability;
-};
-
-/** The provider that serves a model; loads its SDK on first use. Throws `model_unavailable` when it has no key. */
-export type ProviderFor = (provider: string) => Promise<LlmProvider>;
+/** What became of an answer: a result, or a sentence that says why it is none (`result.age: must be a number`). */
+export type Checked = { result: Json } | { violation: string };
 
 /** What a job of one type does, as far as the core must know. */
 export type JobType = {
   /** `general_llm_request`. */
   name: string;
+  /** The model that the input itself names, where a submission may leave it out. */
+  modelOf?(input: Json): string | undefined;
+  /** What is wrong with this input on this model, paths from the input's root; decided before a job is taken in. */
+  check?(input: Json, model: JobModel): Promise<FieldError[]>;
   /** Turns input that was validated at submit into a provider's request. Pure. */
   toRequest(input: Json, model: JobModel): LlmRequest;
-  /** Turns the finished text into what is stored as the job's result. Pure. */
-  toResult(text: string, input: Json): Json;
+  /** Turns the finished answer into what is stored as the job's result, or refuses it. */
+  toResult(answer: Answer, input: Json): Checked | Promise<Checked>;
+  /** How often a refused answer is sent back to the model to be mended; absent: never. */
+  repairsMost?(input: Json): number;
   /** Where a submission names no others. */
   limits: Limits;
   retry: RetryPolicy;

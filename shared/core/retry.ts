@@ -7,9 +7,10 @@ import type { FailureCode, ServiceError } from './errors.ts';
 export type FailureRule = {
   /**
    * For the same model at the same provider. `retry`: another attempt may succeed. `wait`: the provider did no work and
-   * asked for patience, so no attempt is used up. `never`: the same call would fail again.
+   * asked for patience, so no attempt is used up. `repair`: the model is asked to mend its answer. `never`: the same
+   * call would fail again.
    */
-  sameRoute: 'retry' | 'wait' | 'never';
+  sameRoute: 'retry' | 'wait' | 'repair' | 'never';
   /** May another model or provider succeed where this one failed? */
   otherRoute: boolean;
   /** `none`: refused before any work, so nothing can have been charged. `possible`: nobody knows. */
@@ -27,6 +28,9 @@ export const FAILURE_RULES: Readonly<Record<FailureCode, FailureRule>> = {
   auth: refused,
   model_unavailable: refused,
   context_overflow: refused,
+  cost_limit: { ...refused, otherRoute: false },
+  unsupported_provider: { ...refused, otherRoute: false },
+  transformation_failed: { ...refused, otherRoute: false },
   invalid_request: { ...refused, otherRoute: false },
   content_policy: { ...refused, billing: 'possible' },
   overloaded: broken,
@@ -37,6 +41,8 @@ export const FAILURE_RULES: Readonly<Record<FailureCode, FailureRule>> = {
   idle_timeout: broken,
   lease_lost: { ...broken, otherRoute: false },
   drained: { ...broken, otherRoute: false },
+  schema_violation: { ...over, sameRoute: 'repair', otherRoute: true },
+  answer_truncated: over,
   response_too_large: over,
   result_unstorable: over,
   internal_error: over,
@@ -71,7 +77,13 @@ const REFUSAL_PAUSE_LEAST_MS = 1_000;
 const REFUSAL_PAUSE_MOST_MS = 60_000;
 
 /** What failed attempts of a job count. */
-export type Tries = { failures: number; refusals: number };
+export type Tries = {
+  failures: number;
+  refusals: number;
+  repairs: number;
+  /** How many repairs the job type allows this job. */
+  repairsMost: number;
+};
 
 export type NextTry =
   | { again: false }
@@ -80,7 +92,7 @@ export type NextTry =
       /** Never shorter than the provider asked for. */
       pauseMs: number;
       inPlace: boolean;
-      counts: 'failures' | 'refusals';
+      counts: 'failures' | 'refusals' | 'repairs';
     };
 
 /** Decides what follows a failed attempt. `random` is between 0 and 1. Pure. */
@@ -92,6 +104,11 @@ export function nextTry(
 ): NextTry {
   const rule = code in FAILURE_RULES ? FAILURE_RULES[code as FailureCode].sameRoute : 'never';
   if (rule === 'never') return { again: false };
+  if (rule === 'repair') {
+    return tries.repairs < tries.repairsMost
+      ? { again: true, pauseMs: 0, inPlace: true, counts: 'repairs' }
+      : { again: false };
+  }
   if (rule === 'wait' && tries.refusals >= policy.refusalsMost) return { again: false };
   const ceilingMs =
     rule === 'wait'

@@ -12,7 +12,8 @@ import { type Holder, type HolderOptions, holder } from './holder.ts';
 import type { Json } from './job.ts';
 import { limitsOf } from './limits.ts';
 import { type Clock, type JobQueue, type JobType, sleep } from './ports.ts';
-import { nextTry } from './retry.ts';
+import type { Rejected } from './repair.ts';
+import { nextTry, type RetryPolicy } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
 
 export type RunOptions = AttemptOptions &
@@ -49,6 +50,7 @@ export async function runClaimed(
   const { clock, log } = options;
   const startedMs = clock.monotonicMs();
   const lease = holder(options, held);
+  let rejected: Rejected | undefined;
   onHeld(lease);
   try {
     for (;;) {
@@ -56,9 +58,16 @@ export async function runClaimed(
       const type = options.jobTypes.get(jobType);
       lease.check();
       log('info', 'attempt-started', { job_id: id, attempt: n, model: model.model });
-      const result = type ? await streamed(options, type, lease, input) : notInstalled(jobType);
+      const result = type ? await streamed(options, type, lease, input, rejected) : notInstalled(jobType);
+      rejected = result.ended === 'failed' ? result.rejected : undefined;
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
-      const outcome = await follow(options, lease, type, result, hasTime);
+      const outcome = await follow(
+        options,
+        lease,
+        type && { ...type, repairsMost: type.repairsMost?.(input) ?? 0 },
+        result,
+        hasTime,
+      );
       if (!outcome) continue;
       await forgetChunks(options, lease.job());
       return outcome;
@@ -69,11 +78,17 @@ export async function runClaimed(
 }
 
 /** An attempt; of a job that is streamed, its text is kept in chunks as it comes, all of it before the job may end. */
-async function streamed(options: RunOptions, type: JobType, lease: Holder, input: Json): Promise<AttemptResult> {
+async function streamed(
+  options: RunOptions,
+  type: JobType,
+  lease: Holder,
+  input: Json,
+  rejected: Rejected | undefined,
+): Promise<AttemptResult> {
   const job = lease.job();
-  if (!job.stream) return attempt(options, type, job, input, lease.stop);
+  if (!job.stream) return attempt(options, type, job, input, lease.stop, { rejected });
   const writer = chunkWriter(options, job);
-  const result = await attempt(options, type, job, input, lease.stop, writer.add);
+  const result = await attempt(options, type, job, input, lease.stop, { onText: writer.add, rejected });
   const isLost = result.ended === 'stopped' && result.reason.code === 'lease_lost';
   result.facts.chunks = await writer.end(isLost ? 0 : CHUNKS_PATIENCE_MS[result.ended]);
   return result;
@@ -83,7 +98,7 @@ async function streamed(options: RunOptions, type: JobType, lease: Holder, input
 async function follow(
   options: RunOptions,
   lease: Holder,
-  type: JobType | undefined,
+  type: { retry: RetryPolicy; repairsMost: number } | undefined,
   result: AttemptResult,
   hasTime: (ms: number) => boolean,
 ): Promise<RunOutcome | undefined> {
@@ -92,10 +107,13 @@ async function follow(
     return finish(options, lease, { state: 'completed', result: result.result, ...facts });
   if (result.ended === 'stopped') return stopped(options, lease, result.reason, facts);
   const { error } = result;
-  const { failures = 0, refusals = 0 } = lease.job();
-  const next = type ? nextTry(type.retry, error, { failures, refusals }, options.random()) : { again: false as const };
+  const { failures = 0, refusals = 0, repairs = 0 } = lease.job();
+  const next = type
+    ? nextTry(type.retry, error, { failures, refusals, repairs, repairsMost: type.repairsMost }, options.random())
+    : { again: false as const };
   // An attempt that could only start when the job's time is over is none.
-  if (!next.again || next.pauseMs >= lease.leftMs()) return finish(options, lease, failed(error, facts));
+  if (!next.again || next.pauseMs >= lease.leftMs())
+    return finish(options, lease, failed(error, facts, result.rejected));
   const ended: FailedAttempt = { outcome: 'failed', errorCode: error.code, counts: next.counts, ...facts };
   const staysHere = next.inPlace && hasTime(next.pauseMs + limitsOf(lease.job()).attemptTimeoutMs);
   if (!staysHere) return handBack(options, lease, ended, next.pauseMs, next.inPlace);
@@ -141,8 +159,8 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
   const answer = await lease.finish(outcome).catch((error: unknown) => {
     if (!isServiceError(error, 'result_unstorable')) throw error;
     // A finish that can never be stored must not become a loop that pays again.
-    const { usage, providerRequestId, finishReason, chunks } = outcome;
-    return lease.finish(failed(error, { usage, providerRequestId, finishReason, chunks }));
+    const { usage, cost, providerRequestId, finishReason, chunks } = outcome;
+    return lease.finish(failed(error, { usage, cost, providerRequestId, finishReason, chunks }));
   });
   if (answer !== 'written') return { lost: true };
   const { tenant, id, attempt: n, jobType, model, state, error, startedAt = 0, completedAt = 0 } = lease.job();
@@ -180,8 +198,9 @@ async function handBack(
   return { handedBack: ended.errorCode };
 }
 
-function failed({ code, message }: ServiceError, facts: CallFacts): FinishOutcome {
-  return { state: 'failed', error: { code, message }, ...facts };
+function failed({ code, message }: ServiceError, facts: CallFacts, rejected?: Rejected): FinishOutcome {
+  const kept = rejected ? { rejectedText: rejected.text } : {};
+  return { state: 'failed', error: { code, message }, ...kept, ...facts };
 }
 
 function notInstalled(jobType: string): AttemptResult {

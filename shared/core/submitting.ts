@@ -5,6 +5,7 @@ import type { Estimates } from './estimates.ts';
 import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
 import { deadlineOf } from './limits.ts';
+import type { LlmRequest, ModelCatalog } from './llm.ts';
 import {
   type JobMaker,
   jobIdOf,
@@ -14,7 +15,8 @@ import {
   type SubmissionIdentity,
 } from './new-job.ts';
 import { asShown } from './payloads.ts';
-import type { JobQueue, JobStore, JobType, Log, ModelCatalog } from './ports.ts';
+import type { JobQueue, JobStore, JobType, Log } from './ports.ts';
+import type { Pricing } from './pricing.ts';
 import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
 import { RING_GRACE_MS } from './waking.ts';
@@ -27,6 +29,10 @@ export type SubmissionExtras = {
   stream?: boolean | undefined;
   /** Remove input and result when they were read, or an hour after the job's end. */
   store?: false | undefined;
+  /** All calls together may cost this much, in nano-dollars. */
+  nanoUsdMost?: number | undefined;
+  /** The caller's own project. */
+  projectId?: string | undefined;
   /** Other than the job type's. */
   retentionMs?: number | undefined;
 };
@@ -35,8 +41,8 @@ export type SubmissionExtras = {
 export type Submission = SubmissionIdentity &
   SubmissionExtras & {
     jobType: string;
-    /** A model's UUID, name or provider's name. */
-    model: string;
+    /** A model's UUID, name or provider's name; may be left out where the input names one. */
+    model?: string | undefined;
     input: Json;
     questionId?: string | undefined;
     batchId?: string | undefined;
@@ -71,21 +77,31 @@ export type SubmittingOptions = JobMaker & {
   models: ModelCatalog;
   jobTypes: ReadonlyMap<string, JobType>;
   estimates: Estimates;
+  pricing: Pricing;
   log: Log;
 };
 
 /** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
 export const INPUT_BYTES_MOST = 256 * 1024;
+/** Of a call whose output limit nobody gave. */
+const OUTPUT_TOKENS_ASSUMED = 1_000;
 /** When to ask again for a model that cannot be used: setting a key takes a person. */
 const KEY_WAIT_MS = 60_000;
 
 export function submitting(options: SubmittingOptions): Submitting {
-  const { store, models, jobTypes, newId, log } = options;
+  const { store, models, jobTypes, newId, pricing, log } = options;
 
   async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
-    const model = usableModel(models, submission.model);
-    assertInputFits(submission.input);
-    const job = await pendingJob(principal, submission, model);
+    const { jobType, input } = submission;
+    const type = jobTypes.get(jobType);
+    if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
+    const model = usableModel(models, submission.model, type.modelOf?.(input));
+    assertInputFits(input);
+    const wrong = (await type.check?.(input, model)) ?? [];
+    if (wrong.length > 0) {
+      throw invalidRequest(wrong.map(({ path, message }) => ({ path: `input_data.${path}`, message })));
+    }
+    const job = await pendingJob(principal, submission, type, model);
     const submitted = await createOnce(job, submission.input);
     const { replayed } = submitted;
     log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
@@ -94,24 +110,42 @@ export function submitting(options: SubmittingOptions): Submitting {
     return submitted;
   }
 
-  async function pendingJob(principal: Principal, submission: Submission, model: JobModel): Promise<Job> {
+  async function pendingJob(
+    principal: Principal,
+    submission: Submission,
+    type: JobType,
+    model: JobModel,
+  ): Promise<Job> {
     const { jobType, questionId, limits = {}, tags, metadata, stream, store: kept, retentionMs } = submission;
-    const type = jobTypes.get(jobType);
-    if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
+    const { projectId, nanoUsdMost } = submission;
     const { tenant } = principal;
-    const [id, fingerprint, usualMs] = await Promise.all([
+    const [callEstimate, id, fingerprint, usualMs] = await Promise.all([
+      estimateOf(type.toRequest(submission.input, model), model, nanoUsdMost),
       jobIdOf(principal, submission, newId),
       fingerprintOf(givenIn(submission)),
       options.estimates.usualMs({ tenant, jobType, modelId: model.id }),
     ]);
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
       ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },
-      ...{ fingerprint, requestId: submission.requestId },
+      ...{ fingerprint, requestId: submission.requestId, projectId, nanoUsdMost, callEstimate },
       limits: { ...type.limits, ...limits },
       retentionMs: retentionMs ?? type.retentionMs,
     });
     const { createdAt } = job;
     return { ...job, wakeAt: Math.min(createdAt + RING_GRACE_MS, deadlineOf(job, createdAt).atMs) };
+  }
+
+  /** What one call is expected to use. Throws `invalid_request` when even that is more than the job may cost. */
+  async function estimateOf(request: LlmRequest, model: JobModel, nanoUsdMost: number | undefined) {
+    const atMs = options.clock.nowMs();
+    if (nanoUsdMost !== undefined) {
+      const answer = await pricing.within(model, request, nanoUsdMost, atMs);
+      if ('refused' in answer) throw invalidRequest([{ path: 'max_cost', message: answer.refused }]);
+    }
+    const inputTokens = pricing.estimateInputTokens(request);
+    const outputTokens = request.maxOutputTokens ?? OUTPUT_TOKENS_ASSUMED;
+    const usage = { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
+    return { inputTokens, outputTokens, nanoUsd: await pricing.costOf(model, usage, atMs) };
   }
 
   async function recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job> {
@@ -149,13 +183,13 @@ export function submitting(options: SubmittingOptions): Submitting {
 
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */
 function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
-  const { limits = {}, tags, metadata, stream, store, retentionMs } = more;
+  const { limits = {}, tags, metadata, stream, store, retentionMs, projectId, nanoUsdMost } = more;
   const own = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata };
-  const extras = { ...own, stream, store, retentionMs };
+  const extras = { ...own, stream, store, retentionMs, projectId, nanoUsdMost };
   const given = Object.entries(extras).filter(([, value]) => value !== undefined);
   return {
     jobType,
-    model,
+    ...(model === undefined ? {} : { model }),
     input,
     questionId: questionId ?? null,
     ...(Object.fromEntries(given) as { [name: string]: Json }),
@@ -178,14 +212,23 @@ function replayOf(submitted: Job, found: Job, nowMs: number): Job {
   );
 }
 
-function usableModel(models: ModelCatalog, reference: string): JobModel {
-  const model = models.find(reference);
+/** The model that a submission names, itself or in its input; both must mean the same one. */
+function usableModel(models: ModelCatalog, reference: string | undefined, inInput: string | undefined): JobModel {
+  const asked = reference ?? inInput;
+  if (asked === undefined) throw invalidRequest([{ path: 'model_id', message: 'is required' }]);
+  const model = models.find(asked);
   if (!model) {
     const usable = models.list().filter(({ runs }) => models.availability(runs).available);
     const names = usable.map((listed) => listed.reference).join(', ');
+    const near = models.near(asked);
+    const meant = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
     throw invalidRequest([
-      { path: 'model_id', message: `no such model; usable now: ${names}; all models: GET /api/llm/models/` },
+      { path: 'model_id', message: `no such model; ${meant}usable now: ${names}; all models: GET /api/llm/models/` },
     ]);
+  }
+  if (reference !== undefined && inInput !== undefined && models.find(inInput)?.id !== model.id) {
+    const sentence = `contradicts the model that the input names (${inInput}); leave one of them out`;
+    throw invalidRequest([{ path: 'model_id', message: sentence }]);
   }
   const availability = models.availability(model);
   if (!availability.available)

@@ -1,5 +1,6 @@
 /** What a file of this folder exports: the core's `JobType`, and the schema of its input. */
 import type { z } from 'zod';
+import type { Answer } from '../core/llm.ts';
 import type { JobType } from '../core/ports.ts';
 
 export type JobTypeDefinition = JobType & {
@@ -8,6 +9,6 @@ export type JobTypeDefinition = JobType & {
 };
 
 /** The result of seed 000: `{ success: true, result: "…" }`. */
-export function textResult(text: string) {
-  return { success: true, result: text };
+export function textResult({ text }: Pick<Answer, 'text'>) {
+  return { result: { success: true, result: text } };
 }

@@ -62,7 +62,8 @@ export const reviewColab: JobTypeDefinition = {
   toResult(answer, input) {
     const { notebook } = input as Input;
     const note = notebook && render(notebook).note;
-    return note ? { ...textResult(answer), warnings: [note] } : textResult(answer);
+    const { result } = textResult(answer);
+    return { result: note ? { ...result, warnings: [note] } : result };
   },
 };
 

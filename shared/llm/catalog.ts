@@ -2,9 +2,11 @@
  * Which models there are, and which of them can be used now. Adding a provider is its spec file, its provider file, its
  * transformer, and its entry in `PROVIDERS`.
  */
+import leven from 'leven';
 import { ServiceError } from '../core/errors.ts';
 import type { JobModel } from '../core/job.ts';
-import type { Clock, ListedModel, LlmProvider, ModelCatalog, ProviderFor } from '../core/ports.ts';
+import type { ListedModel, LlmProvider, ModelCatalog, ProviderFor } from '../core/llm.ts';
+import type { Clock } from '../core/ports.ts';
 import { redactedProvider } from './providers/redacted.ts';
 import { geminiSpecs } from './specs/gemini.ts';
 import { openaiSpecs } from './specs/openai.ts';
@@ -85,6 +87,7 @@ export function modelCatalog(settings: ProviderSettings, remote: readonly string
 
   return {
     find: (reference) => byReference.get(reference.toLowerCase()),
+    near: (reference) => nearest(reference, [...byReference.keys()]),
     list: () => models,
     availability(model) {
       if (isUsable({ reference: '', runs: model })) return { available: true };
@@ -92,6 +95,19 @@ export function modelCatalog(settings: ProviderSettings, remote: readonly string
       return { available: false, reason: `${model.name} cannot be used yet: set ${variable} where the service runs.` };
     },
   };
+}
+
+const NEAR_MOST = 3;
+
+/** The names that were most likely meant; none where nothing looks alike. */
+function nearest(reference: string, names: readonly string[]): string[] {
+  const asked = reference.toLowerCase();
+  return names
+    .map((name) => ({ name, distance: leven(asked, name, { maxDistance: Math.ceil(asked.length / 3) }) }))
+    .filter(({ distance }) => distance < Math.ceil(asked.length / 3))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, NEAR_MOST)
+    .map(({ name }) => name);
 }
 
 /** What `MODEL_ALIASES` sets for which spec. Throws a sentence for people when it names what is not there. */

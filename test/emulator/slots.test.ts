@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
-import type { LlmPart } from '../../shared/core/ports.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { type Instance, startInstance } from '../scenarios/instance.ts';
 import { type RecordedWrite, recorded } from '../scenarios/invariants.ts';

@@ -2,6 +2,7 @@
  * A provider repeats our key wherever it can, whole, masked or in a header, through real sockets and the real SDKs: it
  * reaches no job, no view and no log.
  */
+
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderJob } from '../../functions/surfaces/llm-jobs-view.ts';
@@ -12,6 +13,7 @@ import type { Log } from '../../shared/core/ports.ts';
 import { jobWorker } from '../../shared/core/worker.ts';
 import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
 import { providerLoader } from '../../shared/llm/catalog.ts';
+import { tablePricing } from '../../shared/llm/cost.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { NO_PROVIDERS, NO_RETRY } from '../support/core-world.ts';
 import { type Exchange, type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts';
@@ -54,7 +56,7 @@ async function run({ provider, model }: (typeof PROVIDERS)[number]): Promise<{ j
   await store.create(job, { prompt: 'Hi' });
   const worker = jobWorker({
     ...{ store, chunks, flushMs: 0, clock, log, leaseMs: 60_000, instance: 'worker', random: Math.random },
-    ...{ queue: { publish: async () => {} }, providerFor, newId: () => crypto.randomUUID() },
+    ...{ queue: { publish: async () => {} }, providerFor, pricing: tablePricing(), newId: () => crypto.randomUUID() },
     jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, retry: NO_RETRY }]]),
     estimates: estimates({ estimateStore, clock, log }),
   });

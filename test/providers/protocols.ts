@@ -1,5 +1,5 @@
 /** The three protocols in their vendors' frames, so that one table of scenarios can be told in each. */
-import type { LlmProvider } from '../../shared/core/ports.ts';
+import type { LlmProvider } from '../../shared/core/llm.ts';
 import { geminiProvider } from '../../shared/llm/providers/gemini.ts';
 import { openaiProvider } from '../../shared/llm/providers/openai.ts';
 import { openaiCompatibleProvider } from '../../shared/llm/providers/openai-compatible.ts';

@@ -2,6 +2,7 @@
  * Every way a provider can answer or fail, over real sockets and the real SDKs, in each protocol. Each ends in the right
  * class; none hangs, none is taken for success, and the server saw exactly the recorded calls.
  */
+
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -11,6 +12,7 @@ import type { Job } from '../../shared/core/job.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import { jobWorker } from '../../shared/core/worker.ts';
 import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
+import { tablePricing } from '../../shared/llm/cost.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { NO_RETRY } from '../support/core-world.ts';
 import { type Script, type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts';
@@ -63,6 +65,7 @@ async function run(
     queue: { publish: async () => {} },
     clock,
     providerFor: async () => protocol.provider(url),
+    pricing: tablePricing(),
     jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, retry: NO_RETRY }]]),
     newId: () => crypto.randomUUID(),
     random: Math.random,

@@ -1,18 +1,11 @@
 /** One process of a world: it can do everything, it fails on its own, and it can die. */
+
 import { estimates } from '../../shared/core/estimates.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
-import type {
-  ChunkStore,
-  Clock,
-  EstimateStore,
-  JobQueue,
-  JobStore,
-  JobType,
-  LlmProvider,
-  Log,
-} from '../../shared/core/ports.ts';
+import type { LlmProvider } from '../../shared/core/llm.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, JobType, Log } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
@@ -20,6 +13,7 @@ import { type Swept, sweep } from '../../shared/core/sweep.ts';
 import { jobWorker, type Worker, type WorkOutcome } from '../../shared/core/worker.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { tablePricing } from '../../shared/llm/cost.ts';
 import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Faulty, faulty } from '../support/faulty.ts';
 import { type Mortal, mortal } from './mortal.ts';
@@ -91,6 +85,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     estimates: estimates({ estimateStore: process.around(around.estimateStore), clock, log }),
     jobTypes: new Map(policies as [string, JobType][]),
     newId: () => crypto.randomUUID(),
+    pricing: tablePricing(),
   };
   const instance = `${name}-${crypto.randomUUID()}`;
   const worker = jobWorker({ ...ports, instance, providerFor: async () => around.provider });

@@ -1,6 +1,9 @@
 /** The provider that scenarios write: it notes every call and answers as told. */
+
 import type { Json } from '../../shared/core/job.ts';
-import type { Clock, LlmPart, LlmProvider } from '../../shared/core/ports.ts';
+import type { LlmPart, LlmProvider } from '../../shared/core/llm.ts';
+import { textOf } from '../../shared/core/llm.ts';
+import type { Clock } from '../../shared/core/ports.ts';
 
 /** A call as the provider saw it; `nth` counts the calls for the same prompt. */
 export type ProviderCall = { prompt: string; nth: number; signal: AbortSignal; atMs: number };
@@ -47,7 +50,8 @@ export function providerDouble(clock: Clock): ProviderDouble {
   return {
     port: {
       generate({ messages }, { signal }) {
-        const prompt = messages.at(-1)?.content ?? '';
+        const last = messages.at(-1);
+        const prompt = last ? textOf(last) : '';
         const call = { prompt, nth: about(prompt).length + 1, signal, atMs: clock.monotonicMs() };
         calls.push(call);
         return generate(call);

@@ -157,7 +157,7 @@ export function providerScenarios(open: Open): void {
         const next = nextTry(
           DEFAULT_RETRY,
           { code: 'overloaded', retryAfterMs: undefined },
-          { failures, refusals: 0 },
+          { failures, refusals: 0, repairs: 0, repairsMost: 0 },
           random(),
         );
         if (!next.again) throw new Error('it must be tried again');

@@ -1,7 +1,7 @@
 /** W01, W04, W10, W12: workers that die, that are not heard by the store, and a job that kills them. W06 is time alone. */
 import { expect } from 'vitest';
 import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
-import type { LlmPart } from '../../shared/core/ports.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
 import { LOSSES_MOST } from '../../shared/core/waking.ts';
 import type { Instance } from './instance.ts';
 import { answer, resultOf } from './provider-double.ts';

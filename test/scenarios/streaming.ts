@@ -2,7 +2,8 @@
 import { expect } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
-import { type LlmPart, sleep } from '../../shared/core/ports.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
+import { sleep } from '../../shared/core/ports.ts';
 import type { StreamEvent } from '../../shared/core/stream.ts';
 import { ADA } from '../support/core-world.ts';
 import { idsOf, resultText, take, textOf } from '../support/reader.ts';

@@ -1,7 +1,8 @@
 /** The world in which a scenario plays: real store and queue, processes that can fail each on its own, and time. */
 import { test } from 'vitest';
 import type { Job, JobKey } from '../../shared/core/job.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, LlmProvider } from '../../shared/core/ports.ts';
+import type { LlmProvider } from '../../shared/core/llm.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import type { Submission } from '../../shared/core/submitting.ts';

@@ -2,7 +2,7 @@
 import { publicApp } from '../../functions/surfaces/mount.ts';
 import { listen } from '../../infra/listen.ts';
 import type { Job, Limits } from '../../shared/core/job.ts';
-import type { ModelCatalog } from '../../shared/core/ports.ts';
+import type { ModelCatalog } from '../../shared/core/llm.ts';
 import type { JobService } from '../../shared/core/service.ts';
 import { asLocalUser } from '../../shared/http/auth.ts';
 import { noLimits } from '../../shared/http/limits.ts';

@@ -2,8 +2,11 @@
  * The simulation's model at the other end of the line: answers after a while, refuses, breaks, or says nothing for ever,
  * and knows which job each call was for.
  */
+
 import { type FailureCode, ServiceError } from '../../shared/core/errors.ts';
-import { type Clock, type LlmProvider, type LlmRequest, sleep } from '../../shared/core/ports.ts';
+import type { LlmProvider, LlmRequest } from '../../shared/core/llm.ts';
+import { textOf } from '../../shared/core/llm.ts';
+import { type Clock, sleep } from '../../shared/core/ports.ts';
 import type { WriteLog } from './invariants.ts';
 import type { Chance } from './random.ts';
 
@@ -51,7 +54,8 @@ export function simulatedModel(
 ): LlmProvider {
   return {
     async *generate(request: LlmRequest, { signal }) {
-      const id = request.messages.at(-1)?.content.replace('job ', '') ?? '';
+      const last = request.messages.at(-1);
+      const id = last ? textOf(last).replace('job ', '') : '';
       // Real providers send nothing either, when it is too late before they begin.
       signal.throwIfAborted();
       log.called(id, by);

@@ -2,6 +2,7 @@
  * A whole service in one process, on virtual time: real core, real SQLite store and queue; functions, workers and sweepers
  * are simulated processes that can die, stall and be told to stop, each behind ports that fail by chance.
  */
+
 import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
@@ -27,6 +28,7 @@ import { jobWorker, type Worker } from '../../shared/core/worker.ts';
 import { doorbellHandler, encodeDoorbell } from '../../shared/http/push.ts';
 import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { tablePricing } from '../../shared/llm/cost.ts';
 import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Fault, faulty } from '../support/faulty.ts';
 import { type ApiDoor, type Doors, directDoors } from './doors.ts';
@@ -156,7 +158,13 @@ export function simulatedWorld(options: WorldOptions) {
     if (isClosed) return;
     const ports = start('worker');
     const { process } = ports;
-    const worker = jobWorker({ ...ports, providerFor: async () => ports.provider, leaseMs, instance: process.name });
+    const worker = jobWorker({
+      ...ports,
+      pricing: tablePricing(),
+      providerFor: async () => ports.provider,
+      leaseMs,
+      instance: process.name,
+    });
     const door = await doors.worker(doorbellHandler({ run: worker.run, log: () => {} }));
     const started: WorkerProcess = { process, worker, isStopping: false, deliver: door.deliver };
     workers.push(started);
@@ -172,7 +180,7 @@ export function simulatedWorld(options: WorldOptions) {
   async function ask<T>(request: (api: ApiDoor) => Promise<T>): Promise<T | undefined> {
     const ports = start('api');
     const models = modelCatalog({ ...NO_PROVIDERS, clock });
-    const api = await doors.api(jobService({ ...ports, models, wakeShards: 1 }), models);
+    const api = await doors.api(jobService({ ...ports, pricing: tablePricing(), models, wakeShards: 1 }), models);
     const silence = new Promise<undefined>((resolve) => void clock.setTimer(() => resolve(undefined), silenceMs));
     const answer = request(api).catch(() => undefined);
     return Promise.race([answer, silence, ports.process.died.then(() => undefined)]).finally(api.close);

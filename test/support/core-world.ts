@@ -1,14 +1,17 @@
 /** The core on virtual time: a real SQLite that can be made to fail, a provider that the test writes, a counted queue. */
+
 import type { Principal } from '../../shared/core/access.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
-import type { LlmPart, LlmProvider, LlmRequest, Log } from '../../shared/core/ports.ts';
+import type { LlmPart, LlmProvider, LlmRequest } from '../../shared/core/llm.ts';
+import type { Log } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import { jobWorker, type WorkerOptions } from '../../shared/core/worker.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { tablePricing } from '../../shared/llm/cost.ts';
 import { faulty } from './faulty.ts';
 import { sqliteStores } from './stores.ts';
 import { virtualClock } from './virtual-clock.ts';
@@ -50,6 +53,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
     store,
     queue,
     providerFor: async () => provider,
+    pricing: tablePricing(),
     jobTypes,
     clock,
     newId: () => crypto.randomUUID(),

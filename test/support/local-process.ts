@@ -4,14 +4,17 @@ import { startGroup } from '../../infra/child-processes.ts';
 
 export type LocalProcess = { baseUrl: string; child: ChildProcess };
 
-/** Starts the embedded service on `environment.PORT` and resolves when it is healthy. */
-export async function startLocalProcess(environment: Record<string, string>): Promise<LocalProcess> {
-  const child = startGroup(process.execPath, ['--import', 'tsx', 'infra/local.ts'], {
+/** Starts the service, the embedded one unless told otherwise, on `environment.PORT`; resolves when it is healthy. */
+export async function startLocalProcess(
+  environment: Record<string, string>,
+  program = 'infra/local.ts',
+): Promise<LocalProcess> {
+  const child = startGroup(process.execPath, ['--import', 'tsx', program], {
     env: { ...process.env, ...environment },
     stdio: 'ignore',
   });
   const baseUrl = `http://127.0.0.1:${environment.PORT}`;
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 1_200; tries++) {
     const healthy = await fetch(`${baseUrl}/health`).then(
       (response) => response.ok,
       () => false,

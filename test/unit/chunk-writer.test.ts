@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { chunkWriter } from '../../shared/core/chunk-writer.ts';
 import type { Job } from '../../shared/core/job.ts';
-import { type LlmPart, sleep } from '../../shared/core/ports.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
+import { sleep } from '../../shared/core/ports.ts';
 import { type CoreWorld, coreWorld, FINISH, FLUSH_MS } from '../support/core-world.ts';
 import { idsOf, resultText, take, textOf } from '../support/reader.ts';
 

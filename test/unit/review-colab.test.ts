@@ -1,6 +1,8 @@
 /** Notebooks as prompts: order, outputs, images, cuts; and what a broken one is told. */
+
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../../shared/core/job.ts';
+import type { Answer } from '../../shared/core/llm.ts';
 import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { reviewColab } from '../../shared/job-types/review-colab.ts';
 
@@ -27,6 +29,9 @@ const NOTEBOOK = {
 };
 
 const parsed = (input: Json) => reviewColab.inputSchema.parse(input) as Json;
+const answerOf = (text: string): Answer => ({
+  ...{ text, finishReason: 'stop', toolCalls: [], fileSearchResults: [], warnings: [] },
+});
 const promptOf = (input: Json) => reviewColab.toRequest(parsed(input), MODEL).messages.at(-1)?.content ?? '';
 const wrong = (input: unknown) => toFieldErrors(reviewColab.inputSchema.safeParse(input).error?.issues ?? []);
 
@@ -44,7 +49,9 @@ test.each([
     ].join('\n'),
   );
   expect(promptOf({ notebook } as Json)).not.toContain('iVBOR');
-  expect(reviewColab.toResult('fine', parsed({ notebook } as Json))).toEqual({ success: true, result: 'fine' });
+  expect(reviewColab.toResult(answerOf('fine'), parsed({ notebook } as Json))).toEqual({
+    result: { success: true, result: 'fine' },
+  });
 });
 
 test('an over-long notebook is cut between cells, and both the prompt and the result say so', () => {
@@ -54,10 +61,12 @@ test('an over-long notebook is cut between cells, and both the prompt and the re
   expect(prompt).toContain('1'.repeat(50_000));
   expect(prompt).not.toContain('## Cell 3');
   expect(prompt).toContain('its last 3 cells were left out');
-  expect(reviewColab.toResult('r', parsed(input))).toEqual({
-    success: true,
-    result: 'r',
-    warnings: ['The notebook is too long: its last 3 cells were left out.'],
+  expect(reviewColab.toResult(answerOf('r'), parsed(input))).toEqual({
+    result: {
+      success: true,
+      result: 'r',
+      warnings: ['The notebook is too long: its last 3 cells were left out.'],
+    },
   });
 });
 

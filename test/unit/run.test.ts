@@ -1,7 +1,7 @@
 /** What a worker does with a doorbell, on virtual time over a real SQLite, with faults that are shown to have fired. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { RESULT_BYTES_MOST } from '../../shared/core/attempt.ts';
-import type { LlmPart } from '../../shared/core/ports.ts';
+import { RESULT_BYTES_MOST } from '../../shared/core/answers.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
 import { answer, type CoreWorld, coreWorld, FINISH, type Generate, LEASE_MS, NO_RETRY } from '../support/core-world.ts';
 
 let world: CoreWorld;

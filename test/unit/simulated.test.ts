@@ -1,6 +1,7 @@
 /** The simulated provider's script: how a user makes it slow, makes it fail, and makes it fail for a while. */
 import { expect, test } from 'vitest';
-import type { Clock, LlmPart } from '../../shared/core/ports.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
+import type { Clock } from '../../shared/core/ports.ts';
 import { simulatedProvider } from '../../shared/llm/providers/simulated.ts';
 
 const ANSWERS = 'answers';

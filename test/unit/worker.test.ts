@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { billingOf } from '../../shared/core/billing.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
-import type { LlmPart } from '../../shared/core/ports.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
 import { sweep } from '../../shared/core/sweep.ts';
 import { ADA, answer, type CoreWorld, coreWorld, type Generate, LEASE_MS } from '../support/core-world.ts';
 

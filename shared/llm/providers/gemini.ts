@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EnhancedGenerateContentResponse, GoogleGenerativeAI, UsageMetadata } from '@google/generative-ai';
 import { ServiceError } from '../../core/errors.ts';
 import type { Usage } from '../../core/job.ts';
-import type { FinishReason, LlmPart, LlmProvider } from '../../core/ports.ts';
+import type { FinishReason, LlmPart, LlmProvider } from '../../core/llm.ts';
 import { toGeminiBody } from '../transformers/gemini.ts';
 import { withGrace } from './after-end.ts';
 import { retryAfterOf } from './failures.ts';

@@ -4,7 +4,7 @@
 import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
 import { ServiceError } from '../../core/errors.ts';
-import type { LlmPart } from '../../core/ports.ts';
+import type { LlmPart } from '../../core/llm.ts';
 import { limitedFetch } from './limited-fetch.ts';
 import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
 

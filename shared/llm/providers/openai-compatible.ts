@@ -3,7 +3,7 @@ import type OpenAI from 'openai';
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { ServiceError } from '../../core/errors.ts';
 import type { Usage } from '../../core/job.ts';
-import type { FinishReason, LlmPart, LlmProvider } from '../../core/ports.ts';
+import type { FinishReason, LlmPart, LlmProvider } from '../../core/llm.ts';
 import { toChatBody } from '../transformers/openai-chat.ts';
 import { withGrace } from './after-end.ts';
 import { type OpenaiClientOptions, openaiCall, openaiClient } from './openai-call.ts';

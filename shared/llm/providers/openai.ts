@@ -10,7 +10,7 @@ import type {
 } from 'openai/resources/responses/responses';
 import { ServiceError } from '../../core/errors.ts';
 import type { Usage } from '../../core/job.ts';
-import type { FinishReason, LlmPart, LlmProvider } from '../../core/ports.ts';
+import type { FinishReason, LlmPart, LlmProvider } from '../../core/llm.ts';
 import { toResponsesBody } from '../transformers/openai.ts';
 import { type OpenaiClientOptions, openaiCall, openaiClient } from './openai-call.ts';
 import { failureOf } from './openai-errors.ts';

@@ -1,6 +1,6 @@
 /** A provider whose failures, and whose headers, tell none of our keys to those who read about a job. */
 import { isServiceError, ServiceError } from '../../core/errors.ts';
-import type { LlmPart, LlmProvider } from '../../core/ports.ts';
+import type { LlmPart, LlmProvider } from '../../core/llm.ts';
 import { redact } from '../../core/redact.ts';
 
 /** Ours have a few words; what a provider adds is bounded where it is taken in. */

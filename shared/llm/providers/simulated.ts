@@ -4,8 +4,11 @@
  * answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come before the failure, `times` how
  * many calls with this prompt fail before one succeeds, `retry_after` how many seconds the failure asks us to wait.
  */
+
 import { type ErrorCode, ServiceError } from '../../core/errors.ts';
-import { type Clock, type LlmPart, type LlmProvider, type LlmRequest, sleep } from '../../core/ports.ts';
+import type { LlmPart, LlmProvider, LlmRequest } from '../../core/llm.ts';
+import { textOf } from '../../core/llm.ts';
+import { type Clock, sleep } from '../../core/ports.ts';
 
 const FAILURES = [
   ...(['auth', 'rate_limited', 'quota_exhausted', 'overloaded', 'network', 'timeout'] as const),
@@ -44,7 +47,7 @@ export function simulatedProvider(settings: { clock: Clock; simulatedMs: number 
         await sleep(settings.clock, pauseMs, signal);
         signal.throwIfAborted();
       }
-      const inputTokens = estimateTokens(request.messages.map((message) => message.content).join('\n'));
+      const inputTokens = estimateTokens(request.messages.map(textOf).join('\n'));
       const outputTokens = parts.length;
       yield { type: 'usage', usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
       yield { type: 'finish', reason: 'stop' };
@@ -72,7 +75,8 @@ function callCounter(): (question: string) => number {
 }
 
 function questionOf(request: LlmRequest): string {
-  return request.messages.at(-1)?.content ?? '';
+  const last = request.messages.at(-1);
+  return last ? textOf(last) : '';
 }
 
 /** The answer, cut into words: always at least ten parts. */

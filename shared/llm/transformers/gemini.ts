@@ -1,13 +1,16 @@
 /** A request in Gemini's words (`generateContent`). Pure. */
 import type { Content, GenerateContentRequest } from '@google/generative-ai';
-import type { LlmRequest } from '../../core/ports.ts';
+import { type LlmRequest, textOf } from '../../core/llm.ts';
 
 /** System messages become the system instruction; Gemini calls the assistant `model`. */
 export function toGeminiBody(request: LlmRequest): GenerateContentRequest {
   const systems = request.messages.filter((message) => message.role === 'system');
   const contents: Content[] = request.messages
     .filter((message) => message.role !== 'system')
-    .map(({ role, content }) => ({ role: role === 'assistant' ? 'model' : 'user', parts: [{ text: content }] }));
+    .map((message) => ({
+      role: message.role === 'assistant' ? 'model' : 'user',
+      parts: [{ text: textOf(message) }],
+    }));
   const systemText = systems.map((message) => message.content).join('\n\n');
   return systems.length === 0
     ? { contents }

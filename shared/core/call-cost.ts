@@ -1,0 +1,32 @@
+/** What one call cost: by its usage where the provider said it, by estimate where it may have charged without saying so. */
+
+import type { CallRecord } from './answers.ts';
+import type { FailureCode, ServiceError } from './errors.ts';
+import type { JobModel, Usage } from './job.ts';
+import type { LlmRequest } from './llm.ts';
+import type { Cost, Pricing } from './pricing.ts';
+import { FAILURE_RULES } from './retry.ts';
+
+/** The cost of a call that was made at that instant; `error` is what ended it, if anything did. */
+export async function costOfCall(
+  pricing: Pricing,
+  model: Pick<JobModel, 'provider' | 'model'>,
+  request: LlmRequest,
+  { facts, text }: CallRecord,
+  error: ServiceError | undefined,
+  atMs: number,
+): Promise<Cost> {
+  const { usage, finishReason } = facts;
+  // Some providers count as they go: without an end, what they counted is not all.
+  if (usage && finishReason !== undefined) return { nanoUsd: await pricing.costOf(model, usage, atMs) };
+  const isFree = error && FAILURE_RULES[error.code as FailureCode]?.billing === 'none';
+  if (isFree && !usage && text === '') return { nanoUsd: 0 };
+  const likely = likelyUsage(pricing, request, text, usage);
+  return { nanoUsd: await pricing.costOf(model, likely, atMs), isEstimated: true };
+}
+
+function likelyUsage(pricing: Pricing, request: LlmRequest, text: string, counted: Usage | undefined): Usage {
+  const inputTokens = counted?.inputTokens ?? pricing.estimateInputTokens(request);
+  const outputTokens = Math.max(counted?.outputTokens ?? 0, pricing.estimateTokens(text));
+  return { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
+}

@@ -1,0 +1,136 @@
+/**
+ * What a model is asked and what it answers, in no vendor's words: the language between job types, providers and the
+ * worker.
+ */
+import type { JobModel, Json, Usage } from './job.ts';
+
+/** A JSON object. */
+export type JsonObject = { [key: string]: Json };
+
+export type TextPart = { type: 'text'; text: string };
+/** `url`: an `https:` address, or a `data:` URL with base64. */
+export type ImagePart = { type: 'image'; url: string };
+
+/** A function that the model wants called. */
+export type ToolCall = {
+  id: string;
+  name: string;
+  /** JSON, as the model wrote it. */
+  arguments: string;
+  /** What some vendors want back with the call (Gemini's thought signature). Opaque. */
+  signature?: string | undefined;
+};
+
+/** One turn of a conversation. */
+export type LlmMessage =
+  | { role: 'system'; content: string }
+  | { role: 'user'; content: string | readonly (TextPart | ImagePart)[] }
+  | { role: 'assistant'; content: string; toolCalls?: readonly ToolCall[] | undefined }
+  /** What a function that was called brought. */
+  | { role: 'tool'; toolCallId: string; content: string };
+
+/** A function that the model may have called; `parameters` is a JSON Schema. */
+export type Tool = { name: string; description?: string | undefined; parameters: JsonObject };
+/** May, must not or must the model call a function, or must it call this one? */
+export type ToolChoice = 'auto' | 'none' | 'required' | { name: string };
+
+export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
+export type Verbosity = 'low' | 'medium' | 'high';
+
+/** What a provider is asked. What is absent is left to the model. */
+export type LlmRequest = {
+  /** As the provider names it. */
+  model: string;
+  messages: readonly LlmMessage[];
+  temperature?: number | undefined;
+  topP?: number | undefined;
+  /** The output limit, reasoning included. */
+  maxOutputTokens?: number | undefined;
+  reasoningEffort?: ReasoningEffort | undefined;
+  verbosity?: Verbosity | undefined;
+  /** Search these stores of the vendor's for passages. */
+  fileSearch?: { vectorStoreIds: readonly string[]; maxResults: number } | undefined;
+  tools?: readonly Tool[] | undefined;
+  toolChoice?: ToolChoice | undefined;
+  /** The answer must be JSON of this JSON Schema. */
+  responseSchema?: { name: string; schema: JsonObject } | undefined;
+};
+
+/** Why the answer ended: by itself, to have functions called, at the output limit, or withheld by the provider's filter. */
+export type FinishReason = 'stop' | 'tool_calls' | 'length' | 'content_filter';
+
+/** A passage that a file search found. */
+export type FileSearchResult = {
+  text: string;
+  /** From 0 to 1. */
+  score?: number | undefined;
+  fileId?: string | undefined;
+  fileName?: string | undefined;
+};
+
+/**
+ * A piece of an answer. `accepted` comes first, when the provider took the request; `finish` comes exactly once, last:
+ * an answer without it was cut.
+ */
+export type LlmPart =
+  | { type: 'accepted'; providerRequestId?: string | undefined }
+  /** The provider is alive and has nothing to say yet: it reasons. */
+  | { type: 'activity' }
+  | { type: 'text-delta'; text: string }
+  /** One whole call. */
+  | { type: 'tool-call'; call: ToolCall }
+  | { type: 'file-search'; results: readonly FileSearchResult[] }
+  /** How the vendor names the answer, and the model that made it. */
+  | { type: 'response'; id?: string | undefined; model?: string | undefined }
+  /** Something of the request was not done as asked; a sentence for its author. */
+  | { type: 'warning'; message: string }
+  | { type: 'usage'; usage: Usage }
+  | { type: 'finish'; reason: FinishReason };
+
+/** A whole answer, as its parts told it. */
+export type Answer = {
+  /** Well-formed Unicode. Empty only beside tool calls. */
+  text: string;
+  finishReason: FinishReason;
+  toolCalls: readonly ToolCall[];
+  fileSearchResults: readonly FileSearchResult[];
+  responseId?: string | undefined;
+  /** As the vendor says, which may be a dated name of the one that was asked. */
+  model?: string | undefined;
+  usage?: Usage | undefined;
+  warnings: readonly string[];
+};
+
+/** One vendor's protocol behind one verb. */
+export type LlmProvider = {
+  /**
+   * Makes exactly one call and yields its parts as they arrive. Never retries. Throws a `ServiceError` whose code says
+   * what kind of failure it was. Stops, and throws the signal's reason, as soon as `signal` is aborted.
+   */
+  generate(request: LlmRequest, options: { signal: AbortSignal }): AsyncIterable<LlmPart>;
+};
+
+/** Can jobs be submitted for a model now, and if not, what must be done. */
+export type Availability = { available: true } | { available: false; reason: string };
+
+/** A model under the name that requests use; what it runs as differs when the vendor retired that name. */
+export type ListedModel = { reference: string; runs: JobModel };
+
+/** Which models there are. */
+export type ModelCatalog = {
+  /** Finds a model by UUID, by its vendor's name (also as `provider/name`), or by its name for people, in any case. */
+  find(reference: string): JobModel | undefined;
+  /** Up to three names of models that look like this one. */
+  near(reference: string): string[];
+  list(): ListedModel[];
+  availability(model: JobModel): Availability;
+};
+
+/** The provider that serves a model; loads its SDK on first use. Throws `model_unavailable` when it has no key. */
+export type ProviderFor = (provider: string) => Promise<LlmProvider>;
+
+/** The text of a message, without its images. */
+export function textOf({ content }: LlmMessage): string {
+  if (typeof content === 'string') return content;
+  return content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+}

@@ -1,0 +1,14 @@
+/** Sending an answer that could not be used back to the model, to be mended. Pure. */
+import type { LlmRequest } from './llm.ts';
+
+/** An answer that its job type refused, to the request that it was given. */
+export type Rejected = { request: LlmRequest; text: string; violation: string };
+
+/** The request that asks for the answer again: what was said, and what is wrong with it. */
+export function repairRequest({ request, text, violation }: Rejected): LlmRequest {
+  const asked = `That answer cannot be used: ${violation}. Answer again, whole and mended, with nothing but the answer.`;
+  return {
+    ...request,
+    messages: [...request.messages, { role: 'assistant', content: text }, { role: 'user', content: asked }],
+  };
+}
