@@ -2,12 +2,12 @@
 import type { Context } from 'hono';
 import { type BatchItem, type BatchOutcome, batchProgress } from '../../shared/core/batching.ts';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
+import { findUnstorable, toFieldErrors, VALUES_MOST, type ValueBudget } from '../../shared/core/field-errors.ts';
 import { isJobId, normalizedKey } from '../../shared/core/ids.ts';
 import type { Json } from '../../shared/core/job.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { renderRetryAfter, statusOf } from '../../shared/http/errors.ts';
-import { findUnstorable, toFieldErrors, VALUES_MOST, type ValueBudget } from '../../shared/http/field-errors.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
 import { batchRoute, batchSubmitRoute } from './llm-jobs-lists-routes.ts';

@@ -2,11 +2,11 @@
 import { z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import { invalidRequest, ServiceError } from '../../shared/core/errors.ts';
+import { toFieldErrors } from '../../shared/core/field-errors.ts';
 import { isClientJobId } from '../../shared/core/ids.ts';
 import { isTerminal, type Job, type Json } from '../../shared/core/job.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
-import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
 import {
   envelopeIssues,

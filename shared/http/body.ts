@@ -1,9 +1,9 @@
 /** What a request body must be before any route looks at it: JSON in UTF-8, not too large, storable. */
 import type { MiddlewareHandler } from 'hono';
 import { invalidRequest, ServiceError } from '../core/errors.ts';
+import { findUnstorable } from '../core/field-errors.ts';
 import type { Json } from '../core/job.ts';
 import { INPUT_BYTES_MOST } from '../core/submitting.ts';
-import { findUnstorable } from './field-errors.ts';
 
 /** Any input that may be accepted: JSON may write one byte with an escape of six; and room for the fields around it. */
 export const BODY_BYTES_MOST = 6 * INPUT_BYTES_MOST + 64 * 1024;

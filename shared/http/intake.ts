@@ -6,13 +6,13 @@
 
 import type { Principal } from '../core/access.ts';
 import { type FieldError, invalidRequest, isServiceError, type ServiceError } from '../core/errors.ts';
+import { findUnstorable } from '../core/field-errors.ts';
 import { isTenant } from '../core/ids.ts';
 import type { JobKey, Json } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
 import type { JobService } from '../core/service.ts';
 import type { Submission } from '../core/submitting.ts';
 import type { WorkOutcome } from '../core/worker.ts';
-import { findUnstorable } from './field-errors.ts';
 import { decodePush, type PushedMessage, type PushHandler, respondToPush, settled } from './push.ts';
 
 export type IntakeOptions = {

@@ -1,6 +1,6 @@
 /** D05: messages about nothing. */
 import { expect } from 'vitest';
-import { toFieldErrors } from '../../shared/http/field-errors.ts';
+import { toFieldErrors } from '../../shared/core/field-errors.ts';
 import { intakeHandler } from '../../shared/http/intake.ts';
 import { doorbellHandler, encodeDoorbell } from '../../shared/http/push.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';

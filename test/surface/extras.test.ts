@@ -1,6 +1,6 @@
 /** `tags`, `metadata`, `stream` and `ttl_seconds`: by every way in, in every view, and what is refused. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { toFieldErrors } from '../../shared/http/field-errors.ts';
+import { toFieldErrors } from '../../shared/core/field-errors.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
 import {
   general,

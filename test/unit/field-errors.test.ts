@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { findUnstorable, toFieldErrors } from '../../shared/core/field-errors.ts';
 import type { Json } from '../../shared/core/job.ts';
-import { findUnstorable, toFieldErrors } from '../../shared/http/field-errors.ts';
 import { fields, text } from '../../shared/job-types/fields.ts';
 
 const LEVELS_MOST = 50;

@@ -39,7 +39,7 @@ describe('a key', () => {
   test.each<[string, Partial<Submission>]>([
     ['input', { input: { prompt: 'Bye.' } }],
     ['model', { model: 'Simulated' }],
-    ['job type', { jobType: 'trainer_question_analysis' }],
+    ['job type', { jobType: 'trainer_question_analysis', input: { full_input: 'Hello.' } }],
     ['question', { questionId: 'q' }],
   ])('with another %s is a conflict that writes and publishes nothing', async (_, over) => {
     world = coreWorld();

@@ -1,9 +1,9 @@
 /** Published submissions: taken in once, run in the same delivery, and never lost without a trace. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
+import { toFieldErrors } from '../../shared/core/field-errors.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
-import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { intakeHandler, subscriptionPrincipal } from '../../shared/http/intake.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
 import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';

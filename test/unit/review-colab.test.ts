@@ -1,9 +1,9 @@
 /** Notebooks as prompts: order, outputs, images, cuts; and what a broken one is told. */
 
 import { describe, expect, test } from 'vitest';
+import { toFieldErrors } from '../../shared/core/field-errors.ts';
 import type { Json } from '../../shared/core/job.ts';
 import type { Answer } from '../../shared/core/llm.ts';
-import { toFieldErrors } from '../../shared/http/field-errors.ts';
 import { reviewColab } from '../../shared/job-types/review-colab.ts';
 
 const MODEL = { id: '', name: '', provider: '', model: 'm' };

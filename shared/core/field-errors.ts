@@ -1,16 +1,28 @@
 /** zod's issues as our field errors: where, and what would be right. */
-import type { z } from 'zod';
-import type { FieldError } from '../core/errors.ts';
-import type { Json } from '../core/job.ts';
+import type { FieldError } from './errors.ts';
+import type { Json } from './job.ts';
+
+/** An issue as zod makes them, as far as it is read here. */
+export type Issue = {
+  readonly code?: string | undefined;
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly keys?: readonly string[];
+  readonly issues?: readonly { readonly message: string }[];
+  readonly expected?: string;
+  readonly origin?: string;
+  readonly maximum?: number | bigint;
+  readonly values?: readonly unknown[];
+};
 
 /** A body may be wrong in more places than anybody wants to read. */
 const DETAILS_MOST = 20;
 
 /** One field error per issue, the first ones; an unknown field is named by its own path. */
-export function toFieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
+export function toFieldErrors(issues: readonly Issue[]): FieldError[] {
   const errors = issues.slice(0, DETAILS_MOST).flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') return [{ path: pathOf(issue.path), message: sentenceOf(issue) }];
-    const keys = issue.keys.slice(0, DETAILS_MOST);
+    const keys = (issue.keys ?? []).slice(0, DETAILS_MOST);
     return keys.map((key) => ({ path: pathOf([...issue.path, key]), message: issue.message }));
   });
   return errors.slice(0, DETAILS_MOST);
@@ -50,16 +62,16 @@ export function findUnstorable(root: Json, budget: ValueBudget = { left: VALUES_
 /** How zod's own sentences begin; one that a schema brings says more than ours could. */
 const ZODS_OWN = /^(Invalid (input|option)|Too (big|small))\b/;
 
-function sentenceOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_key') return `its name ${issue.issues[0]?.message ?? 'is not allowed'}`;
+function sentenceOf(issue: Issue): string {
+  if (issue.code === 'invalid_key') return `its name ${issue.issues?.[0]?.message ?? 'is not allowed'}`;
   if (!ZODS_OWN.test(issue.message)) return issue.message;
   if (issue.code === 'invalid_type') {
-    const type = issue.expected === 'record' ? 'object' : issue.expected;
+    const type = issue.expected === 'record' ? 'object' : `${issue.expected}`;
     const expected = `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
     return issue.message.endsWith('received undefined') ? `is required, ${expected}` : `must be ${expected}`;
   }
   if (issue.code === 'too_big' && issue.origin === 'string') return `must have at most ${issue.maximum} characters`;
-  if (issue.code === 'invalid_value') return `must be one of: ${issue.values.join(', ')}`;
+  if (issue.code === 'invalid_value') return `must be one of: ${issue.values?.join(', ')}`;
   return issue.message;
 }
 
