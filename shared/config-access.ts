@@ -162,9 +162,11 @@ const JOB_READS_LEAST = 120;
 
 function toRateLimits(raw: string): RateLimits {
   const limits: Record<string, number> = { writes: 600, reads: 1_200, 'job-reads': 240, strangers: 60 };
-  for (const [name, value] of listed(raw).map(toPair)) {
+  const pairs = listed(raw).map(toPair);
+  for (const [index, [name, value]] of pairs.entries()) {
     if (!Object.hasOwn(limits, name))
       throw new Error(`has an unknown name, ${name}; known: ${Object.keys(limits).join(', ')}`);
+    if (pairs.findIndex(([other]) => other === name) < index) throw new Error(`names ${name} twice`);
     const perMinute = Number(value);
     if (!Number.isInteger(perMinute) || perMinute < 1) throw new Error(`must have whole numbers, not ${name}=${value}`);
     limits[name] = perMinute;

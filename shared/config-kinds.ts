@@ -39,6 +39,12 @@ export function toPair(item: string): [string, string] {
   throw new Error('must be pairs `name=value`, separated by commas');
 }
 
+/** An origin as browsers send it; throws a sentence for anything else, which would match nothing. */
+export function toOrigin(item: string): string {
+  if (URL.canParse(item) && new URL(item).origin === item) return item;
+  throw new Error(`must hold origins like https://app.example.com, without a path or a slash at the end, not ${item}`);
+}
+
 export function whole(
   variable: string,
   meaning: string,

@@ -12,6 +12,7 @@ import {
   optional,
   type Setting,
   text,
+  toOrigin,
   toPair,
   whole,
 } from './config-kinds.ts';
@@ -30,10 +31,12 @@ export const SETTINGS = {
     },
   } satisfies Setting<string>,
   ...ACCESS_SETTINGS,
-  corsOrigins: list(
-    'CORS_ORIGINS',
-    'Origins whose pages may call, separated by commas; locally, any localhost origin may.',
-  ),
+  corsOrigins: {
+    variable: 'CORS_ORIGINS',
+    meaning: 'Origins whose pages may call, separated by commas; locally, any localhost origin may.',
+    shownDefault: '',
+    read: (raw) => listed(raw).map(toOrigin),
+  } satisfies Setting<string[]>,
   openaiApiKey: optional('OPENAI_API_KEY', "OpenAI's key. Without it its models answer 503."),
   openaiBaseUrl: optional('OPENAI_BASE_URL', 'Where the OpenAI API is, if not at OpenAI.'),
   geminiApiKey: optional('GEMINI_API_KEY', "Gemini's key. Without it its models answer 503."),

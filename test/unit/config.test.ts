@@ -88,6 +88,10 @@ describe('a wrong setting stops the start', () => {
     [{ ...CLOUD, FIREBASE_AUTH_EMULATOR_HOST: 'localhost:9099' }, 'FIREBASE_AUTH_EMULATOR_HOST must not be set on'],
     [{ NODE_ENV: 'production', FIREBASE_AUTH_EMULATOR_HOST: 'localhost:9099' }, 'anybody can make tokens'],
     [{ SIGNING_SECRETS: 'too-short' }, 'SIGNING_SECRETS must be of 32 characters or more each'],
+    [{ RATE_LIMITS: 'writes=60,writes=70' }, 'RATE_LIMITS names writes twice'],
+    [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS must hold origins like https://app.example.com'],
+    [{ CORS_ORIGINS: 'https://a.example/' }, 'not https://a.example/'],
+    [{ CORS_ORIGINS: 'a.example' }, 'not a.example'],
     [{ RATE_LIMITS: 'job-reads=60' }, 'RATE_LIMITS must leave job-reads at 120 or more'],
   ])('%o', (environment, sentence) => {
     expect(() => readConfig(environment)).toThrow(ConfigError);
