@@ -46,7 +46,8 @@ export async function attempt(
   const timers = attemptTimers(clock, limitsOf(job));
   const signal = AbortSignal.any([stop, timers.signal]);
   let request: LlmRequest | undefined;
-  let rejected: Rejected | undefined;
+  // An attempt that fails otherwise leaves the answer that is still to be mended.
+  let rejected = before;
   const startedMs = clock.nowMs();
 
   async function answered(): Promise<Json> {

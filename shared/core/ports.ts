@@ -161,8 +161,8 @@ export type Checked = { result: Json } | { violation: string };
 export type JobType = {
   /** `general_llm_request`. */
   name: string;
-  /** The model that the input itself names, where a submission may leave it out. */
-  modelOf?(input: Json): string | undefined;
+  /** The model that the input itself names, and at which path: a submission may leave it out then. */
+  modelOf?(input: Json): { reference: string; path: string } | undefined;
   /** What is wrong with this input on this model, paths from the input's root; decided before a job is taken in. */
   check?(input: Json, model: JobModel): Promise<FieldError[]>;
   /** Turns input that was validated at submit into a provider's request. Pure. */

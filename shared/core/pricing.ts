@@ -55,7 +55,14 @@ export const NOTHING_SPENT: Spent = {
   unpriced: 0,
 };
 
+const NANO_PER_USD = 1_000_000_000;
+
 /** Nano-dollars as dollars, for people and for JSON. */
 export function toUsd(nanoUsd: number): number {
-  return nanoUsd / 1_000_000_000;
+  return nanoUsd / NANO_PER_USD;
+}
+
+/** Dollars, as requests write them, as whole nano-dollars. */
+export function toNanoUsd(usd: number): number {
+  return Math.round(usd * NANO_PER_USD);
 }

@@ -213,9 +213,14 @@ function replayOf(submitted: Job, found: Job, nowMs: number): Job {
 }
 
 /** The model that a submission names, itself or in its input; both must mean the same one. */
-function usableModel(models: ModelCatalog, reference: string | undefined, inInput: string | undefined): JobModel {
-  const asked = reference ?? inInput;
+function usableModel(
+  models: ModelCatalog,
+  reference: string | undefined,
+  inInput: { reference: string; path: string } | undefined,
+): JobModel {
+  const asked = reference ?? inInput?.reference;
   if (asked === undefined) throw invalidRequest([{ path: 'model_id', message: 'is required' }]);
+  const path = reference === undefined ? `input_data.${inInput?.path}` : 'model_id';
   const model = models.find(asked);
   if (!model) {
     const usable = models.list().filter(({ runs }) => models.availability(runs).available);
@@ -223,11 +228,11 @@ function usableModel(models: ModelCatalog, reference: string | undefined, inInpu
     const near = models.near(asked);
     const meant = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
     throw invalidRequest([
-      { path: 'model_id', message: `no such model; ${meant}usable now: ${names}; all models: GET /api/llm/models/` },
+      { path, message: `no such model; ${meant}usable now: ${names}; all models: GET /api/llm/models/` },
     ]);
   }
-  if (reference !== undefined && inInput !== undefined && models.find(inInput)?.id !== model.id) {
-    const sentence = `contradicts the model that the input names (${inInput}); leave one of them out`;
+  if (reference !== undefined && inInput && models.find(inInput.reference)?.id !== model.id) {
+    const sentence = `contradicts input_data.${inInput.path} (${inInput.reference}); leave one of them out`;
     throw invalidRequest([{ path: 'model_id', message: sentence }]);
   }
   const availability = models.availability(model);

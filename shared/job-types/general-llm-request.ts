@@ -1,29 +1,23 @@
-/** `general_llm_request`: any prompt, as one text, as a conversation, or as a system message with an input. */
-import { z } from 'zod';
+/** `general_llm_request`: any request, as one text, as a conversation, or in the words of the LLM module (seed 003). */
 import { DEFAULT_LIMITS } from '../core/limits.ts';
+import type { JsonObject } from '../core/llm.ts';
 import { DEFAULT_RETENTION_MS } from '../core/retention.ts';
 import { DEFAULT_RETRY } from '../core/retry.ts';
-import { conversation, fields, message, text } from './fields.ts';
-import { type JobTypeDefinition, textResult } from './job-type.ts';
+import { checkLlmInput } from '../llm/input-check.ts';
+import {
+  type LlmInput,
+  llmRequestFields,
+  modelNamedIn,
+  refineLlmInput,
+  repairsMostOf,
+  toLlmRequest,
+} from '../llm/request.ts';
+import { renderAnswer, renderBesides, toJson, usable } from '../llm/response.ts';
+import { validatorFor } from '../llm/structured/validator.ts';
+import { fields } from './fields.ts';
+import type { JobTypeDefinition } from './job-type.ts';
 
-const inputSchema = fields({
-  prompt: text.optional(),
-  messages: z.array(message).min(1, { error: 'must hold at least one message' }).optional(),
-  full_input: text.optional(),
-  system_message: text.optional(),
-}).superRefine((input, context) => {
-  const given = (['prompt', 'messages', 'full_input'] as const).filter((field) => input[field] !== undefined);
-  const fail = (path: string, sentence: string) =>
-    context.addIssue({ code: 'custom', path: [path], message: sentence });
-  if (given.length === 0) fail('full_input', 'is required: give exactly one of prompt, messages, full_input');
-  for (const field of given.slice(1)) fail(field, `must not be given beside ${given[0]}`);
-  if (input.messages?.length && input.messages.every((turn) => turn.role === 'system')) {
-    fail('messages', 'must hold at least one message whose role is user or assistant');
-  }
-  if (input.system_message !== undefined && !given.includes('full_input')) {
-    fail('system_message', 'goes with full_input only; within messages use the role "system"');
-  }
-});
+const inputSchema = fields(llmRequestFields).superRefine(refineLlmInput);
 
 export const generalLlmRequest: JobTypeDefinition = {
   name: 'general_llm_request',
@@ -31,9 +25,21 @@ export const generalLlmRequest: JobTypeDefinition = {
   limits: DEFAULT_LIMITS,
   retry: DEFAULT_RETRY,
   retentionMs: DEFAULT_RETENTION_MS,
-  toRequest(input, { model }) {
-    const { prompt, messages, full_input, system_message } = input as z.infer<typeof inputSchema>;
-    return { model, messages: messages ?? conversation(system_message, prompt ?? full_input ?? '') };
+  modelOf: (input) => modelNamedIn(input as LlmInput),
+  check: (input, model) => checkLlmInput(input as LlmInput, model),
+  toRequest: (input, { model }) => toLlmRequest(input as LlmInput, model),
+  repairsMost: (input) => repairsMostOf(input as LlmInput),
+
+  async toResult(answer, input) {
+    const { response_schema, llm } = input as LlmInput;
+    const validator = response_schema && (await validatorFor(response_schema));
+    const checked = await usable(answer, validator?.validate);
+    if ('violation' in checked) return checked;
+    const warnings = [...(validator?.warnings ?? []), ...checked.answer.warnings];
+    const whole = { ...checked, answer: { ...checked.answer, warnings } };
+    const result = { success: true, result: checked.parsed ?? answer.text };
+    // Who asked in the module's words is answered in them.
+    const besides = llm ? renderAnswer(whole, llm.llm_model_spec?.model ?? '') : renderBesides(whole);
+    return { result: toJson({ ...result, ...besides }) as JsonObject };
   },
-  toResult: textResult,
 };

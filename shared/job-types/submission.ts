@@ -107,9 +107,16 @@ export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds 
 const envelope = { model_id: modelId, question_id: questionId.optional(), ...clocks, ...extras };
 
 function submissionUnion<Shape extends z.ZodRawShape>(more: Shape) {
-  const branches = JOB_TYPES.map((type) =>
-    fields({ job_type: z.literal(type.name), ...envelope, ...more, input_data: type.inputSchema }),
-  );
+  const branches = JOB_TYPES.map((type) => {
+    const { modelOf } = type;
+    const rest = { job_type: z.literal(type.name), ...envelope, ...more, input_data: type.inputSchema };
+    if (!modelOf) return fields({ ...rest, model_id: modelId as z.ZodType<string | undefined> });
+    return fields({ ...rest, model_id: modelId.optional() }).superRefine((body, context) => {
+      const { model_id, input_data } = body as { model_id?: string; input_data: unknown };
+      if (model_id !== undefined || modelOf(input_data as Json)) return;
+      context.addIssue({ code: 'custom', path: ['model_id'], message: 'is required, a string' });
+    });
+  });
   return z.discriminatedUnion('job_type', branches as [(typeof branches)[number], ...typeof branches], {
     error: (issue) =>
       issue.code === 'invalid_union' ? `must be one of: ${JOB_TYPES.map((type) => type.name).join(', ')}` : undefined,

@@ -11,12 +11,3 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
 
 /** Text that says something: not empty, not only blanks. */
 export const text = z.string().refine((value) => value.trim() !== '', { error: 'must not be empty' });
-
-/** One turn of a conversation. */
-export const message = fields({ role: z.enum(['system', 'user', 'assistant']), content: text });
-
-/** An optional system message, then what the user says. */
-export function conversation(systemMessage: string | undefined, userMessage: string) {
-  const user = { role: 'user' as const, content: userMessage };
-  return systemMessage === undefined ? [user] : [{ role: 'system' as const, content: systemMessage }, user];
-}

@@ -89,7 +89,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   };
   const instance = `${name}-${crypto.randomUUID()}`;
   const worker = jobWorker({ ...ports, instance, providerFor: async () => around.provider });
-  const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock }) });
+  const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });
   return {
     name,
     clock,

@@ -1,12 +1,11 @@
 /** The provider that scenarios write: it notes every call and answers as told. */
 
 import type { Json } from '../../shared/core/job.ts';
-import type { LlmPart, LlmProvider } from '../../shared/core/llm.ts';
-import { textOf } from '../../shared/core/llm.ts';
+import { type LlmPart, type LlmProvider, type LlmRequest, textOf } from '../../shared/core/llm.ts';
 import type { Clock } from '../../shared/core/ports.ts';
 
 /** A call as the provider saw it; `nth` counts the calls for the same prompt. */
-export type ProviderCall = { prompt: string; nth: number; signal: AbortSignal; atMs: number };
+export type ProviderCall = { prompt: string; nth: number; signal: AbortSignal; atMs: number; request: LlmRequest };
 export type Generate = (call: ProviderCall) => AsyncIterable<LlmPart>;
 
 export type ProviderDouble = {
@@ -49,10 +48,11 @@ export function providerDouble(clock: Clock): ProviderDouble {
 
   return {
     port: {
-      generate({ messages }, { signal }) {
-        const last = messages.at(-1);
-        const prompt = last ? textOf(last) : '';
-        const call = { prompt, nth: about(prompt).length + 1, signal, atMs: clock.monotonicMs() };
+      generate(request, { signal }) {
+        // What comes later in a conversation is our own: an answer that has to be mended.
+        const first = request.messages.find((message) => message.role === 'user');
+        const prompt = first ? textOf(first) : '';
+        const call = { prompt, nth: about(prompt).length + 1, signal, atMs: clock.monotonicMs(), request };
         calls.push(call);
         return generate(call);
       },

@@ -8,6 +8,7 @@ import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
+import { moneyScenarios } from './money.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
@@ -35,5 +36,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);
   keepingNothingScenarios(openEmulatorWorld);
+  moneyScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

@@ -6,6 +6,7 @@ import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
+import { moneyScenarios } from './money.ts';
 import { providerScenarios } from './provider.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
@@ -41,5 +42,6 @@ describe('on SQLite', () => {
   deleteScenarios(openSqliteWorld);
   erasingScenarios(openSqliteWorld);
   keepingNothingScenarios(openSqliteWorld);
+  moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });
