@@ -31,8 +31,10 @@ import { type Limits, noLimits, rateLimits } from './http/limits.ts';
 import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
 import { publishedSubmissionSchema, toSubmission } from './job-types/submission.ts';
-import { modelCatalog, type ProviderSettings, providerLoader } from './llm/catalog.ts';
+import { modelCatalog } from './llm/catalog.ts';
 import { tablePricing } from './llm/cost.ts';
+import { providerLoader } from './llm/provider-loader.ts';
+import type { ProviderSettings } from './llm/provider-registry.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
 export type Runtime = Doors & {

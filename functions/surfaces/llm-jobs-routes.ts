@@ -167,12 +167,3 @@ export const messageSchemaRoute = createRoute({
   summary: 'JSON Schema of the message that publishes a job straight to Pub/Sub',
   responses: { 200: answer(z.looseObject({}), 'The schema, draft 2020-12.'), ...always },
 });
-
-export const modelsRoute = createRoute({
-  tags: ['Jobs API'],
-  security: needs('jobs:read'),
-  method: 'get',
-  path: '/api/llm/models',
-  summary: 'The models that jobs can run on',
-  responses: { 200: answer(schemas.modelList, 'All models, and whether each can be used now.'), ...always },
-});

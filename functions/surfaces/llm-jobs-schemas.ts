@@ -129,23 +129,6 @@ export const resultView = z
   })
   .openapi('JobResult');
 
-export const modelList = z
-  .object({
-    success,
-    models: z.array(
-      z.object({
-        id: z.uuid(),
-        name: z.string(),
-        model: z.string(),
-        provider: z.string(),
-        runs_as: z.string().optional(),
-        available: z.boolean(),
-        unavailable_reason: z.string().optional(),
-      }),
-    ),
-  })
-  .openapi('ModelList');
-
 export const errorBody = z
   .object({
     success: z.literal(false),

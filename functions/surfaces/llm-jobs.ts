@@ -18,6 +18,7 @@ import {
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import { mountBatch } from './llm-jobs-batch.ts';
 import { mountLists } from './llm-jobs-lists.ts';
+import { mountModels } from './llm-jobs-models.ts';
 import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { mountStream } from './llm-jobs-stream.ts';
@@ -36,6 +37,7 @@ export const llmJobsSurface: Surface = (app, context) => {
   mountReads(app, context);
   mountStream(app, context);
   mountTokens(app, context);
+  mountModels(app, context);
   mountLists(app, context);
   mountBatch(app, context);
   mountUsers(app, context);
@@ -97,7 +99,7 @@ function keyOf(context: Context<HttpEnv>): string | undefined {
   return parseIdempotencyKey(context.req.header('idempotency-key'));
 }
 
-function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
+function mountReads(app: HttpApp, { service }: SurfaceContext): void {
   app.openapi(routes.statusRoute, (context) =>
     answerStatus(context, service, context.req.valid('param').job_id, context.req.valid('query').wait),
   );
@@ -111,19 +113,6 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
   });
 
   app.openapi(routes.messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));
-
-  app.openapi(routes.modelsRoute, (context) => {
-    const rows = models.list().map(({ reference, runs: { id, name, provider, model } }) => {
-      const availability = models.availability({ id, name, provider, model });
-      return {
-        ...{ id, name, model: reference, provider },
-        runs_as: model === reference ? undefined : model,
-        available: availability.available,
-        unavailable_reason: availability.available ? undefined : availability.reason,
-      };
-    });
-    return context.json({ success: true as const, models: rows }, 200);
-  });
 }
 
 /** Names the other wrong fields, too, of a body whose job type is unknown. */

@@ -114,7 +114,25 @@ export type LlmProvider = {
 export type Availability = { available: true } | { available: false; reason: string };
 
 /** A model under the name that requests use; what it runs as differs when the vendor retired that name. */
-export type ListedModel = { reference: string; runs: JobModel };
+export type ListedModel = {
+  reference: string;
+  runs: JobModel;
+  /** What it can do, each of `supportsVision`, `supportsTools`…; of a retired name: what the one can that it runs as. */
+  capabilities: { readonly [capability: string]: boolean };
+  /** What it takes beside a prompt. */
+  parameters: readonly ListedParameter[];
+};
+
+/** A parameter that a model takes, under its name in requests, and which values. */
+export type ListedParameter = {
+  name: string;
+  type: 'float' | 'int' | 'enum';
+  minValue?: number | undefined;
+  maxValue?: number | undefined;
+  allowedValues?: readonly string[] | undefined;
+  /** What the vendor takes where a request says nothing, if that is known. */
+  defaultValue?: number | string | undefined;
+};
 
 /** Which models there are. */
 export type ModelCatalog = {

@@ -1,121 +1,67 @@
-/**
- * Which models there are, and which of them can be used now. Adding a provider is its spec file, its provider file, its
- * transformer, and its entry in `PROVIDERS`.
- */
-import leven from 'leven';
-import { ServiceError } from '../core/errors.ts';
+/** Which models there are, and which of them can be used now. */
 import type { JobModel } from '../core/job.ts';
-import type { ListedModel, LlmProvider, ModelCatalog, ProviderFor } from '../core/llm.ts';
-import type { Clock } from '../core/ports.ts';
-import { redactedProvider } from './providers/redacted.ts';
-import { geminiSpecs } from './specs/gemini.ts';
-import { openaiSpecs } from './specs/openai.ts';
-import { openaiCompatibleSpecs } from './specs/openai-compatible.ts';
-import { simulatedSpecs } from './specs/simulated.ts';
-import { type ModelSpec, toJobModel } from './specs/spec.ts';
+import type { ListedModel, ModelCatalog } from '../core/llm.ts';
+import { nearNames } from './near-names.ts';
+import { type ProviderSettings, providerEntries, registryRevision, specsOfProvider } from './provider-registry.ts';
+import { CAPABILITIES, type ModelSpec, toJobModel } from './specs/model-spec.ts';
 
-/** What providers are made with. */
-export type ProviderSettings = {
-  clock: Clock;
-  openaiApiKey?: string | undefined;
-  openaiBaseUrl?: string | undefined;
-  openaiCompatibleApiKey?: string | undefined;
-  openaiCompatibleBaseUrl?: string | undefined;
-  /** The names of the models that the compatible server has. */
-  openaiCompatibleModels: readonly string[];
-  geminiApiKey?: string | undefined;
-  geminiBaseUrl?: string | undefined;
-  /** How long a simulated answer takes. */
-  simulatedMs: number;
-  /** Which model a name runs as, in place of what the specs say: `gemini-pro` → `gemini-2.5-flash`. */
-  modelAliases: ReadonlyMap<string, string>;
-};
-
-type ProviderEntry = {
-  specs: (settings: ProviderSettings) => readonly ModelSpec[];
-  /** The setting without which the provider cannot be called; absent when nothing is needed. */
-  needs?: { variable: string; of: (settings: ProviderSettings) => string | undefined };
-  load: (settings: ProviderSettings) => Promise<LlmProvider>;
-};
-
-const PROVIDERS: Record<string, ProviderEntry> = {
-  simulated: {
-    specs: () => simulatedSpecs,
-    load: async (settings) => (await import('./providers/simulated.ts')).simulatedProvider(settings),
-  },
-  openai: {
-    specs: () => openaiSpecs,
-    needs: { variable: 'OPENAI_API_KEY', of: (settings) => settings.openaiApiKey },
-    load: async ({ openaiApiKey: apiKey, openaiBaseUrl: baseUrl }) =>
-      (await import('./providers/openai.ts')).openaiProvider({ apiKey, baseUrl }),
-  },
-  gemini: {
-    specs: () => geminiSpecs,
-    needs: { variable: 'GEMINI_API_KEY', of: (settings) => settings.geminiApiKey },
-    load: async ({ geminiApiKey: apiKey, geminiBaseUrl: baseUrl }) =>
-      (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl }),
-  },
-  'openai-compatible': {
-    specs: (settings) => openaiCompatibleSpecs(settings.openaiCompatibleModels),
-    needs: { variable: 'OPENAI_COMPATIBLE_BASE_URL', of: (settings) => settings.openaiCompatibleBaseUrl },
-    load: async ({ openaiCompatibleApiKey: apiKey, openaiCompatibleBaseUrl: baseUrl }) =>
-      (await import('./providers/openai-compatible.ts')).openaiCompatibleProvider({ apiKey, baseUrl }),
-  },
-};
-
-/** The catalog of all known models. `remote` names providers that others, who hold the keys, can call. */
+/**
+ * The catalog of all known models, those included that are registered later. `remote` names providers that others, who
+ * hold the keys, can call. Throws a sentence for people when an alias names what is not there.
+ */
 export function modelCatalog(settings: ProviderSettings, remote: readonly string[] = []): ModelCatalog {
-  const specs = Object.values(PROVIDERS).flatMap((entry) => entry.specs(settings));
-  const successors = resolveAliases(specs, settings.modelAliases);
-  const models: ListedModel[] = specs.map((spec) => ({
-    reference: spec.model,
-    runs: toJobModel({ ...spec, ...successors.get(spec) }),
-  }));
-  const isUsable = ({ runs: { provider } }: ListedModel) => {
-    const needs = PROVIDERS[provider]?.needs;
+  let known = index(settings, remote);
+  let revision = registryRevision();
+  const current = () => {
+    if (revision !== registryRevision()) {
+      known = index(settings, remote);
+      revision = registryRevision();
+    }
+    return known;
+  };
+  return {
+    find: (reference) => current().byReference.get(reference.toLowerCase()),
+    near: (reference) => nearNames(reference, [...current().byReference.keys()]),
+    list: () => current().models,
+    availability({ name, provider }) {
+      const { isUsable, entries } = current();
+      if (isUsable(provider)) return { available: true };
+      const variable = entries.get(provider)?.needs?.variable;
+      return { available: false, reason: `${name} cannot be used yet: set ${variable} where the service runs.` };
+    },
+  };
+}
+
+function index(settings: ProviderSettings, remote: readonly string[]) {
+  const entries = new Map(providerEntries());
+  const specs = [...entries.keys()].flatMap((provider) => specsOfProvider(provider, settings));
+  const aliased = resolveAliases(specs, settings.modelAliases);
+  const models = specs.map((spec) => toListed(aliased.get(spec) ?? spec));
+  const isUsable = (provider: string) => {
+    const needs = entries.get(provider)?.needs;
     return !needs || Boolean(needs.of(settings)) || remote.includes(provider);
   };
   const byReference = new Map<string, JobModel>();
   const name = (reference: string, { runs }: ListedModel) => {
     if (!byReference.has(reference.toLowerCase())) byReference.set(reference.toLowerCase(), runs);
   };
+  const usable = ({ runs }: ListedModel) => isUsable(runs.provider);
   // A name that two providers have means the one that can be used; `provider/name` comes last, for it may be a name, too.
-  const usableFirst = [...models.filter(isUsable), ...models.filter((model) => !isUsable(model))];
+  const usableFirst = [...models.filter(usable), ...models.filter((model) => !usable(model))];
   for (const model of usableFirst) for (const each of [model.runs.id, model.reference]) name(each, model);
   for (const model of usableFirst) name(model.runs.name, model);
   for (const model of usableFirst) name(`${model.runs.provider}/${model.reference}`, model);
-
-  return {
-    find: (reference) => byReference.get(reference.toLowerCase()),
-    near: (reference) => nearest(reference, [...byReference.keys()]),
-    list: () => models,
-    availability(model) {
-      if (isUsable({ reference: '', runs: model })) return { available: true };
-      const variable = PROVIDERS[model.provider]?.needs?.variable;
-      return { available: false, reason: `${model.name} cannot be used yet: set ${variable} where the service runs.` };
-    },
-  };
+  return { entries, models, byReference, isUsable };
 }
 
-const NEAR_MOST = 3;
-
-/** The names that were most likely meant; none where nothing looks alike. */
-function nearest(reference: string, names: readonly string[]): string[] {
-  const asked = reference.toLowerCase();
-  return names
-    .map((name) => ({ name, distance: leven(asked, name, { maxDistance: Math.ceil(asked.length / 3) }) }))
-    .filter(({ distance }) => distance < Math.ceil(asked.length / 3))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, NEAR_MOST)
-    .map(({ name }) => name);
+function toListed(spec: ModelSpec): ListedModel {
+  const capabilities = Object.fromEntries(CAPABILITIES.map((each) => [each, spec.capabilities[each] ?? false]));
+  return { reference: spec.modelName, runs: toJobModel(spec), capabilities, parameters: spec.parameters };
 }
 
-/** What `MODEL_ALIASES` sets for which spec. Throws a sentence for people when it names what is not there. */
-function resolveAliases(
-  specs: readonly ModelSpec[],
-  aliases: ReadonlyMap<string, string>,
-): Map<ModelSpec, { runsAs: string }> {
-  const find = (reference: string) => specs.find((spec) => spec.model.toLowerCase() === reference.toLowerCase());
+/** The specs that `MODEL_ALIASES` changes, and what they become. Throws a sentence for people when it names what is not there. */
+function resolveAliases(specs: readonly ModelSpec[], aliases: ReadonlyMap<string, string>): Map<ModelSpec, ModelSpec> {
+  const find = (reference: string) => specs.find((spec) => spec.modelName.toLowerCase() === reference.toLowerCase());
   return new Map(
     [...aliases].map(([from, to]) => {
       const [spec, target] = [find(from), find(to)];
@@ -123,29 +69,10 @@ function resolveAliases(
       if (spec.provider !== target.provider) {
         throw new Error(`MODEL_ALIASES: ${from} is a model of ${spec.provider}, ${to} of ${target.provider}.`);
       }
+      const { capabilities, parameters } = target;
       // A successor that was retired itself, too, runs as its own.
-      return [spec, { runsAs: target === spec ? spec.model : (target.runsAs ?? target.model) }];
+      const runsAs = target === spec ? spec.modelName : (target.runsAs ?? target.modelName);
+      return [spec, { ...spec, runsAs, capabilities, parameters }];
     }),
   );
-}
-
-/** Every key that this process holds. */
-function secretsIn({ openaiApiKey, openaiCompatibleApiKey, geminiApiKey }: ProviderSettings): string[] {
-  return [openaiApiKey, openaiCompatibleApiKey, geminiApiKey].filter((key) => key !== undefined);
-}
-
-/** Makes each provider once, on first use. */
-export function providerLoader(settings: ProviderSettings): ProviderFor {
-  const loaded = new Map<string, Promise<LlmProvider>>();
-  return async (name) => {
-    const entry = PROVIDERS[name];
-    if (!entry) throw new ServiceError('model_unavailable', `No provider "${name}" is installed.`);
-    if (entry.needs && !entry.needs.of(settings)) {
-      throw new ServiceError('model_unavailable', `The worker has no ${entry.needs.variable}.`);
-    }
-    const provider =
-      loaded.get(name) ?? entry.load(settings).then((plain) => redactedProvider(plain, secretsIn(settings)));
-    loaded.set(name, provider);
-    return provider;
-  };
 }

@@ -252,9 +252,44 @@ test('the models are listed under ids that never change', async () => {
   const { status, body } = await api.get(app.MODELS);
   expect([status, body]).toEqual([200, { success: true, models: expect.any(Array) }]);
   const needsKey = { available: false, unavailable_reason: NO_KEY };
-  expect(body.models).toContainEqual({ ...SIMULATED, model: 'simulated', available: true });
-  expect(body.models).toContainEqual({ ...GPT_4O_MINI, model: 'gpt-4o-mini', ...needsKey });
+  const described = { capabilities: expect.any(Object), parameters: expect.any(Array) };
+  expect(body.models).toContainEqual({ ...SIMULATED, model: 'simulated', available: true, ...described });
+  expect(body.models).toContainEqual({ ...GPT_4O_MINI, model: 'gpt-4o-mini', ...needsKey, ...described });
   expect(body.models).toContainEqual(expect.objectContaining({ ...GPT_4, model: 'gpt-4', available: false }));
+});
+
+test('each model says what it can do and what it takes, a retired one what its successor does', async () => {
+  type Row = { model: string; capabilities: object; parameters: object[] };
+  const { models } = (await api.get(app.MODELS)).body as { models: Row[] };
+  const describedAs = (name: string) =>
+    models
+      .filter(({ model }) => model === name)
+      .map(({ capabilities, parameters }) => ({ capabilities, parameters }))[0];
+  const can = {
+    ...{ supports_streaming: true, supports_vision: true, supports_reasoning: true, supports_verbosity: false },
+    ...{ supports_file_search: true, supports_tools: true, supports_structured_output: true },
+  };
+  expect(describedAs('o1')).toEqual({
+    capabilities: can,
+    parameters: [
+      { name: 'max_tokens', type: 'int', min_value: 16 },
+      {
+        ...{ name: 'reasoning.effort', type: 'enum', allowed_values: ['low', 'medium', 'high'] },
+        default_value: 'medium',
+      },
+      { name: 'text.verbosity', type: 'enum', allowed_values: ['medium'], default_value: 'medium' },
+    ],
+  });
+  expect(describedAs('gpt-4')).toMatchObject({ capabilities: { supports_vision: false, supports_file_search: true } });
+  expect(describedAs('gemini-pro')?.parameters).toContainEqual({
+    ...{ name: 'temperature', type: 'float', min_value: 0, max_value: 2, default_value: 1 },
+  });
+  for (const [retired, successor] of [
+    ['gpt-3.5-turbo', 'gpt-4o-mini'],
+    ['gemini-2.0-flash', 'gemini-2.5-flash'],
+  ] as const) {
+    expect(describedAs(retired)).toEqual(describedAs(successor));
+  }
 });
 
 test('a model whose key is missing is 503 and names the variable to set', async () => {

@@ -1,6 +1,7 @@
 /** Which model a name means, and what the aliases may say. */
 import { describe, expect, test } from 'vitest';
-import { modelCatalog, type ProviderSettings } from '../../shared/llm/catalog.ts';
+import { modelCatalog } from '../../shared/llm/catalog.ts';
+import type { ProviderSettings } from '../../shared/llm/provider-registry.ts';
 import { NO_PROVIDERS } from '../support/core-world.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 

@@ -1,6 +1,11 @@
 /** The models that need no key, no network and no money. */
-import type { ModelSpec } from './spec.ts';
+import { specsOf } from './model-spec.ts';
+import { ANYTHING } from './openai-compatible.ts';
 
-export const simulatedSpecs: readonly ModelSpec[] = [
-  { id: '6e1b493d-10ca-4796-8088-6e8ec9e4f974', name: 'Simulated', provider: 'simulated', model: 'simulated' },
-];
+/** They take whatever a request can say, file search included, so that everything can be tried. */
+export const simulatedSpecs = specsOf('simulated', [
+  [
+    ...(['6e1b493d-10ca-4796-8088-6e8ec9e4f974', 'Simulated', 'simulated'] as const),
+    { ...ANYTHING, capabilities: { ...ANYTHING.capabilities, supportsFileSearch: true } },
+  ],
+]);
