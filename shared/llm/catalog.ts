@@ -13,6 +13,7 @@ import { openaiSpecs } from './specs/openai.ts';
 import { openaiCompatibleSpecs } from './specs/openai-compatible.ts';
 import { simulatedSpecs } from './specs/simulated.ts';
 import { type ModelSpec, toJobModel } from './specs/spec.ts';
+import { vertexSpecs } from './specs/vertex.ts';
 
 /** What providers are made with. */
 export type ProviderSettings = {
@@ -25,6 +26,10 @@ export type ProviderSettings = {
   openaiCompatibleModels: readonly string[];
   geminiApiKey?: string | undefined;
   geminiBaseUrl?: string | undefined;
+  vertexProject?: string | undefined;
+  /** A region, or `global`, which it is when absent. */
+  vertexLocation?: string | undefined;
+  vertexBaseUrl?: string | undefined;
   /** How long a simulated answer takes. */
   simulatedMs: number;
   /** Which model a name runs as, in place of what the specs say: `gemini-pro` → `gemini-2.5-flash`. */
@@ -54,6 +59,12 @@ const PROVIDERS: Record<string, ProviderEntry> = {
     needs: { variable: 'GEMINI_API_KEY', of: (settings) => settings.geminiApiKey },
     load: async ({ geminiApiKey: apiKey, geminiBaseUrl: baseUrl }) =>
       (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl }),
+  },
+  vertex: {
+    specs: () => vertexSpecs,
+    needs: { variable: 'VERTEX_PROJECT', of: (settings) => settings.vertexProject },
+    load: async ({ vertexProject: project = '', vertexLocation: location = 'global', vertexBaseUrl: baseUrl }) =>
+      (await import('./providers/vertex.ts')).vertexProvider({ project, location, baseUrl }),
   },
   'openai-compatible': {
     specs: (settings) => openaiCompatibleSpecs(settings.openaiCompatibleModels),
