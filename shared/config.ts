@@ -41,6 +41,21 @@ export const SETTINGS = {
   openaiBaseUrl: optional('OPENAI_BASE_URL', 'Where the OpenAI API is, if not at OpenAI.'),
   geminiApiKey: optional('GEMINI_API_KEY', "Gemini's key. Without it its models answer 503."),
   geminiBaseUrl: optional('GEMINI_BASE_URL', 'Where the Gemini API is, if not at Google.'),
+  vertexProject: optional(
+    'VERTEX_PROJECT',
+    'The Google Cloud project whose Vertex AI is called, with Application Default Credentials. Without it its models answer 503.',
+  ),
+  vertexLocation: {
+    variable: 'VERTEX_LOCATION',
+    meaning: 'Where its models run: a region, or `global`.',
+    shownDefault: 'global',
+    read: (raw = 'global') => {
+      // It becomes a part of the host's name, to which an access token is sent.
+      if (/^[a-z][a-z0-9-]{0,40}$/.test(raw)) return raw;
+      throw new Error('must be a region such as `europe-west1`, or `global`');
+    },
+  } satisfies Setting<string>,
+  vertexBaseUrl: optional('VERTEX_BASE_URL', "Where its Chat Completions are, if not at the location's own address."),
   openaiCompatibleBaseUrl: optional(
     'OPENAI_COMPATIBLE_BASE_URL',
     'A server that speaks Chat Completions: Ollama, vLLM, a gateway, most vendors.',

@@ -3,6 +3,7 @@ import type { FieldError } from '../core/errors.ts';
 import type { JobModel } from '../core/job.ts';
 import { configOf, type LlmInput, pathOf } from './request.ts';
 import { modelSpecs } from './specs/registry.ts';
+import { validateConfig } from './specs/validate-config.ts';
 import { checkSchema } from './structured/schema-rules.ts';
 
 /**
@@ -14,7 +15,7 @@ export async function checkLlmInput(
   { provider, model }: Pick<JobModel, 'provider' | 'model'>,
 ): Promise<FieldError[]> {
   const spec = input.validation === 'lenient' ? undefined : modelSpecs.find(provider, model);
-  const misfits = spec?.validateConfig(configOf(input)) ?? [];
+  const misfits = spec ? validateConfig(spec, configOf(input)) : [];
   const schemas = [
     ...(input.response_schema === undefined ? [] : [{ at: 'response_schema', schema: input.response_schema }]),
     ...(input.tools ?? []).map((tool, index) => ({

@@ -24,6 +24,10 @@ export type ProviderSettings = {
   openaiCompatibleModels: readonly string[];
   geminiApiKey?: string | undefined;
   geminiBaseUrl?: string | undefined;
+  vertexProject?: string | undefined;
+  /** A region, or `global`, which it is when absent. */
+  vertexLocation?: string | undefined;
+  vertexBaseUrl?: string | undefined;
   /** How long a simulated answer takes. */
   simulatedMs: number;
   /** Which model a name runs as, in place of what the specs say: `gemini-pro` → `gemini-2.5-flash`. */
@@ -65,6 +69,13 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     secret: (settings) => settings.geminiApiKey,
     load: async ({ geminiApiKey: apiKey, geminiBaseUrl: baseUrl }, options) =>
       (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl, ...options }),
+  },
+  vertex: {
+    needs: { variable: 'VERTEX_PROJECT', of: (settings) => settings.vertexProject },
+    load: async (settings, options) => {
+      const { vertexProject: project = '', vertexLocation: location = 'global', vertexBaseUrl: baseUrl } = settings;
+      return (await import('./providers/vertex.ts')).vertexProvider({ project, location, baseUrl, ...options });
+    },
   },
   'openai-compatible': {
     specs: (settings) => openaiCompatibleSpecs(settings.openaiCompatibleModels),

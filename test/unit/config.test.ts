@@ -87,6 +87,7 @@ describe('a wrong setting stops the start', () => {
     [{ ...CLOUD, INVOKERS: 'a@b.example' }, 'INVOKER_AUDIENCES must name what the tokens of INVOKERS are for'],
     [{ ...CLOUD, FIREBASE_AUTH_EMULATOR_HOST: 'localhost:9099' }, 'FIREBASE_AUTH_EMULATOR_HOST must not be set on'],
     [{ NODE_ENV: 'production', FIREBASE_AUTH_EMULATOR_HOST: 'localhost:9099' }, 'anybody can make tokens'],
+    [{ VERTEX_LOCATION: 'evil.example/' }, 'VERTEX_LOCATION must be a region such as `europe-west1`, or `global`'],
     [{ SIGNING_SECRETS: 'too-short' }, 'SIGNING_SECRETS must be of 32 characters or more each'],
     [{ RATE_LIMITS: 'writes=60,writes=70' }, 'RATE_LIMITS names writes twice'],
     [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS must hold origins like https://app.example.com'],

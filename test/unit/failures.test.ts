@@ -52,7 +52,9 @@ test.each<[string | undefined, number | undefined, number | undefined]>([
   [undefined, undefined, undefined],
 ])('of RetryInfo %s and a header of %s ms the longer counts', (retryDelay, headerMs, expected) => {
   const errorDetails = retryDelay ? [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay }] : [];
-  expect(classifyGeminiError({ status: 429, errorDetails }, undefined, headerMs).retryAfterMs).toBe(expected);
+  expect(classifyGeminiError({ status: 429, errorDetails }, undefined, { retryAfterMs: headerMs }).retryAfterMs).toBe(
+    expected,
+  );
 });
 
 test.each([408, 504])('HTTP %i says that the provider did not answer in time', (status) => {

@@ -1,5 +1,5 @@
 /** The sentences of our failure classes, and what a provider asks us to wait. */
-import { type FailureCode, ServiceError } from '../../core/errors.ts';
+import { type FailureCode, type ProviderFacts, ServiceError } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
 
 /**
@@ -24,18 +24,40 @@ export type FailureFacts = {
   /** The key that was used: a vendor's text may repeat it. */
   secret?: string | undefined;
   retryAfterMs?: number | undefined;
+  /** What the provider answered. */
+  provider?: ProviderFacts | undefined;
 };
 
 /** A failure of a call, in our words. */
 export function failure(
   code: FailureCode,
-  { cause, vendorText, secret, retryAfterMs }: FailureFacts = {},
+  { cause, vendorText, secret, retryAfterMs, provider }: FailureFacts = {},
 ): ServiceError {
   const sentence = SENTENCES[code] ?? `The provider refuses the request: ${shown(vendorText, secret)}`;
   return new ServiceError(code, sentence, {
     ...(cause === undefined ? {} : { cause }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(provider === undefined ? {} : { provider }),
   });
+}
+
+/** The same failure with another sentence, or with more that is known of the provider's answer. */
+export function retold(error: ServiceError, over: { message?: string; provider?: ProviderFacts }): ServiceError {
+  const { code, cause, details, retryAfterMs, fields } = error;
+  const provider = over.provider ?? error.provider;
+  return new ServiceError(code, over.message ?? error.message, {
+    ...(cause === undefined ? {} : { cause }),
+    ...(details === undefined ? {} : { details }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(provider === undefined ? {} : { provider }),
+    ...(fields === undefined ? {} : { fields }),
+  });
+}
+
+/** The failure, with the id of the answer that it came in, where it does not know one. */
+export function withRequestId(error: ServiceError, requestId: string | undefined): ServiceError {
+  if (requestId === undefined || error.provider?.requestId !== undefined) return error;
+  return retold(error, { provider: { ...error.provider, requestId } });
 }
 
 /** What an HTTP status says where nothing else does. */

@@ -5,7 +5,8 @@
 import { type FailureCode, ServiceError } from '../../core/errors.ts';
 import { codeOfStatus, failure, saysContextOverflow } from './failures.ts';
 
-type Detail = { '@type'?: string; reason?: string; retryDelay?: string; violations?: { quotaId?: string }[] };
+/** A detail of an error of Google's. */
+export type Detail = { '@type'?: string; reason?: string; retryDelay?: string; violations?: { quotaId?: string }[] };
 /** Thrown by the package it has `errorDetails`; within a stream the same list is `details`. */
 type GeminiError = {
   status?: number | string;
@@ -15,11 +16,14 @@ type GeminiError = {
   details?: Detail[];
 };
 
+/** What the headers of an answer said, which the package passes on nowhere. */
+export type GeminiHeaders = { retryAfterMs?: number | undefined; requestId?: string | undefined };
+
 /**
- * An error of the package, or an error object in the stream, as the `ServiceError` of its class. `headerMs` is the wait
- * that the answer's headers asked for; where its body names another one, the longer counts.
+ * An error of the package, or an error object in the stream, as the `ServiceError` of its class. Where the answer's headers
+ * asked for another wait than its body, the longer counts.
  */
-export function classifyGeminiError(error: unknown, secret?: string, headerMs?: number): ServiceError {
+export function classifyGeminiError(error: unknown, secret?: string, headers: GeminiHeaders = {}): ServiceError {
   if (error instanceof ServiceError) return error;
   const known = (error ?? {}) as GeminiError;
   const status = typeof known.status === 'number' ? known.status : known.code;
@@ -29,7 +33,8 @@ export function classifyGeminiError(error: unknown, secret?: string, headerMs?: 
     cause: error,
     vendorText: known.message,
     secret,
-    retryAfterMs: longest(retryDelayOf(details), headerMs),
+    retryAfterMs: longest(retryDelayOf(details), headers.retryAfterMs),
+    provider: { status, requestId: headers.requestId },
   });
 }
 
@@ -43,14 +48,15 @@ function codeOf(status: number, details: Detail[], message: string): FailureCode
   return codeOfStatus(status);
 }
 
-/** `google.rpc.RetryInfo`: "34.4s". */
-function retryDelayOf(details: Detail[]): number | undefined {
+/** How long `google.rpc.RetryInfo` ("34.4s") asks us to wait, in milliseconds. */
+export function retryDelayOf(details: Detail[]): number | undefined {
   const delay = details.find((detail) => detail['@type']?.endsWith('google.rpc.RetryInfo'))?.retryDelay;
   const seconds = Number.parseFloat(delay ?? '');
   return Number.isFinite(seconds) ? Math.max(0, seconds * 1_000) : undefined;
 }
 
-function longest(...waits: (number | undefined)[]): number | undefined {
+/** The longest of the waits that were asked for. */
+export function longest(...waits: (number | undefined)[]): number | undefined {
   const asked = waits.filter((wait) => wait !== undefined);
   return asked.length === 0 ? undefined : Math.max(...asked);
 }

@@ -1,92 +1,73 @@
 /**
- * Gemini through `@google/generative-ai`, streamed. That package is archived upstream; it is named in this file and its
- * transformer alone.
+ * Gemini through `@google/generative-ai`, streamed. That package is archived upstream; it is named in the files of this
+ * provider and of its transformer alone.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
-import type { EnhancedGenerateContentResponse, GoogleGenerativeAI, UsageMetadata } from '@google/generative-ai';
-import { ServiceError } from '../../core/errors.ts';
-import type { Usage } from '../../core/job.ts';
-import type { FinishReason, LlmPart, LlmProvider } from '../../core/llm.ts';
-import { toGeminiBody } from '../transformers/gemini.ts';
+import type { LlmPart, LlmProvider } from '../../core/llm.ts';
+import { callIds } from '../transformers/call-ids.ts';
+import { type GeminiBody, toGeminiBody } from '../transformers/gemini.ts';
+import { type Transformer, transformed } from '../transformers/transformer.ts';
 import { withGrace } from './after-end.ts';
-import { retryAfterOf } from './failures.ts';
+import { withRequestId } from './failures.ts';
+import { type GeminiAnswer, type GeminiChunk, geminiAnswer } from './gemini-answer.ts';
 import { classifyGeminiError } from './gemini-errors.ts';
-import { limitedFetch } from './limited-fetch.ts';
+import { type FetchWatch, guardedFetch } from './gemini-fetch.ts';
+import { orAborted, untilAborted } from './until-aborted.ts';
 
-/**
- * What our `fetch` saw within a call, for the package passes it on nowhere: what it refused, and how long an answer that
- * was no success asked us to wait.
- */
-type Guard = { refusal?: ServiceError; retryAfterMs?: number | undefined };
-const guarded = new AsyncLocalStorage<Guard>();
-let isGuarding = false;
+type CallOptions = { signal: AbortSignal };
 
-/** The package takes no `fetch`: within its calls, and nowhere else, the global one is bounded and follows no redirect. */
-function guardFetch(): void {
-  if (isGuarding) return;
-  isGuarding = true;
-  const plain = globalThis.fetch;
-  globalThis.fetch = async (url, init) => {
-    const guard = guarded.getStore();
-    if (!guard) return plain(url, init);
-    const note = (refusal: ServiceError) => {
-      guard.refusal = refusal;
-    };
-    const response = await limitedFetch(plain, note)(url, init);
-    if (!response.ok) guard.retryAfterMs = retryAfterOf(response.headers, Date.now());
-    return response;
-  };
-}
-
-export type GeminiOptions = { apiKey?: string | undefined; baseUrl?: string | undefined };
-
-/** What the wire holds beyond the package's types. */
-type Chunk = EnhancedGenerateContentResponse & {
-  error?: { code?: number; status?: string; message?: string };
-  responseId?: string;
+/** What of a client is used: the package's own, or one that answers like it, streamed or whole. */
+export type GeminiClient = {
+  getGenerativeModel(params: { model: string }, options?: { baseUrl?: string }): GeminiModel;
 };
-type WireUsage = UsageMetadata & { thoughtsTokenCount?: number };
-type WirePart = { text?: string; thought?: boolean };
+type GeminiModel = {
+  generateContentStream?(body: GeminiBody, options: CallOptions): PromiseLike<unknown>;
+  generateContent?(body: GeminiBody, options: CallOptions): PromiseLike<unknown>;
+};
 
-/** Finish reasons that withhold the answer; `text()` throws for only three of them. */
-const WITHHELD = new Set([
-  'SAFETY',
-  'RECITATION',
-  'LANGUAGE',
-  'BLOCKLIST',
-  'PROHIBITED_CONTENT',
-  'SPII',
-  'IMAGE_SAFETY',
-]);
+export type GeminiOptions = {
+  apiKey?: string | undefined;
+  baseUrl?: string | undefined;
+  /** A ready client; its key is its own. */
+  client?: GeminiClient | undefined;
+  /** `toGeminiBody` when absent. */
+  transform?: Transformer<GeminiBody> | undefined;
+};
+
+/** What a call answers, streamed or whole. */
+type Answered = { stream?: AsyncIterable<GeminiChunk>; response?: PromiseLike<GeminiChunk> | GeminiChunk };
 
 export function geminiProvider(options: GeminiOptions): LlmProvider {
-  let client: Promise<GoogleGenerativeAI> | undefined;
+  let loaded: Promise<GeminiClient> | undefined;
+  const load = async (): Promise<GeminiClient> => {
+    const { GoogleGenerativeAI } = await import('@google/generative-ai');
+    return new GoogleGenerativeAI(options.apiKey ?? '');
+  };
   return {
     async *generate(request, { signal }) {
       // The package sends the request all the same when its signal is aborted already.
       signal.throwIfAborted();
-      client ??= import('@google/generative-ai').then((sdk) => new sdk.GoogleGenerativeAI(options.apiKey ?? ''));
-      guardFetch();
-      const model = (await client).getGenerativeModel(
+      const { body, warnings } = transformed(options.transform ?? toGeminiBody, request);
+      loaded ??= options.client ? Promise.resolve(options.client) : load();
+      const client = await loaded;
+      const model = client.getGenerativeModel(
         { model: request.model },
         options.baseUrl ? { baseUrl: options.baseUrl } : {},
       );
       // Its listeners on a signal are never removed, and breaking off the loop does not end the request.
       const abort = new AbortController();
       const stop = () => abort.abort(signal.reason);
-      const guard: Guard = {};
+      const watch: FetchWatch = { headers: {} };
       signal.addEventListener('abort', stop);
       try {
-        const { stream, response } = await guarded.run(guard, () =>
-          model.generateContentStream(toGeminiBody(request), { signal: abort.signal }),
-        );
-        // The gathered response rejects on its own when the stream breaks.
-        response.catch(() => {});
-        yield { type: 'accepted' };
-        yield* partsOf(stream);
+        const sent = guardedFetch(watch, () => send(model, body, { signal: abort.signal }));
+        const answered = await orAborted(sent, signal);
+        yield { type: 'accepted', providerRequestId: watch.headers.requestId };
+        for (const message of warnings) yield { type: 'warning', message };
+        yield* partsOf(answered, geminiAnswer(callIds(request)), signal);
       } catch (error) {
         signal.throwIfAborted();
-        throw guard.refusal ?? classifyGeminiError(error, options.apiKey, guard.retryAfterMs);
+        const { refusal, headers } = watch;
+        throw withRequestId(refusal ?? classifyGeminiError(error, keyOf(client), headers), headers.requestId);
       } finally {
         signal.removeEventListener('abort', stop);
         abort.abort();
@@ -96,51 +77,30 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
   };
 }
 
-async function* partsOf(stream: AsyncIterable<Chunk>): AsyncIterable<LlmPart> {
-  let usage: Usage | undefined;
-  let ended: string | undefined;
-  for await (const chunk of withGrace(stream, () => ended !== undefined)) {
-    if (chunk.error) throw classifyGeminiError(chunk.error);
-    // Early chunks leave out the count of output tokens; the last one has everything.
-    if (chunk.usageMetadata) usage = toUsage(chunk.usageMetadata);
-    const blocked = chunk.promptFeedback?.blockReason;
-    const candidate = chunk.candidates?.[0];
-    const reason: string | undefined = candidate?.finishReason;
-    if (blocked || (reason && WITHHELD.has(reason))) {
-      if (usage) yield { type: 'usage', usage };
-      throw new ServiceError('content_policy', `Gemini withheld the answer: ${wordOf(blocked ?? reason)}.`);
-    }
-    const parts = (candidate?.content?.parts ?? []) as WirePart[];
-    const text = parts
-      .filter((part) => !part.thought)
-      .map((part) => part.text ?? '')
-      .join('');
-    yield text === '' ? { type: 'activity' } : { type: 'text-delta', text };
-    if (reason && reason !== 'FINISH_REASON_UNSPECIFIED') ended = reason;
+async function send(model: GeminiModel, body: GeminiBody, options: CallOptions): Promise<Answered> {
+  const sent = model.generateContentStream?.(body, options) ?? model.generateContent?.(body, options);
+  // What a client brings beside what we read is its own affair.
+  const answered = (await sent) as Answered | undefined;
+  // The gathered response of a stream rejects on its own when the stream breaks.
+  if (answered?.stream) void Promise.resolve(answered.response).catch(() => {});
+  return answered ?? {};
+}
+
+async function* partsOf(
+  { stream, response }: Answered,
+  answer: GeminiAnswer,
+  signal: AbortSignal,
+): AsyncIterable<LlmPart> {
+  if (stream) {
+    const chunks = withGrace(untilAborted(stream, signal), answer.isEnded);
+    for await (const chunk of chunks) yield* answer.partsOf(chunk);
+    yield* answer.end();
+  } else if (response) {
+    yield* answer.partsOf(await response);
+    yield* answer.end('STOP');
   }
-  if (usage) yield { type: 'usage', usage };
-  if (ended !== undefined) yield { type: 'finish', reason: toFinishReason(ended) };
 }
 
-/** A reason as Google writes them; what stands on the wire may be anything. */
-function wordOf(reason: string | undefined): string {
-  return /^[A-Z_]{1,40}$/.test(reason ?? '') ? `${reason}` : 'for a reason that we do not know';
-}
-
-function toFinishReason(reason: string): FinishReason {
-  if (reason === 'STOP') return 'stop';
-  if (reason === 'MAX_TOKENS') return 'length';
-  throw new ServiceError('provider_error', `Gemini ended the answer: ${wordOf(reason)}.`);
-}
-
-/** Thoughts are paid for as output, beside the candidates. */
-function toUsage(usage: WireUsage): Usage {
-  const thoughts = usage.thoughtsTokenCount ?? 0;
-  return {
-    inputTokens: usage.promptTokenCount,
-    outputTokens: (usage.candidatesTokenCount ?? 0) + thoughts,
-    totalTokens: usage.totalTokenCount ?? 0,
-    cachedInputTokens: usage.cachedContentTokenCount,
-    reasoningTokens: usage.thoughtsTokenCount,
-  };
+function keyOf(client: object): string | undefined {
+  return 'apiKey' in client && typeof client.apiKey === 'string' ? client.apiKey : undefined;
 }

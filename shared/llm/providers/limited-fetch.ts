@@ -42,3 +42,23 @@ export function limitedFetch(
     return new Response(response.body?.pipeThrough(limit) ?? null, response);
   };
 }
+
+/** Google's servers put an error into a list of one, in which OpenAI's SDK does not find it. */
+export function unlistedErrors(fetchAny: typeof fetch): typeof fetch {
+  return async (url, init) => {
+    const response = await fetchAny(url, init);
+    if (response.ok || !response.headers.get('content-type')?.includes('json')) return response;
+    const text = await response.text();
+    const { status, statusText, headers } = response;
+    return new Response(onlyItemOf(text) ?? text, { status, statusText, headers });
+  };
+}
+
+function onlyItemOf(json: string): string | undefined {
+  try {
+    const document: unknown = JSON.parse(json);
+    return Array.isArray(document) && document.length === 1 ? JSON.stringify(document[0]) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -5,42 +5,57 @@ import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart } from '../../core/llm.ts';
-import { limitedFetch } from './limited-fetch.ts';
+import type { Transformer } from '../transformers/transformer.ts';
+import { withRequestId } from './failures.ts';
+import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
 import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
+import { orAborted, untilAborted } from './until-aborted.ts';
 
-export type OpenaiClientOptions = { apiKey?: string | undefined; baseUrl?: string | undefined };
+/** What a provider is made with that speaks through OpenAI's SDK. */
+export type OpenaiOptions<Client, Body> = {
+  /** A key, or what brings one before each call and throws a `ServiceError` when it cannot. */
+  apiKey?: string | (() => Promise<string>) | undefined;
+  baseUrl?: string | undefined;
+  /** A ready client, or what answers like one: a stream of events, or a whole answer. Its key and address are its own. */
+  client?: Client | undefined;
+  /** The file's own when absent. */
+  transform?: Transformer<Body> | undefined;
+};
 
-export function openaiClient({ apiKey, baseUrl }: OpenaiClientOptions): OpenAI {
+/** What goes with each request: whoever made the client, its own retries are off, for nobody would record them. */
+export type RequestOptions = { signal: AbortSignal; maxRetries: 0 };
+
+/** A client of the SDK as this project makes it. */
+export function openaiClient({ apiKey, baseUrl }: OpenaiOptions<unknown, unknown>): OpenAI {
   return new OpenAI({
     // Servers without keys exist, but the SDK insists on one.
     apiKey: apiKey ?? 'none',
     ...(baseUrl ? { baseURL: baseUrl } : {}),
     maxRetries: 0,
-    fetch: limitedFetch(fetch),
+    fetch: unlistedErrors(limitedFetch(fetch)),
     // The SDK prints frames that it cannot parse: answers do not belong in logs.
     logLevel: 'off',
   });
 }
 
+let silent: OpenAI | undefined;
+/** The SDK logs as its client says: a user's may log frames, and without any it writes to the console. */
+function silentClient(): OpenAI {
+  silent ??= openaiClient({});
+  return silent;
+}
+
 export type OpenaiCall<Event, Whole> = {
-  client: OpenAI;
+  /** Its key must not get into an error's text. */
+  client: object;
   signal: AbortSignal;
-  /** The key, which must not get into an error's text. */
-  secret: string | undefined;
-  /** Sends the request and resolves with the response as soon as its headers are here. */
-  send(client: OpenAI, signal: AbortSignal): Promise<Response>;
+  /** What of the request the protocol could not express. */
+  warnings: readonly string[];
+  /** Sends the request. */
+  send(options: RequestOptions): PromiseLike<unknown>;
   partsOfEvent(event: Event): Iterable<LlmPart>;
   partsOfWhole(whole: Whole): Iterable<LlmPart>;
 };
-
-/** Content types that tell somebody what stands at a wrong address. */
-const SHOWN_TYPES = ['text/html', 'text/plain', 'text/xml', 'application/xml', 'application/octet-stream'];
-
-/** A header may hold anything: only what is known is shown. */
-function typeName(contentType: string): string {
-  if (contentType === '') return 'no content type';
-  return SHOWN_TYPES.find((type) => contentType.startsWith(type)) ?? 'another content type';
-}
 
 /** Makes the call and yields its parts; errors are classified. */
 export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
@@ -49,24 +64,17 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
   const abort = new AbortController();
   const stop = () => abort.abort(call.signal.reason);
   call.signal.addEventListener('abort', stop);
+  let requestId: string | undefined;
   try {
-    const response = await call.send(call.client, abort.signal);
-    yield { type: 'accepted', providerRequestId: response.headers.get('x-request-id') ?? undefined };
-    const type = response.headers.get('content-type') ?? '';
-    if (type.includes('text/event-stream')) {
-      const events = Stream.fromSSEResponse<Event>(response, abort, call.client);
-      for await (const event of events) yield* call.partsOfEvent(event);
-    } else if (type.includes('json')) {
-      const whole = (await response.json()) as (Whole & { error?: WireError | null }) | null;
-      // Gateways answer 200 with an error inside.
-      if (whole === null || whole.error) throw failureOf(whole?.error, call.secret);
-      yield* call.partsOfWhole(whole);
-    } else {
-      throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
-    }
+    const sent = call.send({ signal: abort.signal, maxRetries: 0 });
+    const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, call.signal);
+    requestId = requestIdOf(answer);
+    yield { type: 'accepted', providerRequestId: requestId };
+    for (const message of call.warnings) yield { type: 'warning', message };
+    yield* answer instanceof Response ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
   } catch (error) {
     call.signal.throwIfAborted();
-    throw classifyOpenaiError(error, call.secret);
+    throw withRequestId(classifyOpenaiError(error, keyOf(call.client)), requestId);
   } finally {
     call.signal.removeEventListener('abort', stop);
     // A consumer that stops reading must not leave the provider writing, and charging.
@@ -74,4 +82,75 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
   }
   // The SDK ends an aborted stream as if it were complete.
   call.signal.throwIfAborted();
+}
+
+/** The SDK answers a promise that has more to it: the response as soon as its headers are here. */
+function isFromSdk(sent: object): sent is { asResponse(): Promise<Response> } {
+  return 'asResponse' in sent && typeof sent.asResponse === 'function';
+}
+
+/** The key as the client holds it now: one that is brought before each call is there, too. */
+function keyOf(client: object): string | undefined {
+  return 'apiKey' in client && typeof client.apiKey === 'string' ? client.apiKey : undefined;
+}
+
+function requestIdOf(answer: unknown): string | undefined {
+  if (answer instanceof Response) return answer.headers.get('x-request-id') ?? undefined;
+  const id = isObject(answer) && '_request_id' in answer ? answer._request_id : undefined;
+  return typeof id === 'string' ? id : undefined;
+}
+
+type Reading<Event, Whole> = Pick<OpenaiCall<Event, Whole>, 'client' | 'signal' | 'partsOfEvent' | 'partsOfWhole'>;
+
+async function* partsOfResponse<Event, Whole>(
+  response: Response,
+  call: Reading<Event, Whole>,
+  abort: AbortController,
+): AsyncIterable<LlmPart> {
+  const type = response.headers.get('content-type') ?? '';
+  if (type.includes('text/event-stream')) {
+    const events = Stream.fromSSEResponse<Event>(response, abort, silentClient());
+    for await (const event of events) yield* call.partsOfEvent(event);
+  } else if (type.includes('json')) {
+    yield* partsOfDocument<Whole>(await response.json(), call);
+  } else {
+    throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
+  }
+}
+
+/** What a client answered that is not the SDK's own: events, or a whole answer. */
+async function* partsOfReady<Event, Whole>(answer: unknown, call: Reading<Event, Whole>): AsyncIterable<LlmPart> {
+  if (isEvents<Event>(answer)) {
+    for await (const event of untilAborted(answer, call.signal)) yield* call.partsOfEvent(event);
+  } else {
+    yield* partsOfDocument<Whole>(answer, call);
+  }
+}
+
+/** One JSON document; what it holds is the vendor's word alone. Gateways answer 200 with an error inside. */
+function partsOfDocument<Whole>(
+  document: unknown,
+  { client, partsOfWhole }: Pick<OpenaiCall<never, Whole>, 'client' | 'partsOfWhole'>,
+): Iterable<LlmPart> {
+  if (!isObject(document)) throw failureOf(undefined, keyOf(client));
+  const { error } = document as { error?: WireError | null };
+  if (error) throw failureOf(error, keyOf(client));
+  return partsOfWhole(document as Whole);
+}
+
+function isEvents<Event>(answer: unknown): answer is AsyncIterable<Event> {
+  return isObject(answer) && Symbol.asyncIterator in answer;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Content types that tell somebody what stands at a wrong address. */
+const SHOWN_TYPES = ['text/html', 'text/plain', 'text/xml', 'application/xml', 'application/octet-stream'];
+
+/** A header may hold anything: only what is known is shown. */
+function typeName(contentType: string): string {
+  if (contentType === '') return 'no content type';
+  return SHOWN_TYPES.find((type) => contentType.startsWith(type)) ?? 'another content type';
 }

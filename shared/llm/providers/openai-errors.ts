@@ -1,7 +1,8 @@
 /** What a failure of OpenAI's SDK means, in our classes. */
-import { APIConnectionError, APIError } from 'openai';
+import { APIConnectionError, APIError, OpenAIError } from 'openai';
 import { type FailureCode, ServiceError } from '../../core/errors.ts';
 import { codeOfStatus, failure, isConnectionFailure, retryAfterOf, saysContextOverflow } from './failures.ts';
+import { type Detail, longest, retryDelayOf } from './gemini-errors.ts';
 
 /** An error object on the wire; what compatible servers put into it varies. */
 export type WireError = { code?: unknown; type?: unknown; message?: unknown };
@@ -21,20 +22,28 @@ const BY_WORD = new Map<unknown, FailureCode>([
   ['overloaded_error', 'overloaded'],
 ]);
 
-/** An error thrown by the SDK, as the `ServiceError` of its class. */
+/** An error thrown by the SDK, as the `ServiceError` of its class; one that stands behind it is found, too. */
 export function classifyOpenaiError(error: unknown, secret?: string, nowMs: number = Date.now()): ServiceError {
   if (error instanceof ServiceError) return error;
-  if (error instanceof APIConnectionError) {
-    // A redirect that was refused, wrapped by the SDK.
-    return error.cause instanceof ServiceError ? error.cause : failure('network', { cause: error });
-  }
+  // A redirect that was refused, or a token that there was none of, wrapped by the SDK.
+  if (error instanceof OpenAIError && error.cause instanceof ServiceError) return error.cause;
+  if (error instanceof APIConnectionError) return failure('network', { cause: error });
   if (error instanceof APIError) {
-    const { message, headers, status } = error;
-    const code = codeOf(error, status) ?? codeOfStatus(status);
-    return failure(code, { cause: error, vendorText: message, secret, retryAfterMs: retryAfterOf(headers, nowMs) });
+    const { message, headers, status, requestID } = error;
+    const retryAfterMs = longest(retryAfterOf(headers, nowMs), retryDelayOf(detailsOf(error)));
+    return failure(codeOf(error, status) ?? codeOfStatus(status), {
+      ...{ cause: error, vendorText: message, secret, retryAfterMs },
+      provider: { status, requestId: requestID ?? undefined },
+    });
   }
   // Malformed JSON is a SyntaxError, JSON of another shape a TypeError of our own; a socket that was cut is neither.
   return failure(isConnectionFailure(error) ? 'network' : 'provider_error', { cause: error });
+}
+
+/** What Google's servers add, whatever protocol they speak. */
+function detailsOf({ error }: APIError): Detail[] {
+  const { details } = (error ?? {}) as { details?: unknown };
+  return Array.isArray(details) ? details : [];
 }
 
 /** A failure that the answer itself reported. */

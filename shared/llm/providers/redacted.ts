@@ -1,11 +1,12 @@
-/** A provider whose failures, and whose headers, tell none of our keys to those who read about a job. */
-import { isServiceError, ServiceError } from '../../core/errors.ts';
+/** A provider whose failures, warnings and names for things tell none of our keys to those who read about a job. */
+import { isServiceError } from '../../core/errors.ts';
 import type { LlmPart, LlmProvider } from '../../core/llm.ts';
 import { redact } from '../../core/redact.ts';
+import { retold } from './failures.ts';
 
 /** Ours have a few words; what a provider adds is bounded where it is taken in. */
 const SENTENCE_MOST = 500;
-const REQUEST_ID_MOST = 200;
+const ID_MOST = 200;
 
 /** The provider; `secrets` are all keys that this process holds. Answers are not touched: they are what was asked for. */
 export function redactedProvider(provider: LlmProvider, secrets: readonly string[]): LlmProvider {
@@ -21,20 +22,27 @@ export function redactedProvider(provider: LlmProvider, secrets: readonly string
 }
 
 function redactedPart(part: LlmPart, secrets: readonly string[]): LlmPart {
-  if (part.type !== 'accepted' || part.providerRequestId === undefined) return part;
-  return { ...part, providerRequestId: redact(part.providerRequestId, secrets, REQUEST_ID_MOST) };
+  switch (part.type) {
+    case 'accepted':
+      return { ...part, providerRequestId: redactedId(part.providerRequestId, secrets) };
+    case 'response':
+      return { ...part, id: redactedId(part.id, secrets), model: redactedId(part.model, secrets) };
+    case 'warning':
+      return { ...part, message: redact(part.message, secrets, SENTENCE_MOST) };
+    default:
+      return part;
+  }
+}
+
+function redactedId(id: string | undefined, secrets: readonly string[]): string | undefined {
+  return id === undefined ? undefined : redact(id, secrets, ID_MOST);
 }
 
 /** Its cause stays: nobody is shown it, and logs tell where it came from, not what it says. */
 function redactedError(error: unknown, secrets: readonly string[]): unknown {
   if (!isServiceError(error)) return error;
-  const { code, message, cause, details, retryAfterMs, fields } = error;
-  const clean = redact(message, secrets, SENTENCE_MOST);
-  if (clean === message) return error;
-  return new ServiceError(code, clean, {
-    ...(cause === undefined ? {} : { cause }),
-    ...(details === undefined ? {} : { details }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(fields === undefined ? {} : { fields }),
-  });
+  const message = redact(error.message, secrets, SENTENCE_MOST);
+  const requestId = redactedId(error.provider?.requestId, secrets);
+  if (message === error.message && requestId === error.provider?.requestId) return error;
+  return retold(error, { message, ...(error.provider ? { provider: { ...error.provider, requestId } } : {}) });
 }

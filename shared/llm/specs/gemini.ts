@@ -25,12 +25,12 @@ function thinking(allowedValues: readonly string[]): ModelFamily {
 }
 
 /** Its thinking cannot be turned off. */
-const PRO_2_5 = thinking(['minimal', 'low', 'medium', 'high']);
-const FLASH_2_5 = thinking(['none', 'minimal', 'low', 'medium', 'high']);
+export const PRO_2_5 = thinking(['minimal', 'low', 'medium', 'high']);
+export const FLASH_2_5 = thinking(['none', 'minimal', 'low', 'medium', 'high']);
 /** No thinking of the third generation can be turned off. */
-const FLASH_3 = thinking(['minimal', 'low', 'medium', 'high']);
+export const FLASH_3 = thinking(['minimal', 'low', 'medium', 'high']);
 /** Google names `minimal` as the one level that it does not have. */
-const PRO_3_1 = thinking(['low', 'medium', 'high']);
+export const PRO_3_1 = thinking(['low', 'medium', 'high']);
 
 export const geminiSpecs = specsOf('gemini', [
   ['944c47a6-e0f9-41f1-9eb7-f8db15569a38', 'Gemini 2.5 Pro', 'gemini-2.5-pro', PRO_2_5],

@@ -7,6 +7,7 @@ import { geminiSpecs } from './gemini.ts';
 import type { ConfigIssue, ModelConfig, ModelSpec, NewModelSpec } from './model-spec.ts';
 import { openaiSpecs } from './openai.ts';
 import { simulatedSpecs } from './simulated.ts';
+import { vertexSpecs } from './vertex.ts';
 import { validateConfig } from './validate-config.ts';
 
 export type ModelSpecRegistry = {
@@ -61,4 +62,4 @@ export function modelSpecRegistry(first: readonly ModelSpec[] = []): ModelSpecRe
 }
 
 /** The specs of this process. */
-export const modelSpecs = modelSpecRegistry([...simulatedSpecs, ...openaiSpecs, ...geminiSpecs]);
+export const modelSpecs = modelSpecRegistry([...simulatedSpecs, ...openaiSpecs, ...geminiSpecs, ...vertexSpecs]);

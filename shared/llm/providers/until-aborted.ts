@@ -1,0 +1,31 @@
+/** Waiting for those who may not listen to a signal: a client that a user brought, a token that does not come. */
+
+/** What the promise brings; throws the signal's reason as soon as it is aborted. The promise goes on unheard. */
+export async function orAborted<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Yields from a source; throws the signal's reason as soon as it is aborted, and leaves the source alone. */
+export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const step = await orAborted(iterator.next(), signal);
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    // Not awaited: a source that hangs in `next` never returns.
+    void Promise.resolve(iterator.return?.()).catch(() => {});
+  }
+}
