@@ -13,7 +13,8 @@ import {
   toLlmRequest,
 } from '../llm/request.ts';
 import { renderAnswer, renderBesides, toJson, usable } from '../llm/response.ts';
-import { validatorFor } from '../llm/structured/validator.ts';
+import { schemaWarnings } from '../llm/structured/schema-rules.ts';
+import { validatorOf } from '../llm/structured/validator.ts';
 import { fields } from './fields.ts';
 import type { JobTypeDefinition } from './job-type.ts';
 
@@ -32,10 +33,11 @@ export const generalLlmRequest: JobTypeDefinition = {
 
   async toResult(answer, input) {
     const { response_schema, llm } = input as LlmInput;
-    const validator = response_schema && (await validatorFor(response_schema));
-    const checked = await usable(answer, validator?.validate);
+    const schema = response_schema as JsonObject | undefined;
+    const structured = schema && (await validatorOf(schema));
+    const checked = await usable(answer, structured?.validate);
     if ('violation' in checked) return checked;
-    const warnings = [...(validator?.warnings ?? []), ...checked.answer.warnings];
+    const warnings = [...(schema ? await schemaWarnings(schema) : []), ...checked.answer.warnings];
     const whole = { ...checked, answer: { ...checked.answer, warnings } };
     const result = { success: true, result: checked.parsed ?? answer.text };
     // Who asked in the module's words is answered in them.

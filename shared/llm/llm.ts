@@ -2,14 +2,6 @@
 
 export type { ErrorCode, FieldError, ServiceError } from '../core/errors.ts';
 export type { Answer, LlmPart, LlmProvider, LlmRequest } from '../core/llm.ts';
-export {
-  type ProviderEntry,
-  type ProviderSettings,
-  registerProvider,
-  registerSpecs,
-  registerTransformer,
-  supportedProviders,
-} from './catalog.ts';
 export { DEFAULT_MAX_RESULTS, DEFAULT_TEMPERATURE, DEFAULT_TOP_P, SUPPORTED_PROVIDERS } from './constants.ts';
 export {
   isApiCallError,
@@ -30,6 +22,14 @@ export {
   executeLlmCall,
 } from './orchestrator.ts';
 export type { LlmCallRequest } from './plan.ts';
+export {
+  type ProviderEntry,
+  type ProviderSettings,
+  registerProvider,
+  registerSpecs,
+  registerTransformer,
+  supportedProviders,
+} from './provider-registry.ts';
 export type { LlmCallResponse } from './response.ts';
 export type { ModelCapabilities, ModelConfig, ModelSpec, ParameterSpec } from './specs/model-spec.ts';
 export { type ModelSpecRegistry, modelSpecRegistry, modelSpecs } from './specs/registry.ts';

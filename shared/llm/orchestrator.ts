@@ -8,9 +8,10 @@ import { isServiceError, ServiceError } from '../core/errors.ts';
 import type { Answer, FinishReason, LlmPart, LlmRequest } from '../core/llm.ts';
 import type { Cost } from '../core/pricing.ts';
 import { repairRequest } from '../core/repair.ts';
-import { openProvider, type ProviderSettings } from './catalog.ts';
 import { tablePricing } from './cost.ts';
 import { type LlmCallRequest, librarySettings, type Plan, planCall } from './plan.ts';
+import { providerLoader } from './provider-loader.ts';
+import type { ProviderSettings } from './provider-registry.ts';
 import { type LlmCallResponse, renderAnswer, renderCost, usable } from './response.ts';
 
 export type CallOptions = {
@@ -98,7 +99,8 @@ async function call(given: LlmCallRequest, options: CallOptions): Promise<LlmCal
 }
 
 async function generate(plan: Plan, request: LlmRequest, { client, settings, signal }: CallOptions) {
-  const provider = await openProvider(plan.model.provider, librarySettings(settings), client);
+  const providerFor = providerLoader(librarySettings(settings), client === undefined ? {} : { client });
+  const provider = await providerFor(plan.model.provider);
   return provider.generate(request, { signal: signal ?? new AbortController().signal });
 }
 

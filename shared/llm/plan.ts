@@ -1,14 +1,15 @@
 /** From a request to the call that it means: parsed, its model found, judged by the model's spec, held to its price. */
 import { z } from 'zod';
-import { invalidRequest, ServiceError } from '../core/errors.ts';
+import { invalidRequest, isServiceError, ServiceError } from '../core/errors.ts';
 import { toFieldErrors } from '../core/field-errors.ts';
 import type { JobModel } from '../core/job.ts';
-import type { LlmRequest } from '../core/llm.ts';
+import type { JsonObject, LlmRequest } from '../core/llm.ts';
 import type { Clock } from '../core/ports.ts';
 import { type Pricing, toNanoUsd } from '../core/pricing.ts';
-import { modelCatalog, type ProviderSettings, supportedProviders } from './catalog.ts';
+import { modelCatalog } from './catalog.ts';
 import { fields } from './fields.ts';
 import { checkLlmInput } from './input-check.ts';
+import { type ProviderSettings, providerEntry } from './provider-registry.ts';
 import {
   type LlmInput,
   llmRequestFields,
@@ -17,7 +18,8 @@ import {
   repairsMostOf,
   toLlmRequest,
 } from './request.ts';
-import { type Validate, validatorFor, validatorOfZod } from './structured/validator.ts';
+import { schemaWarnings } from './structured/schema-rules.ts';
+import { type Validate, validatorOf } from './structured/validator.ts';
 
 const requestSchema = fields({
   ...llmRequestFields,
@@ -44,22 +46,24 @@ export type Plan = {
 
 /** Plans the call. Throws `invalid_request`, `unsupported_provider` or `cost_limit`. */
 export async function planCall(given: LlmCallRequest, settings: ProviderSettings, pricing: Pricing): Promise<Plan> {
-  const ofZod = given.response_schema instanceof z.ZodType ? await validatorOfZod(given.response_schema) : undefined;
-  const parsed = requestSchema.safeParse(ofZod ? { ...given, response_schema: ofZod.schema } : given);
+  const ofZod = given.response_schema instanceof z.ZodType ? await validatorOf(given.response_schema) : undefined;
+  const parsed = requestSchema.safeParse(ofZod ? { ...given, response_schema: ofZod.jsonSchema } : given);
   if (!parsed.success) throw invalidRequest(toFieldErrors(parsed.error.issues));
   const input: LlmInput = parsed.data;
   const model = modelOf(input, settings);
   const wrong = await checkLlmInput(input, model);
   if (wrong.length > 0) throw invalidRequest(wrong);
-  const validator = ofZod ?? (input.response_schema && (await validatorFor(input.response_schema)));
+  const schema = input.response_schema as JsonObject | undefined;
+  const structured = ofZod ?? (schema && (await validatorOf(schema)));
   const request = toLlmRequest(input, model.model);
   const { max_cost: maxCost } = parsed.data;
   return {
     model,
     request: maxCost === undefined ? request : await within(pricing, model, request, maxCost),
-    validate: validator?.validate,
+    validate: structured?.validate,
     repairsMost: repairsMostOf(input),
-    warnings: validator?.warnings ?? [],
+    // What zod checks itself is checked whole.
+    warnings: schema && !ofZod ? await schemaWarnings(schema) : [],
   };
 }
 
@@ -70,16 +74,20 @@ function modelOf(input: LlmInput, settings: ProviderSettings): JobModel {
   const catalog = modelCatalog(settings);
   const model = catalog.find(named.reference);
   if (model) return model;
+  const provider = input.llm?.llm_model_spec?.provider;
+  if (provider !== undefined) assertProvider(provider, `${path}.provider`);
   const near = catalog.near(named.reference);
   const meant = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
-  const provider = input.llm?.llm_model_spec?.provider;
-  if (provider !== undefined && !supportedProviders().includes(provider)) {
-    const sentence = `There is no provider "${provider}"; there are: ${supportedProviders().join(', ')}`;
-    throw new ServiceError('unsupported_provider', sentence, {
-      details: [{ path: `${path}.provider`, message: `must be one of: ${supportedProviders().join(', ')}` }],
-    });
-  }
   throw invalidRequest([{ path: named.path, message: `no such model${meant}` }]);
+}
+
+function assertProvider(provider: string, path: string): void {
+  try {
+    providerEntry(provider);
+  } catch (error) {
+    if (!isServiceError(error)) throw error;
+    throw new ServiceError(error.code, error.message, { details: [{ path, message: error.message }] });
+  }
 }
 
 async function within(pricing: Pricing, model: JobModel, request: LlmRequest, usd: number): Promise<LlmRequest> {

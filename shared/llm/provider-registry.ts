@@ -62,19 +62,19 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     needs: { variable: 'OPENAI_API_KEY', of: (settings) => settings.openaiApiKey },
     secret: (settings) => settings.openaiApiKey,
     load: async ({ openaiApiKey: apiKey, openaiBaseUrl: baseUrl }, options) =>
-      (await import('./providers/openai.ts')).openaiProvider({ apiKey, baseUrl, ...options }),
+      (await import('./providers/openai.ts')).openaiProvider({ apiKey, baseUrl, ...ofCaller(options) }),
   },
   gemini: {
     needs: { variable: 'GEMINI_API_KEY', of: (settings) => settings.geminiApiKey },
     secret: (settings) => settings.geminiApiKey,
     load: async ({ geminiApiKey: apiKey, geminiBaseUrl: baseUrl }, options) =>
-      (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl, ...options }),
+      (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl, ...ofCaller(options) }),
   },
   vertex: {
     needs: { variable: 'VERTEX_PROJECT', of: (settings) => settings.vertexProject },
     load: async (settings, options) => {
       const { vertexProject: project = '', vertexLocation: location = 'global', vertexBaseUrl: baseUrl } = settings;
-      return (await import('./providers/vertex.ts')).vertexProvider({ project, location, baseUrl, ...options });
+      return (await import('./providers/vertex.ts')).vertexProvider({ project, location, baseUrl, ...ofCaller(options) });
     },
   },
   'openai-compatible': {
@@ -82,9 +82,14 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     needs: { variable: 'OPENAI_COMPATIBLE_BASE_URL', of: (settings) => settings.openaiCompatibleBaseUrl },
     secret: (settings) => settings.openaiCompatibleApiKey,
     load: async ({ openaiCompatibleApiKey: apiKey, openaiCompatibleBaseUrl: baseUrl }, options) =>
-      (await import('./providers/openai-compatible.ts')).openaiCompatibleProvider({ apiKey, baseUrl, ...options }),
+      (await import('./providers/openai-compatible.ts')).openaiCompatibleProvider({ apiKey, baseUrl, ...ofCaller(options) }),
   },
 };
+
+/** Only their giver knows whether a client and a transformer are of this provider's kind. */
+function ofCaller(options: ProviderOptions): object {
+  return options;
+}
 
 const providers = stackedMap<ProviderEntry>(Object.entries(BUILT_IN));
 const transformers = stackedMap<Transformer<unknown>>();

@@ -177,7 +177,9 @@ test('adding a provider', async () => {
     },
   ]);
   // 4. the registration
-  registerProvider('acme', { load: async (_, { client, transform }) => acmeProvider({ client, transform } as never) });
+  registerProvider('acme', {
+    load: async (_settings, { client, transform }) => acmeProvider({ client, transform } as never),
+  });
   registerTransformer('acme', toAcmeBody);
 
   const bodies: object[] = [];
@@ -255,7 +257,7 @@ test('many calls, in order, a few at a time', async () => {
 test('what seed 003 names is there', () => {
   expect([DEFAULT_TEMPERATURE, DEFAULT_TOP_P, DEFAULT_MAX_RESULTS]).toEqual([1, 1, 20]);
   expect(SUPPORTED_PROVIDERS).toEqual(expect.arrayContaining(['openai', 'gemini', 'openai-compatible', 'simulated']));
-  expect(modelSpecs.find('openai', 'gpt-4')?.supports('fileSearch')).toBe(true);
+  expect(modelSpecs.find('openai', 'gpt-4')?.capabilities.supportsFileSearch).toBe(true);
 });
 
 const asking = (spec: object, more: object = {}) =>

@@ -7,8 +7,8 @@ import { geminiSpecs } from './gemini.ts';
 import type { ConfigIssue, ModelConfig, ModelSpec, NewModelSpec } from './model-spec.ts';
 import { openaiSpecs } from './openai.ts';
 import { simulatedSpecs } from './simulated.ts';
-import { vertexSpecs } from './vertex.ts';
 import { validateConfig } from './validate-config.ts';
+import { vertexSpecs } from './vertex.ts';
 
 export type ModelSpecRegistry = {
   /**
