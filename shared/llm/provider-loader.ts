@@ -3,7 +3,6 @@ import { ServiceError } from '../core/errors.ts';
 import type { LlmProvider, ProviderFor } from '../core/llm.ts';
 import {
   type ProviderEntry,
-  type ProviderOptions,
   type ProviderSettings,
   providerEntries,
   providerEntry,
@@ -19,15 +18,15 @@ type Loaded = { entry: ProviderEntry; transform: Transformer<never> | undefined;
 
 /**
  * Makes each provider once, on first use, and again when it or its transformer was registered anew. With a client of the
- * caller's own nothing needs to be set. Throws `unsupported_provider`, and `model_unavailable` where a setting is missing.
+ * caller's own, of the vendor's SDK, nothing needs to be set. Throws `unsupported_provider`, and `model_unavailable` where a setting is missing.
  */
-export function providerLoader(
-  settings: ProviderSettings,
-  { client }: Pick<ProviderOptions, 'client'> = {},
-): ProviderFor {
+export function providerLoader(settings: ProviderSettings, { client }: { client?: unknown } = {}): ProviderFor {
   const loaded = new Map<string, Loaded>();
   const load = (name: string, entry: ProviderEntry, transform: Transformer<never> | undefined) => {
-    const options = { ...(client === undefined ? {} : { client }), ...(transform ? { transform } : {}) };
+    const options = {
+      ...(client === undefined ? {} : { client: client as never }),
+      ...(transform ? { transform } : {}),
+    };
     return entry.load(settings, options).then((plain) => {
       const specOf = (model: string) => specsOfProvider(name, settings).find(({ modelName }) => modelName === model);
       return redactedProvider(fittedProvider(plain, specOf), secretsIn(settings));

@@ -34,11 +34,11 @@ export type ProviderSettings = {
   modelAliases: ReadonlyMap<string, string>;
 };
 
-/** What the library's user gives a provider. */
+/** What the library's user gives a provider. `never`: only the provider knows of which types they are. */
 export type ProviderOptions = {
   /** A ready client of the vendor's SDK, or what stands for one in a test. */
-  client?: unknown;
-  /** In place of the provider's own transformer. `never`: only the provider knows the body that it sends. */
+  client?: never;
+  /** In place of the provider's own transformer. */
   transform?: Transformer<never>;
 };
 
