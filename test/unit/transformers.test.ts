@@ -1,21 +1,13 @@
 /** Whole bodies, for each protocol: of a plain request, of one with everything in it, and what cannot be expressed. */
 import { describe, expect, test } from 'vitest';
-import type { JsonObject, LlmMessage, LlmRequest, ReasoningEffort, Tool } from '../../shared/core/llm.ts';
+import type { LlmMessage, LlmRequest, ReasoningEffort } from '../../shared/core/llm.ts';
 import { toGeminiSchema, toOpenaiFormat } from '../../shared/llm/structured/dialects.ts';
 import { toGeminiBody } from '../../shared/llm/transformers/gemini.ts';
 import { toResponsesBody } from '../../shared/llm/transformers/openai.ts';
 import { toChatBody } from '../../shared/llm/transformers/openai-chat.ts';
 import { type Transformer, transformed } from '../../shared/llm/transformers/transformer.ts';
 import { toVertexBody } from '../../shared/llm/transformers/vertex.ts';
-
-const PIXEL = 'iVBORw0KGgo=';
-const CITY: JsonObject = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
-const REPORT: JsonObject = {
-  ...{ type: 'object', properties: { summary: { type: 'string' } }, required: ['summary'] },
-  additionalProperties: false,
-};
-const WEATHER: Tool = { name: 'get_weather', description: 'The weather of a city.', parameters: CITY };
-const CLOCK: Tool = { name: 'get_time', parameters: CITY };
+import { CITY, CLOCK, EVERYTHING, PIXEL, PLAIN, REPORT } from '../support/llm-requests.ts';
 
 /** As a body is sent: what is undefined is not there, and nothing else differs. */
 const sent = (body: unknown): unknown => JSON.parse(JSON.stringify(body));
@@ -28,48 +20,6 @@ function bodyOf<Body>(transform: Transformer<Body>, request: LlmRequest) {
   expect(sent(body)).toStrictEqual(body);
   return { body, warnings };
 }
-
-const PLAIN: LlmRequest = { model: 'm', messages: [{ role: 'user', content: 'Hi' }] };
-
-/** Two calls in one turn, whose results come the other way round; the second call has a signature. */
-const CONVERSATION: LlmMessage[] = [
-  { role: 'system', content: 'Be brief.' },
-  {
-    role: 'user',
-    content: [
-      { type: 'text', text: 'Where is this?' },
-      { type: 'image', url: `data:image/png;base64,${PIXEL}` },
-      { type: 'image', url: 'https://a.example/b.png' },
-    ],
-  },
-  { role: 'assistant', content: 'Oslo, I think.' },
-  { role: 'user', content: 'Weather and time there?' },
-  {
-    role: 'assistant',
-    content: '',
-    toolCalls: [
-      { id: 'call_a', name: 'get_weather', arguments: '{"city":"Oslo"}' },
-      { id: 'call_b', name: 'get_time', arguments: '{"city":"Oslo"}', signature: 'c2lnbmVk' },
-    ],
-  },
-  { role: 'tool', toolCallId: 'call_b', content: 'noon' },
-  { role: 'tool', toolCallId: 'call_a', content: '{"celsius":3}' },
-  { role: 'system', content: 'Answer in JSON.' },
-];
-
-const EVERYTHING: LlmRequest = {
-  model: 'm',
-  messages: CONVERSATION,
-  temperature: 0,
-  topP: 0.9,
-  maxOutputTokens: 512,
-  reasoningEffort: 'high',
-  verbosity: 'low',
-  fileSearch: { vectorStoreIds: ['vs_1', 'vs_2'], maxResults: 5 },
-  tools: [WEATHER, CLOCK],
-  toolChoice: { name: 'get_weather' },
-  responseSchema: { name: 'report', schema: REPORT },
-};
 
 describe('Responses', () => {
   test('a plain request', () => {
