@@ -269,6 +269,19 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
     await elsewhere.stop();
   });
 
+  test('an end for a reason that nobody knows is no success', () =>
+    fails(streamed(opening, delta('part'), protocol.unknownEnding), 'provider_error'));
+
+  test('an answer that ended at the output limit without a word', () =>
+    fails(streamed(opening, protocol.lengthEnding), 'answer_truncated'));
+
+  test('one JSON document that is cut', () =>
+    fails(
+      ({ response }) =>
+        void response.writeHead(200, { 'content-type': 'application/json' }).end('{"id": "x", "choices": [{'),
+      expect.stringMatching(/^(provider_error|network)$/) as never,
+    ));
+
   test('an empty answer', () => fails(streamed(opening, ending), 'provider_error'));
 
   test('an answer whose connection stays open after its end is complete', async () => {
@@ -281,7 +294,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
 });
 
 describe('only there', () => {
-  const [responses, chat, gemini] = PROTOCOLS as [Protocol, Protocol, Protocol];
+  const [responses, chat, gemini, vertex] = PROTOCOLS as [Protocol, Protocol, Protocol, Protocol];
 
   async function failsAs(protocol: Protocol, script: Script, code: string): Promise<Job> {
     const job = await run(protocol, script);
@@ -435,6 +448,18 @@ describe('only there', () => {
     const job = await run(chat, streamed(chat.delta('Hi'), chatChunk({ delta: {}, finish_reason: 'stop' }, { usage })));
     expect(job).toMatchObject({ state: 'completed' });
     expect(job.attempts[0]?.usage).toEqual(expected);
+  });
+
+  test("Google's list of one error is read, and what it asks us to wait", async () => {
+    const details = [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '34.4s' }];
+    server.answerWith(({ json }) => json(429, [{ error: { code: 429, message: 'slow down', details } }]));
+    const request = { model: vertex.model, messages: [{ role: 'user' as const, content: 'Hi' }] };
+    const { signal } = new AbortController();
+    const call = vertex.provider(server.url).generate(request, { signal })[Symbol.asyncIterator]();
+    await expect(call.next()).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 34_400 });
+    server.requests.length = 0;
+    const sentence = 'The input token count (9) exceeds the maximum number of tokens allowed (8).';
+    await failsAs(vertex, ({ json }) => json(400, vertex.errorBody(sentence, 'INVALID_ARGUMENT')), 'context_overflow');
   });
 
   test('a bad key at Gemini is a 400 with a reason', () =>
