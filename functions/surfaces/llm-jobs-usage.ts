@@ -52,7 +52,7 @@ const usageRoute = createRoute({
   summary: 'What your jobs used and cost; of an administrator: those of the tenant',
   request: {
     query: fields({
-      group_by: z.enum(USAGE_GROUPINGS, { error: GROUPINGS }),
+      group_by: z.enum(USAGE_GROUPINGS, { error: GROUPINGS }).optional().openapi({ default: 'day' }),
       from: day
         .optional()
         .describe(`The first day on which jobs were created, of UTC; at most ${USAGE_DAYS_MOST} days.`),
@@ -68,7 +68,7 @@ const usageRoute = createRoute({
 
 export function mountUsage(app: HttpApp, { service }: SurfaceContext): void {
   app.openapi(usageRoute, async (context) => {
-    const { group_by: groupBy, from, to } = context.req.valid('query');
+    const { group_by: groupBy = 'day', from, to } = context.req.valid('query');
     const report = await service.usage(context.get('principal'), { groupBy, from, to });
     return context.json(
       {
