@@ -34,6 +34,7 @@ async function page({ service, models }: SurfaceContext, principal: Principal, q
     modelId: query.model === undefined ? undefined : modelIdOf(models, query.model),
     tag: query.tag,
     questionId: query.question_id,
+    projectId: query.project_id,
     batchId: query.batch_id,
     createdAfter: query.created_after,
     createdBefore: query.created_before,

@@ -8,7 +8,7 @@ import type { HttpEnv } from '../../shared/http/env.ts';
 import { renderRetryAfter } from '../../shared/http/errors.ts';
 import { entityTagOf, parseIfNoneMatch, waitMsOf } from '../../shared/http/polling.ts';
 import { renderToken } from './llm-jobs-tokens.ts';
-import { renderJob, renderSubmitted, renderUrls } from './llm-jobs-view.ts';
+import { renderSubmitted, renderUrls, renderWhole } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
 /** The status of a job: at once, or when it has changed; without a body where the reader has seen it. */
@@ -63,12 +63,12 @@ function seeEnd(
 
 /** The status view, with the headers that go with it. */
 function renderSeen(context: Context<HttpEnv>, seen: Seen, shownProgress?: number) {
-  const view = renderJob(seen, { shownProgress });
+  const view = renderWhole(seen, { shownProgress });
   context.header('ETag', entityTagOf(shownIn(view)));
   renderRetryAfter(context, view.poll_after_ms);
   return view;
 }
 
-function shownIn({ version, progress, next_attempt_at }: ReturnType<typeof renderJob>) {
+function shownIn({ version, progress, next_attempt_at }: ReturnType<typeof renderWhole>) {
   return { version, progress, isWaiting: next_attempt_at !== undefined };
 }

@@ -26,7 +26,7 @@ export const always = {
 
 const submitResponses = {
   200: {
-    ...answer(schemas.jobView, 'The job, over within the time that the client waits (`wait`).'),
+    ...answer(schemas.wholeJobView, 'The job, over within the time that the client waits (`wait`).'),
     headers: schemas.submitAnswerHeaders,
   },
   202: {
@@ -116,7 +116,7 @@ export const statusRoute = createRoute({
   summary: 'Poll a job, or wait for its next change',
   request: { params: schemas.jobParameters, query: schemas.waitParameters, headers: schemas.statusHeaders },
   responses: {
-    200: { ...answer(schemas.jobView, 'The job as it is now.'), headers: schemas.statusAnswerHeaders },
+    200: { ...answer(schemas.wholeJobView, 'The job as it is now.'), headers: schemas.statusAnswerHeaders },
     304: { description: 'You have seen it (`If-None-Match`).', headers: schemas.statusAnswerHeaders },
     400: errors[400],
     404: errors[404],

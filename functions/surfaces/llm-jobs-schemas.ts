@@ -23,6 +23,14 @@ const usage = z
   })
   .openapi('Usage');
 
+const cost = {
+  cost: z.number().nullable().optional().describe('US dollars; `null`: nobody knows its price. Absent: not known yet.'),
+  cost_estimated: z
+    .literal(true)
+    .optional()
+    .describe('At least in part by estimate: a provider did not say what was used.'),
+};
+
 const attempt = z
   .object({
     n: z.int(),
@@ -36,6 +44,7 @@ const attempt = z
     finish_reason: z.string().optional(),
     calls: z.int(),
     usage: usage.optional(),
+    ...cost,
   })
   .openapi('Attempt');
 
@@ -45,6 +54,8 @@ const own = {
   tags: z.array(z.string()).optional(),
   metadata: z.record(z.string(), z.string()).optional(),
   batch_id: z.string().optional(),
+  project_id: z.string().optional(),
+  max_cost: z.number().optional(),
   stream: z.boolean().optional(),
   store: z.literal(false).optional(),
 };
@@ -91,10 +102,20 @@ export const jobView = z
     poll_after_ms: pollAfter,
     version: z.int(),
     attempts: z.array(attempt),
-    usage: usage.optional(),
+    usage: usage.optional().describe('Of all attempts together.'),
+    ...cost,
     urls,
   })
   .openapi('Job');
+
+export const wholeJobView = jobView
+  .extend({
+    rejected_text: z
+      .string()
+      .optional()
+      .describe('Of a job that failed because its answer could not be used: that answer.'),
+  })
+  .openapi('WholeJob');
 
 const token = {
   job_token: z.string().describe('Reads and cancels this one job: for a browser that has no credentials of its own.'),

@@ -3,6 +3,7 @@ import type { Seen } from '../../shared/core/access.ts';
 import { billingOf } from '../../shared/core/billing.ts';
 import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/core/job.ts';
 import { limitsOf } from '../../shared/core/limits.ts';
+import { type Cost, type NanoUsd, type Spent, toUsd } from '../../shared/core/pricing.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
@@ -67,8 +68,14 @@ export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownPr
     version: job.version,
     attempts: job.attempts.map(renderAttempt),
     usage: usage && renderUsage(usage),
+    ...renderSpent(job),
     urls: renderUrls(job),
   };
+}
+
+/** The view of a single job, with what only its own readers are shown: the answer that could not be used. */
+export function renderWhole(seen: Seen, options: Parameters<typeof renderJob>[1] = {}) {
+  return { ...renderJob(seen, options), rejected_text: seen.job.rejectedText };
 }
 
 /** What changes by time alone. */
@@ -93,8 +100,9 @@ export function renderSubmitted({ job, nowMs }: Seen) {
 }
 
 /** What the submitter said of the job. */
-export function renderOwn({ tags, metadata, batchId, stream, store }: Job) {
-  return { tags, metadata, batch_id: batchId, stream, store };
+export function renderOwn({ tags, metadata, batchId, projectId, nanoUsdMost, stream, store }: Job) {
+  const max_cost = nanoUsdMost === undefined ? undefined : toUsd(nanoUsdMost);
+  return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store };
 }
 
 /** Seconds from the first claim to the end. */
@@ -161,6 +169,7 @@ function renderAttempt(attempt: Attempt) {
     finish_reason: attempt.finishReason,
     calls: attempt.calls,
     usage: attempt.usage && renderUsage(attempt.usage),
+    ...renderCost(attempt.cost),
   };
 }
 
@@ -174,11 +183,38 @@ function renderUsage(usage: Usage) {
   };
 }
 
-/** What all attempts together used, as far as the provider said. */
-function totalUsage(job: Job): Usage | undefined {
-  const usages = job.attempts.flatMap((attempt) => attempt.usage ?? []);
-  const [first, ...rest] = usages;
-  return first && rest.reduce(addUsage, first);
+/** What the job cost so far: nobody knows, when nobody knows what one of its attempts did. */
+function renderSpent({ spent, attempts }: Job) {
+  const isKnown = spent !== undefined && (spent.nanoUsd > 0 || spent.unpriced > 0 || attempts.some(({ cost }) => cost));
+  if (!isKnown) return {};
+  const isEstimated = spent.estimatedNanoUsd > 0 || attempts.some(({ cost }) => cost?.isEstimated);
+  return renderCost({ nanoUsd: spent.unpriced > 0 ? null : spent.nanoUsd, isEstimated: isEstimated || undefined });
+}
+
+function renderCost(cost: Cost | undefined) {
+  return { cost: cost && usdOrNull(cost.nanoUsd), cost_estimated: cost?.isEstimated };
+}
+
+function usdOrNull(nanoUsd: NanoUsd): number | null {
+  return nanoUsd === null ? null : toUsd(nanoUsd);
+}
+
+/** What all attempts together used, as far as the provider said: also those of which no record is kept. */
+function totalUsage({ spent, attempts }: Job): Usage | undefined {
+  const [first, ...rest] = attempts.flatMap(({ usage }) => usage ?? []);
+  const recorded = first && rest.reduce(addUsage, first);
+  // In documents of older versions there are the records alone.
+  return spent ? usageIn(spent, recorded) : recorded;
+}
+
+function usageIn(spent: Spent, recorded: Usage | undefined): Usage | undefined {
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = spent;
+  if (recorded === undefined && inputTokens + outputTokens === 0) return undefined;
+  return {
+    ...{ inputTokens, outputTokens, totalTokens: inputTokens + outputTokens },
+    cachedInputTokens: recorded?.cachedInputTokens === undefined ? cachedInputTokens || undefined : cachedInputTokens,
+    reasoningTokens: recorded?.reasoningTokens === undefined ? reasoningTokens || undefined : reasoningTokens,
+  };
 }
 
 function addUsage(left: Usage, right: Usage): Usage {

@@ -23,6 +23,7 @@ import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { mountStream } from './llm-jobs-stream.ts';
 import { mountTokens } from './llm-jobs-tokens.ts';
+import { mountUsage } from './llm-jobs-usage.ts';
 import { mountUsers } from './llm-jobs-users.ts';
 import { processingTime, renderJob, renderModel, renderOwn } from './llm-jobs-view.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
@@ -41,6 +42,7 @@ export const llmJobsSurface: Surface = (app, context) => {
   mountLists(app, context);
   mountBatch(app, context);
   mountUsers(app, context);
+  mountUsage(app, context);
 };
 
 function mountWrites(app: HttpApp, surface: SurfaceContext): void {

@@ -5,7 +5,7 @@
 import type { v1 } from '@google-cloud/firestore';
 import { ServiceError } from '../core/errors.ts';
 import type { Written } from '../core/ports.ts';
-import { type Fields, type Timestamp, toMs } from './firestore-document.ts';
+import { type Fields, type Timestamp, toMs, type Value } from './firestore-document.ts';
 import { type FirestoreListeners, firestoreListeners } from './firestore-listeners.ts';
 
 export type FirestoreOptions = {
@@ -45,6 +45,13 @@ export type FirestoreDatabase = FirestoreListeners & {
   query(structuredQuery: Record<string, unknown>, parent?: string): Promise<Found[]>;
   /** How many documents a query finds. */
   count(structuredQuery: Record<string, unknown>): Promise<number>;
+  /**
+   * The sums of these fields, five at most, in their order, over those documents that have all of them. A field is the
+   * path of a number.
+   *
+   * @see https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredaggregationquery
+   */
+  sums(structuredQuery: Record<string, unknown>, fields: readonly string[]): Promise<number[]>;
 };
 
 /** One connection to one database, opened on first use. */
@@ -69,6 +76,19 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     return client;
   };
   const listeners = firestoreListeners(options);
+
+  async function aggregate(
+    structuredQuery: Record<string, unknown>,
+    aggregations: { alias: string; [kind: string]: unknown }[],
+  ) {
+    const firestore = await connect();
+    const request = { parent: root, structuredAggregationQuery: { structuredQuery, aggregations } };
+    for await (const answer of firestore.runAggregationQuery(request as never, callOptions as never)) {
+      const values = answer.result?.aggregateFields;
+      if (values) return aggregations.map(({ alias }) => toNumber(values[alias]));
+    }
+    throw new ServiceError('store_unavailable', 'Firestore answered a count with nothing.');
+  }
 
   return {
     root,
@@ -107,14 +127,13 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     },
 
     async count(structuredQuery) {
-      const firestore = await connect();
-      const structuredAggregationQuery = { structuredQuery, aggregations: [{ alias: 'jobs', count: {} }] };
-      const request = { parent: root, structuredAggregationQuery };
-      for await (const answer of firestore.runAggregationQuery(request as never, callOptions as never)) {
-        const value = answer.result?.aggregateFields?.jobs?.integerValue;
-        if (value != null) return Number(String(value));
-      }
-      throw new ServiceError('store_unavailable', 'Firestore answered a count with nothing.');
+      const [count = 0] = await aggregate(structuredQuery, [{ alias: 'n0', count: {} }]);
+      return count;
+    },
+
+    sums(structuredQuery, fields) {
+      const sum = (fieldPath: string, index: number) => ({ alias: `n${index}`, sum: { field: { fieldPath } } });
+      return aggregate(structuredQuery, fields.map(sum));
     },
 
     async close() {
@@ -131,6 +150,10 @@ export function toRevision({ seconds, nanos }: Timestamp): string {
 export function fromRevision(revision: string): Timestamp {
   const [seconds = '0', nanos = '0'] = revision.split('.');
   return { seconds, nanos: Number(nanos) };
+}
+
+function toNumber(value: Value | undefined): number {
+  return Number(String(value?.integerValue ?? value?.doubleValue ?? 0));
 }
 
 /** An expected refusal becomes a value; a document that can never be stored and a missing answer become errors. */

@@ -1,6 +1,7 @@
 /** `JobStore` on Firestore: one document per job in the collection `jobs`, named `<tenant>~<job_id>`. */
 import { type JobKey, type JobState, jobName } from '../core/job.ts';
-import type { JobStore, StoredJob } from '../core/ports.ts';
+import { type JobStore, type StoredJob, USAGE_JOBS_MOST } from '../core/ports.ts';
+import { NOTHING_SPENT, type Spent } from '../core/pricing.ts';
 import {
   ABORTED,
   ALREADY_EXISTS,
@@ -14,8 +15,12 @@ import {
   toRevision,
 } from './firestore-database.ts';
 import { fromFields, fromSnapshot, inputOf, toFields, toMs } from './firestore-document.ts';
-import { countQuery, dueQuery, JOB_FIELDS, listQuery, parkedQuery } from './firestore-queries.ts';
+import { countQuery, dueQuery, JOB_FIELDS, listQuery, parkedQuery, usageQuery } from './firestore-queries.ts';
 import { slotsIn, slotsName, slotWrites } from './firestore-slots.ts';
+
+/** In one query Firestore sums up five fields at most, over those documents that have all of them. */
+const SUMS_MOST = 5;
+const SPENT = Object.keys(NOTHING_SPENT) as (keyof Spent)[];
 
 export type FirestoreJobStoreOptions = {
   /** The due query asks for `wakeShard in [0..wakeShards-1]`; at most 30, Firestore's limit for `in`. */
@@ -83,6 +88,26 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
         count('cancelled'),
       ]);
       return { pending, processing, completed, failed, cancelled };
+    },
+
+    async usage(query) {
+      const asked = usageQuery(query);
+      // A count of its own: a document of an older version spent nothing, and is a job.
+      const jobs = await answered(database.count(asked));
+      if (jobs === 0) return { ...NOTHING_SPENT, jobs };
+      const parts = [SPENT.slice(0, SUMS_MOST), SPENT.slice(SUMS_MOST)];
+      const sums = await Promise.all(
+        parts.map((names) =>
+          answered(
+            database.sums(
+              asked,
+              names.map((name) => `spent.${name}`),
+            ),
+          ),
+        ),
+      );
+      const spent = Object.fromEntries(SPENT.map((name, index) => [name, sums.flat()[index]])) as Spent;
+      return { ...spent, jobs, ...(jobs >= USAGE_JOBS_MOST ? { isTruncated: true } : {}) };
     },
 
     async due(nowMs, limit) {

@@ -1,6 +1,6 @@
 /** The queries of the job store as `StructuredQuery`s. Each needs a composite index that starts with tenant or wakeShard. */
 import { isTerminal, type Job, type JobState, jobName } from '../core/job.ts';
-import type { BatchQuery, JobQuery } from '../core/ports.ts';
+import { type BatchQuery, type JobQuery, USAGE_JOBS_MOST, type UsageQuery } from '../core/ports.ts';
 import { toFields, type Value } from './firestore-document.ts';
 
 /** Every field of a job; not the input, which may be large and is read by workers alone. */
@@ -63,6 +63,7 @@ export function listQuery(query: JobQuery, root: string) {
       ...equalIfGiven('jobType', query.jobType),
       ...equalIfGiven('model.id', query.modelId),
       ...equalIfGiven('questionId', query.questionId),
+      ...equalIfGiven('projectId', query.projectId),
       ...equalIfGiven('batchId', query.batchId),
       ...(query.tag === undefined ? [] : [compare('tags', 'ARRAY_CONTAINS', { stringValue: query.tag })]),
       ...since,
@@ -87,6 +88,23 @@ export function countQuery({ tenant, user, batchId }: BatchQuery, state: JobStat
   const kept = isTerminal(state) ? [compare('expiresAt', 'GREATER_THAN', instant(nowMs))] : [];
   const owned = [equal('tenant', tenant), ...equalIfGiven('user', user)];
   return { from: FROM_JOBS, where: all([...owned, equal('batchId', batchId), equal('state', state), ...kept]) };
+}
+
+/** The jobs whose usage is summed up, the newest first, in the order of the lists' indexes; so many at most. */
+export function usageQuery({ tenant, user, createdFrom, createdTo, jobType, modelId }: UsageQuery) {
+  return {
+    from: FROM_JOBS,
+    where: all([
+      equal('tenant', tenant),
+      ...equalIfGiven('user', user),
+      ...equalIfGiven('jobType', jobType),
+      ...equalIfGiven('model.id', modelId),
+      compare('createdAt', 'GREATER_THAN_OR_EQUAL', instant(createdFrom)),
+      compare('createdAt', 'LESS_THAN', instant(createdTo)),
+    ]),
+    orderBy: [descending('createdAt')],
+    limit: { value: USAGE_JOBS_MOST },
+  };
 }
 
 /** The jobs whose time has come, the longest due first. */

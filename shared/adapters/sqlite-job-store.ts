@@ -4,7 +4,8 @@
  */
 import type Database from 'libsql';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
-import type { Clock, JobQuery, JobStore, StoredJob } from '../core/ports.ts';
+import type { Clock, JobQuery, JobStore, StoredJob, UsageSums } from '../core/ports.ts';
+import { NOTHING_SPENT } from '../core/pricing.ts';
 import { answered, quietly } from './sqlite-database.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
 
@@ -135,6 +136,17 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       >;
     }),
 
+    usage: answered(({ createdFrom, createdTo, ...query }) => {
+      const { where, values } = whereOf(query);
+      const sums = Object.keys(NOTHING_SPENT).map((name) => `total(job ->> '$.spent.${name}') AS ${name}`);
+      const rows = database
+        .prepare(
+          `SELECT count(*) AS jobs, ${sums.join(', ')} FROM jobs WHERE ${where} AND created_at >= ? AND created_at < ?`,
+        )
+        .all(...values, createdFrom, createdTo);
+      return rows[0] as UsageSums;
+    }),
+
     due: answered((nowMs, limit) => (selectDue.all(nowMs, limit) as Row[]).map(toStored)),
 
     slots: answered(slots.look),
@@ -178,7 +190,8 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
 
 /** The filters of a query as SQL. */
 function whereOf(query: Partial<JobQuery>): { where: string; values: (string | number)[] } {
-  const { tenant, user, state, jobType, modelId, questionId, batchId, tag, createdAfter, createdBefore, after } = query;
+  const { tenant, user, state, jobType, modelId, questionId, projectId, batchId, tag } = query;
+  const { createdAfter, createdBefore, after } = query;
   const filters: [sql: string, ...values: (string | number | undefined)[]][] = [
     ['tenant = ?', tenant],
     ['user = ?', user],
@@ -186,6 +199,7 @@ function whereOf(query: Partial<JobQuery>): { where: string; values: (string | n
     ['job_type = ?', jobType],
     ["job ->> '$.model.id' = ?", modelId],
     ["job ->> '$.questionId' = ?", questionId],
+    ["job ->> '$.projectId' = ?", projectId],
     ["job ->> '$.batchId' = ?", batchId],
     ["EXISTS (SELECT 1 FROM json_each(job, '$.tags') WHERE value = ?)", tag],
     ['created_at > ?', createdAfter],

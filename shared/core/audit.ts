@@ -3,7 +3,7 @@ import type { Principal } from './access.ts';
 import type { Job } from './job.ts';
 import type { Log } from './ports.ts';
 
-export type AdminAct = 'read' | 'list' | 'stream' | 'cancel' | 'delete' | 'erase-user';
+export type AdminAct = 'read' | 'list' | 'stream' | 'cancel' | 'delete' | 'erase-user' | 'usage';
 
 /** Notes that a principal acted on these jobs; nothing, where all of them are its own. */
 export function auditJobs(log: Log, principal: Principal, act: AdminAct, jobs: readonly Job[]): void {
@@ -17,6 +17,11 @@ export function auditJobs(log: Log, principal: Principal, act: AdminAct, jobs: r
 /** Notes that a principal acted on another person. */
 export function auditUser(log: Log, principal: Principal, act: AdminAct, user: string): void {
   if (user !== principal.user) audit(log, principal, act, { owner: user });
+}
+
+/** Notes that a principal acted on the whole tenant. */
+export function auditTenant(log: Log, principal: Principal, act: AdminAct): void {
+  audit(log, principal, act, {});
 }
 
 function audit(log: Log, { tenant, user }: Principal, act: AdminAct, target: Parameters<Log>[2]): void {

@@ -37,7 +37,13 @@ export function erase(job: Job, event: EventOf<'delete'>): Decision {
   // A job that an older version ended has no instant at which its document may go.
   const kept = isTerminal(job.state) && job.deleteAt === undefined ? keptUntil(job, nowMs) : undefined;
   const error = job.error && { code: job.error.code, message: 'Deleted' };
-  const words = { questionId: undefined, tags: undefined, metadata: undefined, batchId: undefined };
+  const words = {
+    questionId: undefined,
+    projectId: undefined,
+    tags: undefined,
+    metadata: undefined,
+    batchId: undefined,
+  };
   // Short texts can be guessed from their fingerprint.
   const payloads = { ...words, result: undefined, rejectedText: undefined, error, fingerprint: '' };
   const isOver = isTerminal(ended?.state ?? job.state);

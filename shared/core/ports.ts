@@ -6,6 +6,7 @@
 import type { FieldError } from './errors.ts';
 import type { Job, JobChanges, JobKey, JobModel, JobState, Json, Limits } from './job.ts';
 import type { Answer, LlmRequest } from './llm.ts';
+import type { Spent } from './pricing.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { SlotChange, SlotSet } from './slots.ts';
 
@@ -32,6 +33,7 @@ export type JobQuery = {
   /** Among its tags. */
   tag?: string | undefined;
   questionId?: string | undefined;
+  projectId?: string | undefined;
   batchId?: string | undefined;
   /** Created later, or earlier, than these instants. */
   createdAfter?: number | undefined;
@@ -44,6 +46,24 @@ export type JobQuery = {
 
 /** The jobs of one batch; of the whole tenant without `user`. */
 export type BatchQuery = { tenant: string; user?: string | undefined; batchId: string };
+
+/** Of which jobs usage is summed up: a user's, or without `user` the whole tenant's. */
+export type UsageQuery = {
+  tenant: string;
+  user?: string | undefined;
+  /** Created at this instant or later, … */
+  createdFrom: number;
+  /** … and before this one. */
+  createdTo: number;
+  jobType?: string | undefined;
+  modelId?: string | undefined;
+};
+
+/** How many jobs there are, and what they spent together. `isTruncated`: only so many were counted; there are more. */
+export type UsageSums = Spent & { jobs: number; isTruncated?: true | undefined };
+
+/** A store that pays by what it looks at counts so many jobs in one sum. */
+export const USAGE_JOBS_MOST = 100_000;
 
 /**
  * Where jobs live. One document per job, changed by compare-and-set alone.
@@ -88,6 +108,13 @@ export type JobStore = {
    * that moves on meanwhile may be counted twice, and is never missed.
    */
   countByState(query: BatchQuery, nowMs: number): Promise<Record<JobState, number>>;
+
+  /**
+   * Sums up the jobs of a query, whatever became of them: also those that are not over, that expired, or that were deleted.
+   * One whose document has no `spent` counts as a job that spent nothing. Reads no document; looks at
+   * `USAGE_JOBS_MOST` of them at most where looking costs money.
+   */
+  usage(query: UsageQuery): Promise<UsageSums>;
 
   /** Up to `limit` jobs whose `wakeAt` is at or before `nowMs`, the longest due first. One read when there is none. */
   due(nowMs: number, limit: number): Promise<StoredJob[]>;

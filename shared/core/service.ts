@@ -7,12 +7,14 @@ import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
+import { type UsageReporting, usageReporting } from './usage-report.ts';
 
 export type JobService = Submitting &
   Batching &
   Reading &
   Cancelling &
-  Erasing & {
+  Erasing &
+  UsageReporting & {
     /** How many listeners are open for readers. */
     listeners(): number;
     /** Answers everybody who waits, and ends all streams: the process is about to end. */
@@ -33,6 +35,7 @@ export function jobService(options: JobServiceOptions): JobService {
     ...reading(payloads),
     ...cancels,
     ...erasing({ ...parts, removal }),
+    ...usageReporting(options),
     listeners: watch.listeners,
     close: watch.close,
   };

@@ -11,10 +11,18 @@ import type { Submission, SubmissionExtras } from '../core/submitting.ts';
 import { fields } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
 
+const PROJECT_CHARACTERS_MOST = 128;
+const PROJECT = `must be 1 to ${PROJECT_CHARACTERS_MOST} characters, or a whole number`;
+const USD_MOST = 1_000;
+const MAX_COST = `must be a number of US dollars above 0, at most ${USD_MOST}`;
+const NANO = 1_000_000_000;
+
 /** A model's UUID, the provider's name for it, or its name as shown to people. */
 export const modelId = z.string().min(1, { error: 'must not be empty' }).max(200);
 /** The caller's own id of the question that the job belongs to. */
 export const questionId = z.string().min(1, { error: 'must not be empty' }).max(200);
+/** The caller's own project that the job belongs to. */
+export const projectName = z.string().min(1, { error: 'must not be empty' }).max(PROJECT_CHARACTERS_MOST);
 
 function seconds(clock: keyof Limits, meaning: string) {
   const [least, most] = LIMIT_RANGES[clock];
@@ -83,6 +91,16 @@ export const extras = {
     .boolean()
     .describe('`false`: input and result are removed a minute after the result was read, or an hour after the end.')
     .optional(),
+  project_id: z
+    .union([projectName, z.int()], { error: PROJECT })
+    .describe('Your own project that the job belongs to, kept as text; jobs can be listed by it.')
+    .optional(),
+  max_cost: z
+    .number({ error: MAX_COST })
+    .gt(0, { error: MAX_COST })
+    .max(USD_MOST, { error: MAX_COST })
+    .describe('US dollars that all calls of the job together may cost: it is refused, or its output limited, before.')
+    .optional(),
   ttl_seconds: z
     .int({ error: TTL, abort: true })
     .min(TTL_LEAST, { error: TTL })
@@ -94,8 +112,11 @@ export const extras = {
 type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> };
 
 /** What a body says of itself, as the core takes it. What says nothing is the same as nothing, also to a repeat. */
-export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds }: Extras): SubmissionExtras {
+export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds, ...more }: Extras): SubmissionExtras {
+  const { project_id, max_cost } = more;
   return {
+    projectId: project_id === undefined ? undefined : String(project_id),
+    nanoUsdMost: max_cost === undefined ? undefined : Math.max(1, Math.round(max_cost * NANO)),
     tags: tags.length > 0 ? tags : undefined,
     metadata: Object.keys(metadata).length > 0 ? metadata : undefined,
     stream: stream || undefined,

@@ -24,29 +24,24 @@ const TOKENS_PER_MESSAGE = 4;
 const TOKENS_PER_IMAGE = 1_000;
 /** OpenAI takes no smaller limit. */
 const OUTPUT_TOKENS_LEAST = 16;
-const SAMPLE_TOKENS = 1_000;
+/** No model of the table says more in one answer, and a vendor refuses a limit above what its model can say. */
+const OUTPUT_TOKENS_MOST = 128_000;
+/** Of scripts that tokenx does not know (Thai, Arabic, Hebrew) it takes seven characters for a token. */
+const BYTES_PER_TOKEN_MOST = 8;
+/** Prices are per million: of fewer tokens, the rounding would show in the price of one. */
+const SAMPLE_TOKENS = 1_000_000;
+const NANO = 1_000_000_000;
+
+export type TablePricingOptions = {
+  /** How many tokens a model can say in one answer, where that is known. */
+  outputTokensMost?: (model: Model) => number | undefined;
+};
 
 /** The prices of all known models; loads the table on first use (30 ms, 20 MB). */
-export function tablePricing(): Pricing {
-  async function costOf({ provider, model }: Model, usage: Usage, atMs: number): Promise<NanoUsd> {
-    if (provider === FREE) return 0;
-    const providerId = TABLE_NAMES[provider];
-    if (providerId === undefined) return null;
-    const { calcPrice } = await import('@pydantic/genai-prices');
-    const cached = Math.min(usage.cachedInputTokens ?? 0, usage.inputTokens);
-    const counted = {
-      input_tokens: usage.inputTokens,
-      // A part of the input, and cheaper; reasoning tokens are a part of the output, and cost the same.
-      ...(cached > 0 ? { cache_read_tokens: cached } : {}),
-      output_tokens: usage.outputTokens,
-    };
-    const price = calcPrice(counted, model.replace(/^google\//, ''), { providerId, timestamp: new Date(atMs) });
-    return price && Math.round(price.total_price * 1_000_000_000);
-  }
-
+export function tablePricing({ outputTokensMost = () => undefined }: TablePricingOptions = {}): Pricing {
   return {
     costOf,
-    estimateTokens: estimateTokenCount,
+    estimateTokens,
     estimateInputTokens,
     async within(model, request, nanoUsdMost, atMs) {
       const inputTokens = estimateInputTokens(request);
@@ -56,27 +51,66 @@ export function tablePricing(): Pricing {
       if (inputCost === null || sampleCost === null) {
         return { refused: `The price of ${model.model} is not known, so max_cost cannot be kept; leave it out.` };
       }
+      // A price that rises by tier rises with the input alone, so each token of the output costs the same.
       const perToken = (sampleCost - inputCost) / SAMPLE_TOKENS;
-      const affordable = perToken > 0 ? Math.floor((nanoUsdMost - inputCost) / perToken) : Number.MAX_SAFE_INTEGER;
-      if (affordable < OUTPUT_TOKENS_LEAST) {
+      const wanted = request.maxOutputTokens ?? outputTokensMost(model) ?? OUTPUT_TOKENS_MOST;
+      const affordable = perToken > 0 ? Math.floor((nanoUsdMost - inputCost) / perToken) : wanted;
+      if (inputCost > nanoUsdMost || affordable < Math.min(OUTPUT_TOKENS_LEAST, wanted)) {
         const least = toUsd(Math.ceil(inputCost + perToken * OUTPUT_TOKENS_LEAST));
         return {
           refused: `A call of ${model.model} with this input costs at least about $${least}, more than max_cost leaves.`,
         };
       }
-      const maxOutputTokens = Math.min(request.maxOutputTokens ?? affordable, affordable);
-      return { request: maxOutputTokens === Number.MAX_SAFE_INTEGER ? request : { ...request, maxOutputTokens } };
+      return { request: affordable < wanted ? { ...request, maxOutputTokens: affordable } : request };
     },
   };
 }
 
+async function costOf({ provider, model }: Model, usage: Usage, atMs: number): Promise<NanoUsd> {
+  if (provider === FREE) return 0;
+  const providerId = TABLE_NAMES[provider];
+  const { inputTokens, outputTokens, cachedInputTokens: cached } = usage;
+  if (providerId === undefined || !isCount(inputTokens) || !isCount(outputTokens)) return null;
+  const counted = {
+    input_tokens: inputTokens,
+    // A part of the input, and cheaper; what cannot be one is priced as the rest. Reasoning tokens are a part of the
+    // output, and cost the same.
+    ...(isCount(cached) && cached <= inputTokens ? { cache_read_tokens: cached } : {}),
+    output_tokens: outputTokens,
+  };
+  const { calcPrice } = await import('@pydantic/genai-prices');
+  const nanoUsd = () => {
+    const price = calcPrice(counted, model.replace(/^google\//, ''), { providerId, timestamp: new Date(atMs) });
+    return price && Math.round(price.total_price * NANO);
+  };
+  const known = orNull(nanoUsd);
+  return Number.isSafeInteger(known) ? known : null;
+}
+
+/** The table throws for usage and instants that it cannot make sense of; an answer that came must not be lost by it. */
+function orNull<T>(price: () => T): T | null {
+  try {
+    return price();
+  } catch {
+    return null;
+  }
+}
+
+function isCount(tokens: number | undefined): tokens is number {
+  return Number.isSafeInteger(tokens) && (tokens ?? -1) >= 0;
+}
+
+function estimateTokens(text: string): number {
+  return Math.max(estimateTokenCount(text), Math.ceil(new TextEncoder().encode(text).length / BYTES_PER_TOKEN_MOST));
+}
+
 function estimateInputTokens({ messages, tools = [], responseSchema }: LlmRequest): number {
-  const texts = messages.map((message) => estimateTokenCount(textOf(message)) + TOKENS_PER_MESSAGE);
+  const texts = messages.map((message) => estimateTokens(textOf(message)) + TOKENS_PER_MESSAGE);
   const images = messages.flatMap(({ content }) =>
     typeof content === 'string' ? [] : content.filter((part) => part.type === 'image'),
   );
   const described = [...tools, ...(responseSchema ? [responseSchema] : [])].map((each) =>
-    estimateTokenCount(JSON.stringify(each)),
+    estimateTokens(JSON.stringify(each)),
   );
   const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
   return sum(texts) + sum(described) + images.length * TOKENS_PER_IMAGE;

@@ -13,6 +13,7 @@ const FILTERS = {
   jobType: ['general_llm_request', 'review_colab'],
   modelId: MODELS,
   questionId: ['q-1', 'q-2'],
+  projectId: ['7', 'p/ü'],
   batchId: ['b-1', 'b-2'],
   tag: ['red', 'green', 'Red'],
   createdAfter: [1_000, 1_003],
@@ -23,13 +24,14 @@ const NAMES = Object.keys(FILTERS) as (keyof Filters)[];
 
 /** What a query finds, said once more. */
 function isFound(job: Job, filters: Filters): boolean {
-  const { user, state, jobType, modelId, questionId, batchId, tag, createdAfter, createdBefore } = filters;
+  const { user, state, jobType, modelId, questionId, projectId, batchId, tag, createdAfter, createdBefore } = filters;
   return (
     (user === undefined || job.user === user) &&
     (state === undefined || job.state === state) &&
     (jobType === undefined || job.jobType === jobType) &&
     (modelId === undefined || job.model.id === modelId) &&
     (questionId === undefined || job.questionId === questionId) &&
+    (projectId === undefined || job.projectId === projectId) &&
     (batchId === undefined || job.batchId === batchId) &&
     (tag === undefined || (job.tags ?? []).includes(tag)) &&
     (createdAfter === undefined || job.createdAt > createdAfter) &&
@@ -44,6 +46,7 @@ function newestFirst(left: JobPosition, right: JobPosition): number {
 function randomJob(tenant: string, { pick, happens }: Chance): Job {
   const perhaps = <T>(values: readonly T[]) => (happens(1 / 3) ? undefined : pick(values));
   const questionId = perhaps(FILTERS.questionId);
+  const projectId = perhaps(FILTERS.projectId);
   const batchId = perhaps(FILTERS.batchId);
   const tags = FILTERS.tag.filter(() => happens(1 / 2));
   return sampleJob({
@@ -51,6 +54,7 @@ function randomJob(tenant: string, { pick, happens }: Chance): Job {
     model: { id: pick(MODELS), name: 'Simulated', provider: 'simulated', model: 'simulated' },
     createdAt: pick([1_000, 1_001, 1_002, 1_003, 1_004, 1_005, 1_006, 1_007, 1_008]),
     ...(questionId === undefined ? {} : { questionId }),
+    ...(projectId === undefined ? {} : { projectId }),
     ...(batchId === undefined ? {} : { batchId }),
     ...(tags.length === 0 ? {} : { tags }),
   });

@@ -4,6 +4,7 @@ import { sqliteStores } from '../support/stores.ts';
 import { jobStoreContract, type OpenStore } from './job-store.ts';
 import { jobListContract } from './job-store-lists.ts';
 import { jobStoreSlotsContract } from './job-store-slots.ts';
+import { jobUsageContract } from './job-store-usage.ts';
 import { jobStoreWatchingContract } from './job-store-watching.ts';
 
 const open: OpenStore = async () => sqliteStores(systemClock());
@@ -12,3 +13,4 @@ jobStoreContract('SQLite', open);
 jobListContract('SQLite', open);
 jobStoreSlotsContract('SQLite', open);
 jobStoreWatchingContract('SQLite', open);
+jobUsageContract('SQLite', open);

@@ -13,6 +13,7 @@ import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-q
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { jobListContract } from '../contracts/job-store-lists.ts';
 import { jobStoreSlotsContract } from '../contracts/job-store-slots.ts';
+import { jobUsageContract } from '../contracts/job-store-usage.ts';
 import { jobStoreWatchingContract } from '../contracts/job-store-watching.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 import { firestoreStores } from '../support/stores.ts';
@@ -27,6 +28,7 @@ describeOnEmulators('contracts', () => {
   jobListContract('Firestore', openStores);
   jobStoreSlotsContract('Firestore', openStores);
   jobStoreWatchingContract('Firestore', openStores);
+  jobUsageContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
   estimateStoreContract('Firestore', openStores);
   apiKeyStoreContract('Firestore', openStores);

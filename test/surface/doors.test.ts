@@ -22,6 +22,7 @@ POST /api/llm/jobs/submit                  | 401m   401e    401u    202   202   
 POST /api/llm/trainer-analysis             | 401m   401e    401u    202   202       202       403s   202    202   202       202     403c   202         403s      403s        401e
 POST /api/llm/jobs/batch                   | 401m   401e    401u    202   202       202       403s   202    202   202       202     403c   202         403s      403s        401e
 GET /api/llm/jobs                          | 401m   401e    401u    200   200       200       200    403s   200   200       200     200    200         403s      403s        401e
+GET /api/llm/usage                         | 401m   401e    401u    200   200       200       200    403s   200   200       200     200    200         403s      403s        401e
 GET /api/llm/jobs/batch/:batch_id          | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         403s      403s        401e
 PUT /api/llm/jobs/:job_id                  | 401m   401e    401u    202   409       202       403s   202    409   202       409     403c   202         403s      403s        401e
 GET /api/llm/jobs/:job_id/status           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e

@@ -91,8 +91,9 @@ function completedView(id: string, question_id: string, asked: string) {
     result_data: { success: true, result: expect.stringContaining(asked) },
     question_id,
     message: 'Done',
-    attempts: [{ ...attempt, outcome: 'completed', finish_reason: 'stop', usage: USAGE }],
+    attempts: [{ ...attempt, outcome: 'completed', finish_reason: 'stop', usage: USAGE, cost: 0 }],
     usage: USAGE,
+    cost: 0,
   };
 }
 
@@ -222,7 +223,8 @@ test('a failed job is a successful answer with the error and no result', async (
     error_code: 'content_policy',
     message: 'Failed',
     billing: 'possible',
-    attempts: [{ ...attempt, outcome: 'failed', error_code: 'content_policy' }],
+    attempts: [{ ...attempt, outcome: 'failed', error_code: 'content_policy', cost: 0, cost_estimated: true }],
+    ...{ cost: 0, cost_estimated: true },
   });
   const { status, body } = await api.get(resultOf(id));
   expect(status).toBe(409);
