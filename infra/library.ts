@@ -3,7 +3,7 @@
  * their types. Packages stay outside; those of a provider are loaded when it is first used.
  */
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
@@ -14,6 +14,8 @@ export const LIBRARY_FOLDER = join(ROOT, '.build', 'library');
 /** Builds the library into a folder. */
 export async function buildLibrary(folder = LIBRARY_FOLDER): Promise<void> {
   await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
   const entry = join(ROOT, 'shared', 'llm', 'llm.ts');
   await build({
     entryPoints: [{ in: entry, out: 'llm' }],

@@ -64,6 +64,8 @@ export async function attempt(
       timers.restartIdle();
       if (part.type === 'text-delta') onText(part.text);
     });
+    // The answer is here: how long its check takes is no silence of the model.
+    timers.stop();
     const checked = await jobType.toResult(answer, input);
     if ('result' in checked) return checked.result;
     rejected = { request, text: answer.text, violation: checked.violation };

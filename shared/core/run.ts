@@ -64,7 +64,7 @@ export async function runClaimed(
       const outcome = await follow(
         options,
         lease,
-        type && { ...type, repairsMost: type.repairsMost?.(input) ?? 0 },
+        type && { retry: type.retry, repairsMost: () => type.repairsMost?.(input) ?? 0 },
         result,
         hasTime,
       );
@@ -98,7 +98,7 @@ async function streamed(
 async function follow(
   options: RunOptions,
   lease: Holder,
-  type: { retry: RetryPolicy; repairsMost: number } | undefined,
+  type: { retry: RetryPolicy; repairsMost: () => number } | undefined,
   result: AttemptResult,
   hasTime: (ms: number) => boolean,
 ): Promise<RunOutcome | undefined> {
@@ -108,9 +108,9 @@ async function follow(
   if (result.ended === 'stopped') return stopped(options, lease, result.reason, facts);
   const { error } = result;
   const { failures = 0, refusals = 0, repairs = 0 } = lease.job();
-  const next = type
-    ? nextTry(type.retry, error, { failures, refusals, repairs, repairsMost: type.repairsMost }, options.random())
-    : { again: false as const };
+  const isRejected = error.code === 'schema_violation';
+  const tries = { failures, refusals, repairs, repairsMost: isRejected && type ? type.repairsMost() : 0 };
+  const next = type ? nextTry(type.retry, error, tries, options.random()) : { again: false as const };
   // An attempt that could only start when the job's time is over is none.
   if (!next.again || next.pauseMs >= lease.leftMs())
     return finish(options, lease, failed(error, facts, result.rejected));

@@ -74,7 +74,12 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     needs: { variable: 'VERTEX_PROJECT', of: (settings) => settings.vertexProject },
     load: async (settings, options) => {
       const { vertexProject: project = '', vertexLocation: location = 'global', vertexBaseUrl: baseUrl } = settings;
-      return (await import('./providers/vertex.ts')).vertexProvider({ project, location, baseUrl, ...ofCaller(options) });
+      return (await import('./providers/vertex.ts')).vertexProvider({
+        project,
+        location,
+        baseUrl,
+        ...ofCaller(options),
+      });
     },
   },
   'openai-compatible': {
@@ -82,7 +87,11 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     needs: { variable: 'OPENAI_COMPATIBLE_BASE_URL', of: (settings) => settings.openaiCompatibleBaseUrl },
     secret: (settings) => settings.openaiCompatibleApiKey,
     load: async ({ openaiCompatibleApiKey: apiKey, openaiCompatibleBaseUrl: baseUrl }, options) =>
-      (await import('./providers/openai-compatible.ts')).openaiCompatibleProvider({ apiKey, baseUrl, ...ofCaller(options) }),
+      (await import('./providers/openai-compatible.ts')).openaiCompatibleProvider({
+        apiKey,
+        baseUrl,
+        ...ofCaller(options),
+      }),
   },
 };
 

@@ -2,7 +2,7 @@
  * P05, P06, P10 and W02 as far as they are about money: which calls are made, what each costs, and what a job has spent,
  * whichever way its attempts end.
  */
-import { expect } from 'vitest';
+import { beforeAll, expect } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { LlmPart } from '../../shared/core/llm.ts';
@@ -46,6 +46,9 @@ const ended = async (world: World, over: Partial<Submission>): Promise<{ job: Jo
 };
 
 export function moneyScenarios(open: Open): void {
+  // Loaded on first use; a virtual clock would run on meanwhile, over the end of the lease.
+  beforeAll(() => import('jsonrepair'));
+
   scenario(open, 'P06 an answer of a wrong shape is mended by one more call, recorded and paid', async (world) => {
     says(world, { text: WRONG }, { text: GOOD });
     const { job, calls } = await ended(world, asking());

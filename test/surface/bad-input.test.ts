@@ -13,7 +13,7 @@ const PROMPT = { prompt: 'Hello.' };
 const USER = { role: 'user', content: 'Hello.' };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const KNOWN_TYPES = `must be one of: ${JOB_TYPES.map((type) => type.name).join(', ')}`;
-const KNOWN_INPUTS = 'known fields: prompt, messages, full_input, system_message';
+const KNOWN_INPUTS = 'known fields: llm, prompt, messages, vector_store_id, system_message, full_input';
 const DEEP = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
 const NOT_JSON = 'The body is not valid JSON.';
 
