@@ -92,8 +92,16 @@ export const extras = {
     .describe('`false`: input and result are removed a minute after the result was read, or an hour after the end.')
     .optional(),
   project_id: z
-    .union([projectName, z.int()], { error: PROJECT })
-    .describe('Your own project that the job belongs to, kept as text; jobs can be listed by it.')
+    .preprocess(
+      (project) => (Number.isSafeInteger(project) ? String(project) : project),
+      z
+        .string({ error: PROJECT, abort: true })
+        .min(1, { error: PROJECT })
+        .max(PROJECT_CHARACTERS_MOST, { error: PROJECT })
+        .describe(
+          'Your own project that the job belongs to, by which jobs can be listed; a whole number is kept as text.',
+        ),
+    )
     .optional(),
   max_cost: z
     .number({ error: MAX_COST })
@@ -115,7 +123,7 @@ type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> }
 export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds, ...more }: Extras): SubmissionExtras {
   const { project_id, max_cost } = more;
   return {
-    projectId: project_id === undefined ? undefined : String(project_id),
+    projectId: project_id,
     nanoUsdMost: max_cost === undefined ? undefined : Math.max(1, Math.round(max_cost * NANO)),
     tags: tags.length > 0 ? tags : undefined,
     metadata: Object.keys(metadata).length > 0 ? metadata : undefined,

@@ -222,20 +222,23 @@ describe('an estimate of tokens', () => {
     mixed: 'a分.',
   };
 
-  test.each(Object.entries(CHARACTERS))('of a megabyte of %s takes about ten times as long as of 100 KB', (_, character) => {
-    const text = character.repeat(Math.ceil(1_000_000 / Buffer.byteLength(character)));
-    const fastestMs = (part: string) =>
-      Math.min(
-        ...[1, 2].map(() => {
-          const startedMs = performance.now();
-          pricing.estimateTokens(part);
-          return performance.now() - startedMs;
-        }),
-      );
-    const tenthMs = fastestMs(text.slice(0, text.length / 10));
-    // Squared, it would be a hundred times. Memory is slower than caches, and four jobs may hold a megabyte in all.
-    expect(fastestMs(text)).toBeLessThan(Math.max(50 * tenthMs, 400));
-  });
+  test.each(Object.entries(CHARACTERS))(
+    'of a megabyte of %s takes about ten times as long as of 100 KB',
+    (_, character) => {
+      const text = character.repeat(Math.ceil(1_000_000 / Buffer.byteLength(character)));
+      const fastestMs = (part: string) =>
+        Math.min(
+          ...[1, 2].map(() => {
+            const startedMs = performance.now();
+            pricing.estimateTokens(part);
+            return performance.now() - startedMs;
+          }),
+        );
+      const tenthMs = fastestMs(text.slice(0, text.length / 10));
+      // Squared, it would be a hundred times. Memory is slower than caches, and four jobs may hold a megabyte in all.
+      expect(fastestMs(text)).toBeLessThan(Math.max(50 * tenthMs, 400));
+    },
+  );
 });
 
 describe('within a limit', () => {
