@@ -12,6 +12,7 @@ import { fields } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
 
 const PROJECT_CHARACTERS_MOST = 128;
+const PROJECT_TEXT = /^[^]{1,128}$/;
 const PROJECT = `must be 1 to ${PROJECT_CHARACTERS_MOST} characters, or a whole number`;
 const USD_MOST = 1_000;
 const MAX_COST = `must be a number of US dollars above 0, at most ${USD_MOST}`;
@@ -95,9 +96,9 @@ export const extras = {
     .preprocess(
       (project) => (Number.isSafeInteger(project) ? String(project) : project),
       z
-        .string({ error: PROJECT, abort: true })
-        .min(1, { error: PROJECT })
-        .max(PROJECT_CHARACTERS_MOST, { error: PROJECT })
+        .string({ error: PROJECT })
+        // Not `min` and `max`, which look at arrays, too.
+        .regex(PROJECT_TEXT, { error: PROJECT })
         .describe(
           'Your own project that the job belongs to, by which jobs can be listed; a whole number is kept as text.',
         ),
