@@ -12,6 +12,7 @@ import { fields } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
 
 const PROJECT_CHARACTERS_MOST = 128;
+const PROJECT_TEXT = /^[^]{1,128}$/;
 const PROJECT = `must be 1 to ${PROJECT_CHARACTERS_MOST} characters, or a whole number`;
 const USD_MOST = 1_000;
 const MAX_COST = `must be a number of US dollars above 0, at most ${USD_MOST}`;
@@ -92,8 +93,16 @@ export const extras = {
     .describe('`false`: input and result are removed a minute after the result was read, or an hour after the end.')
     .optional(),
   project_id: z
-    .union([projectName, z.int()], { error: PROJECT })
-    .describe('Your own project that the job belongs to, kept as text; jobs can be listed by it.')
+    .preprocess(
+      (project) => (Number.isSafeInteger(project) ? String(project) : project),
+      z
+        .string({ error: PROJECT })
+        // Not `min` and `max`, which look at arrays, too.
+        .regex(PROJECT_TEXT, { error: PROJECT })
+        .describe(
+          'Your own project that the job belongs to, by which jobs can be listed; a whole number is kept as text.',
+        ),
+    )
     .optional(),
   max_cost: z
     .number({ error: MAX_COST })
@@ -115,7 +124,7 @@ type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> }
 export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds, ...more }: Extras): SubmissionExtras {
   const { project_id, max_cost } = more;
   return {
-    projectId: project_id === undefined ? undefined : String(project_id),
+    projectId: project_id,
     nanoUsdMost: max_cost === undefined ? undefined : Math.max(1, Math.round(max_cost * NANO)),
     tags: tags.length > 0 ? tags : undefined,
     metadata: Object.keys(metadata).length > 0 ? metadata : undefined,

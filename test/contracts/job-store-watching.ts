@@ -15,7 +15,15 @@ function wholeJob(): Job {
   const usage = { inputTokens: 1, outputTokens: 2, totalTokens: 3, cachedInputTokens: 0 };
   return sampleJob({
     ...{ state: 'failed', version: 7, startedAt: 1_700_000_000_999, completedAt: 1_700_000_001_001, stage: 's' },
-    ...{ questionId: 'q', requestId: 'r', batchId: 'b', stream: true, usualMs: 1_234, retentionMs: 60_000 },
+    ...{
+      questionId: 'q',
+      projectId: 'p',
+      requestId: 'r',
+      batchId: 'b',
+      stream: true,
+      usualMs: 1_234,
+      retentionMs: 60_000,
+    },
     ...{ nextAttemptAt: 1_700_000_000_777, cancelRequestedAt: 1_700_000_000_778, cancelFor: 'nobody', holder: 'h' },
     ...{ expiresAt: 1_700_000_061_001, deleteAt: 1_702_592_061_001, deletedAt: 1_700_000_001_002 },
     ...{ store: false as const, payloadsExpireAt: 1_700_000_061_000, payloadsRemovedAt: 1_700_000_061_003 },

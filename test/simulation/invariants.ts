@@ -33,7 +33,7 @@ export type WriteLog = {
 };
 
 const WRITES_MOST = 1_000;
-const SAID = ['result', 'tags', 'metadata', 'questionId', 'batchId'] as const;
+const SAID = ['result', 'tags', 'metadata', 'questionId', 'projectId', 'batchId'] as const;
 const VISIBLE = [
   'state',
   'stage',

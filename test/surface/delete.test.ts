@@ -142,7 +142,7 @@ describe('on a store that the test looks into', () => {
     const response = await appOver(world, over).request(jobOf(id), { method: 'DELETE', ...init });
     return { status: response.status, headers: response.headers, body: (await response.json()) as Reply['body'] };
   };
-  const words = { questionId: 'q', tags: ['t'], metadata: { a: 'b' }, batchId: 'b', stream: true };
+  const words = { questionId: 'q', projectId: 'p', tags: ['t'], metadata: { a: 'b' }, batchId: 'b', stream: true };
   const text = async (job: Job) => JSON.stringify(await world.store.getWithInput(job));
 
   test('a pending job is never called, and an empty tombstone is left', async () => {

@@ -268,6 +268,7 @@ describe('the description', () => {
       'created_after',
       'created_before',
       'question_id',
+      'project_id',
       'batch_id',
       'cursor',
       'ids',

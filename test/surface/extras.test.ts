@@ -1,4 +1,4 @@
-/** `tags`, `metadata`, `stream` and `ttl_seconds`: by every way in, in every view, and what is refused. */
+/** `tags`, `metadata`, `stream`, `ttl_seconds`, `project_id` and `max_cost`: by every way in, in every view, and what is refused. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toFieldErrors } from '../../shared/core/field-errors.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
@@ -17,6 +17,8 @@ import {
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const WORD = 'must be 1 to 64 characters';
 const VALUE = 'must have at most 512 characters';
+const PROJECT = 'must be 1 to 128 characters, or a whole number';
+const MAX_COST = 'must be a number of US dollars above 0, at most 1000';
 const TTL = 'must be a whole number of seconds from 60 to 7776000';
 const NAMES = ['a.b', '__x__', '`', ' ', '👨‍👩‍👧‍👦', 'constructor', 'toString', 'createdAt', 'é', '', '\u0000', '"\\'];
 /** Of what can be kept at most: 10 tags, 16 pairs, 64 and 512 characters. */
@@ -76,6 +78,15 @@ const WRONG: [string, string, string][] = [
   ...['59', '7776001', '0', '-60', '60.5', '1e300', '"x"', '"60"', 'null', 'true', '[60]', '{}'].map(
     (value): [string, string, string] => [`"ttl_seconds":${value}`, 'ttl_seconds', TTL],
   ),
+  ...['""', `"${'x'.repeat(129)}"`, 'null', '1.5', 'true', '[]', '{}', '1e300'].map(
+    (value): [string, string, string] => [`"project_id":${value}`, 'project_id', PROJECT],
+  ),
+  ['"project_id":"a\\ud800"', 'project_id', 'lone surrogate'],
+  ...['0', '-0.01', '1000.01', '1e300', '"1"', 'null', 'true'].map((value): [string, string, string] => [
+    `"max_cost":${value}`,
+    'max_cost',
+    MAX_COST,
+  ]),
   ...['1', '"true"', 'null'].map((value): [string, string, string] => [`"stream":${value}`, 'stream', 'must be a']),
 ];
 
@@ -93,7 +104,7 @@ describe.each(DOORS)('%s', (_, method, path, body) => {
 
   test('with the most of all is shown in its answer, status, result and list as it was sent', async () => {
     expect([MOST.tags.length, Object.keys(MOST.metadata).length]).toEqual([10, 16]);
-    const shown = { ...MOST, stream: true };
+    const shown = { ...MOST, stream: true, project_id: '分'.repeat(128), max_cost: 1_000 };
     const submitted = await send(method, path(), JSON.stringify({ ...body, ...shown, ttl_seconds: 7_776_000 }));
     expect(submitted.status).toBe(202);
     const id = submitted.body.job_id;
@@ -101,7 +112,8 @@ describe.each(DOORS)('%s', (_, method, path, body) => {
     const { body: result } = await api.get(resultOf(id));
     const listed = (await api.get(`${LIST}?limit=1`)).body.jobs[0];
     for (const seen of [submitted.body, view, result, listed]) {
-      expect(seen).toMatchObject({ job_id: id, tags: MOST.tags, stream: true });
+      const { project_id, max_cost } = shown;
+      expect(seen).toMatchObject({ job_id: id, tags: MOST.tags, stream: true, project_id, max_cost });
       expect(Object.entries(seen.metadata)).toEqual(Object.entries(MOST.metadata));
     }
     const lived = (Date.parse(view.expires_at) - Date.parse(view.completed_at)) / 1_000;
@@ -129,6 +141,9 @@ describe('a repeat under the same key', () => {
     ['has no tags', SAID, { ...SAID, tags: undefined }, 409],
     ['has other metadata', SAID, { ...SAID, metadata: { a: '1', b: '3' } }, 409],
     ['is not streamed', SAID, { ...SAID, stream: false }, 409],
+    ['is of another project', { project_id: 'a' }, { project_id: 'b' }, 409],
+    ['may cost more', { max_cost: 1 }, { max_cost: 2 }, 409],
+    ['names its project as text', { project_id: 17 }, { project_id: '17' }, 202],
     ['is to be kept for longer', SAID, { ...SAID, ttl_seconds: 61 }, 409],
     ['says that it says nothing', {}, { tags: [], metadata: {}, stream: false }, 202],
     ['does not say that it says nothing', { tags: [], metadata: {}, stream: false }, {}, 202],
@@ -160,9 +175,13 @@ describe('a published message', () => {
   );
 
   test('brings all of it', () => {
-    const fields = JSON.stringify({ ...MOST, stream: true, ttl_seconds: 60 }).slice(1, -1);
+    const own = { project_id: 17, max_cost: 0.1 };
+    const fields = JSON.stringify({ ...MOST, ...own, stream: true, ttl_seconds: 60 }).slice(1, -1);
     const { data } = parse(fields);
-    expect(data && toSubmission(data)).toMatchObject({ ...MOST, stream: true, retentionMs: 60_000 });
+    expect(data && toSubmission(data)).toMatchObject({
+      ...{ ...MOST, stream: true, retentionMs: 60_000 },
+      ...{ projectId: '17', nanoUsdMost: 100_000_000 },
+    });
   });
 
   test('is described with the limits', async () => {

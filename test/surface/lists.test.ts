@@ -18,7 +18,8 @@ beforeAll(async () => {
   world = coreWorld();
   jobs = [];
   for (let n = 0; n < 7; n++) {
-    const more = n % 2 ? { tags: ['odd', 'all'], questionId: 'q-1' } : { tags: ['all'], batchId: BATCH_ID };
+    const more =
+      n % 2 ? { tags: ['odd', 'all'], questionId: 'q-1', projectId: '17' } : { tags: ['all'], batchId: BATCH_ID };
     jobs.push(await world.submit(`Job ${n}.`, more));
     await world.clock.advance(1_000);
   }
@@ -57,6 +58,8 @@ describe('a list', () => {
     ['tag=odd', (n) => n % 2 === 1],
     ['tag=od', () => false],
     ['question_id=q-1', (n) => n % 2 === 1],
+    ['project_id=17', (n) => n % 2 === 1],
+    ['project_id=1', () => false],
     [`batch_id=${BATCH_ID}`, (n) => n % 2 === 0],
     [`batch_id=${BATCH_ID.toUpperCase()}`, (n) => n % 2 === 0],
     ['model=simulated', () => true],

@@ -372,7 +372,7 @@ describe('over any sequence of events', () => {
   const kind = fc.constantFrom(
     ...['claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'delete', 'read', 'wake'],
   );
-  const words = { questionId: 'q', tags: ['t'], metadata: { a: 'b' }, batchId: 'b' };
+  const words = { questionId: 'q', projectId: 'p', tags: ['t'], metadata: { a: 'b' }, batchId: 'b' };
   const step = fc.record({
     type: kind,
     token: fc.constantFrom('a', 'b', 'c'),
