@@ -7,6 +7,7 @@ import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { LlmPart } from '../../shared/core/llm.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
+import { parseStructured } from '../../shared/llm/structured/parse.ts';
 import { ADA } from '../support/core-world.ts';
 import type { ProviderCall } from './provider-double.ts';
 import { inCall, type Open, scenario, type World } from './world.ts';
@@ -47,7 +48,7 @@ const ended = async (world: World, over: Partial<Submission>): Promise<{ job: Jo
 
 export function moneyScenarios(open: Open): void {
   // Loaded on first use; a virtual clock would run on meanwhile, over the end of the lease.
-  beforeAll(() => import('jsonrepair'));
+  beforeAll(() => parseStructured({ text: 'no JSON', finishReason: 'stop' }, async () => ({ violation: 'none' })));
 
   scenario(open, 'P06 an answer of a wrong shape is mended by one more call, recorded and paid', async (world) => {
     says(world, { text: WRONG }, { text: GOOD });
