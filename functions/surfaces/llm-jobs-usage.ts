@@ -1,7 +1,7 @@
 /** `GET /api/llm/usage/`: what jobs used and cost, by day, model or job type. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { toUsd } from '../../shared/core/costs.ts';
 import type { UsageSums } from '../../shared/core/ports.ts';
-import { toUsd } from '../../shared/core/pricing.ts';
 import { USAGE_DAYS_MOST, USAGE_GROUPINGS, type UsageGrouping } from '../../shared/core/usage-report.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { needs } from '../../shared/http/rules.ts';

@@ -1,9 +1,9 @@
 /** A job in the words of `/api/llm`. A field that is `undefined` here is absent from the JSON. */
 import type { Seen } from '../../shared/core/access.ts';
 import { billingOf } from '../../shared/core/billing.ts';
+import { type Cost, type NanoUsd, type Spent, toUsd } from '../../shared/core/costs.ts';
 import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/core/job.ts';
 import { limitsOf } from '../../shared/core/limits.ts';
-import { type Cost, type NanoUsd, type Spent, toUsd } from '../../shared/core/pricing.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';

@@ -1,7 +1,8 @@
 /** `JobStore` on Firestore: one document per job in the collection `jobs`, named `<tenant>~<job_id>`. */
+
+import { NOTHING_SPENT, type Spent } from '../core/costs.ts';
 import { type JobKey, type JobState, jobName } from '../core/job.ts';
 import { type JobStore, type StoredJob, USAGE_JOBS_MOST } from '../core/ports.ts';
-import { NOTHING_SPENT, type Spent } from '../core/pricing.ts';
 import {
   ABORTED,
   ALREADY_EXISTS,

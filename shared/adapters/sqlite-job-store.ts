@@ -3,9 +3,9 @@
  * method is one statement or one transaction that nothing can interrupt.
  */
 import type Database from 'libsql';
+import { NOTHING_SPENT } from '../core/costs.ts';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
 import type { Clock, JobQuery, JobStore, StoredJob, UsageSums } from '../core/ports.ts';
-import { NOTHING_SPENT } from '../core/pricing.ts';
 import { answered, quietly } from './sqlite-database.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
 

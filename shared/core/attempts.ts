@@ -1,7 +1,8 @@
 /** The records of a job's attempts: how one begins, how it ends. Pure. */
+
+import { NOTHING_SPENT, type Spent } from './costs.ts';
 import type { AttemptEnd } from './events.ts';
 import { ATTEMPTS_KEPT, type Attempt, type Job, type JobChanges } from './job.ts';
-import { NOTHING_SPENT, type Spent } from './pricing.ts';
 
 /** The fields that a new attempt changes; its record counts its first call before that call is made. */
 export function beginAttempt(job: Job, startedAt: number): JobChanges {

@@ -1,10 +1,11 @@
 /** What one call cost: by its usage where the provider said it, by estimate where it may have charged without saying so. */
 
 import type { CallRecord } from './answers.ts';
+import type { Cost } from './costs.ts';
 import type { FailureCode, ServiceError } from './errors.ts';
 import type { JobModel, Usage } from './job.ts';
 import type { LlmRequest } from './llm.ts';
-import type { Cost, Pricing } from './pricing.ts';
+import type { Pricing } from './pricing.ts';
 import { FAILURE_RULES } from './retry.ts';
 
 /** The cost of a call that was made at that instant; `error` is what ended it, if anything did. */

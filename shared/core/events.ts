@@ -1,6 +1,7 @@
 /** What can happen to a job, and the answers: the words of the transition table in `lifecycle.ts`. */
+
+import type { Cost } from './costs.ts';
 import type { AttemptOutcome, JobChanges, JobError, Json, Usage } from './job.ts';
-import type { Cost } from './pricing.ts';
 
 /** What a call left behind, whichever way it ended. */
 export type CallFacts = {

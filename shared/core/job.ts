@@ -19,7 +19,7 @@
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
  */
 
-import type { CallEstimate, Cost, Spent } from './pricing.ts';
+import type { CallEstimate, Cost, Spent } from './costs.ts';
 
 /** Any value that JSON can express. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };

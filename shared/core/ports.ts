@@ -3,10 +3,10 @@
  * adapter passes it. No method takes or returns a type of Firestore, Pub/Sub, SQLite or an LLM vendor.
  */
 
+import type { Spent } from './costs.ts';
 import type { FieldError } from './errors.ts';
 import type { Job, JobChanges, JobKey, JobModel, JobState, Json, Limits } from './job.ts';
 import type { Answer, LlmRequest } from './llm.ts';
-import type { Spent } from './pricing.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { SlotChange, SlotSet } from './slots.ts';
 

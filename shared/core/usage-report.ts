@@ -1,10 +1,10 @@
 /** What was used, by day, model or job type: the rows of a report, each a sum that the store makes. */
 import { ownerOf, type Principal, seesAll } from './access.ts';
 import { auditTenant } from './audit.ts';
+import { NOTHING_SPENT, type Spent } from './costs.ts';
 import { type FieldError, invalidRequest } from './errors.ts';
 import type { ModelCatalog } from './llm.ts';
 import type { Clock, JobStore, JobType, Log, UsageQuery, UsageSums } from './ports.ts';
-import { NOTHING_SPENT, type Spent } from './pricing.ts';
 
 export const USAGE_GROUPINGS = ['day', 'model', 'job_type'] as const;
 export type UsageGrouping = (typeof USAGE_GROUPINGS)[number];

@@ -3,6 +3,7 @@
  * in the API's reference.
  */
 import { z } from 'zod';
+import { toNanoUsd } from '../core/costs.ts';
 import { isClientJobId, KEY_RULE, normalizedKey } from '../core/ids.ts';
 import type { Json, Limits } from '../core/job.ts';
 import { LIMIT_RANGES } from '../core/limits.ts';
@@ -12,11 +13,10 @@ import { fields } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
 
 const PROJECT_CHARACTERS_MOST = 128;
-const PROJECT_TEXT = /^[^]{1,128}$/;
+const PROJECT_TEXT = /^[\s\S]{1,128}$/;
 const PROJECT = `must be 1 to ${PROJECT_CHARACTERS_MOST} characters, or a whole number`;
 const USD_MOST = 1_000;
 const MAX_COST = `must be a number of US dollars above 0, at most ${USD_MOST}`;
-const NANO = 1_000_000_000;
 
 /** A model's UUID, the provider's name for it, or its name as shown to people. */
 export const modelId = z.string().min(1, { error: 'must not be empty' }).max(200);
@@ -125,7 +125,7 @@ export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds,
   const { project_id, max_cost } = more;
   return {
     projectId: project_id,
-    nanoUsdMost: max_cost === undefined ? undefined : Math.max(1, Math.round(max_cost * NANO)),
+    nanoUsdMost: max_cost === undefined ? undefined : Math.max(1, toNanoUsd(max_cost)),
     tags: tags.length > 0 ? tags : undefined,
     metadata: Object.keys(metadata).length > 0 ? metadata : undefined,
     stream: stream || undefined,

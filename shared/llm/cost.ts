@@ -3,9 +3,12 @@
  * are floats; here they are whole nano-dollars.
  */
 import { estimateTokenCount } from 'tokenx';
+import { type NanoUsd, toUsd } from '../core/costs.ts';
 import type { JobModel, Usage } from '../core/job.ts';
 import { type LlmRequest, textOf } from '../core/llm.ts';
-import { type NanoUsd, type Pricing, toUsd } from '../core/pricing.ts';
+import type { Pricing } from '../core/pricing.ts';
+import { parameterOf } from './specs/model-spec.ts';
+import { modelSpecs } from './specs/registry.ts';
 
 type Model = Pick<JobModel, 'provider' | 'model'>;
 
@@ -32,13 +35,8 @@ const BYTES_PER_TOKEN_MOST = 8;
 const SAMPLE_TOKENS = 1_000_000;
 const NANO = 1_000_000_000;
 
-export type TablePricingOptions = {
-  /** How many tokens a model can say in one answer, where that is known. */
-  outputTokensMost?: (model: Model) => number | undefined;
-};
-
 /** The prices of all known models; loads the table on first use (30 ms, 20 MB). */
-export function tablePricing({ outputTokensMost = () => undefined }: TablePricingOptions = {}): Pricing {
+export function tablePricing(): Pricing {
   return {
     costOf,
     estimateTokens,
@@ -64,6 +62,13 @@ export function tablePricing({ outputTokensMost = () => undefined }: TablePricin
       return { request: affordable < wanted ? { ...request, maxOutputTokens: affordable } : request };
     },
   };
+}
+
+/** How many tokens a model can say in one answer, where that is known. */
+function outputTokensMost({ provider, model }: Model): number | undefined {
+  const spec = modelSpecs.find(provider, model);
+  const limit = spec && parameterOf(spec, 'max_tokens');
+  return limit?.type === 'int' ? limit.maxValue : undefined;
 }
 
 async function costOf({ provider, model }: Model, usage: Usage, atMs: number): Promise<NanoUsd> {

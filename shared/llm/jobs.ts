@@ -1,9 +1,9 @@
 /** A request as a job: asynchronous, durable, in an organisation's name (seed 003). */
 import type { Principal } from '../core/access.ts';
+import { toNanoUsd } from '../core/costs.ts';
 import { invalidRequest } from '../core/errors.ts';
 import { isTenant } from '../core/ids.ts';
 import type { Json } from '../core/job.ts';
-import { toNanoUsd } from '../core/pricing.ts';
 import type { Submitting } from '../core/submitting.ts';
 import type { LlmCallRequest } from './plan.ts';
 

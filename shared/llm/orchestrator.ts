@@ -4,9 +4,9 @@
  */
 import { type CallRecord, collect } from '../core/answers.ts';
 import { costOfCall } from '../core/call-cost.ts';
+import type { Cost } from '../core/costs.ts';
 import { isServiceError, ServiceError } from '../core/errors.ts';
 import type { Answer, FinishReason, LlmPart, LlmRequest } from '../core/llm.ts';
-import type { Cost } from '../core/pricing.ts';
 import { repairRequest } from '../core/repair.ts';
 import { tablePricing } from './cost.ts';
 import { type LlmCallRequest, librarySettings, type Plan, planCall } from './plan.ts';

@@ -1,11 +1,12 @@
 /** From a request to the call that it means: parsed, its model found, judged by the model's spec, held to its price. */
 import { z } from 'zod';
+import { toNanoUsd } from '../core/costs.ts';
 import { invalidRequest, isServiceError, ServiceError } from '../core/errors.ts';
 import { toFieldErrors } from '../core/field-errors.ts';
 import type { JobModel } from '../core/job.ts';
 import type { JsonObject, LlmRequest } from '../core/llm.ts';
 import type { Clock } from '../core/ports.ts';
-import { type Pricing, toNanoUsd } from '../core/pricing.ts';
+import type { Pricing } from '../core/pricing.ts';
 import { modelCatalog } from './catalog.ts';
 import { fields } from './fields.ts';
 import { checkLlmInput } from './input-check.ts';

@@ -62,13 +62,13 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     needs: { variable: 'OPENAI_API_KEY', of: (settings) => settings.openaiApiKey },
     secret: (settings) => settings.openaiApiKey,
     load: async ({ openaiApiKey: apiKey, openaiBaseUrl: baseUrl }, options) =>
-      (await import('./providers/openai.ts')).openaiProvider({ apiKey, baseUrl, ...ofCaller(options) }),
+      (await import('./providers/openai.ts')).openaiProvider({ apiKey, baseUrl, ...options }),
   },
   gemini: {
     needs: { variable: 'GEMINI_API_KEY', of: (settings) => settings.geminiApiKey },
     secret: (settings) => settings.geminiApiKey,
     load: async ({ geminiApiKey: apiKey, geminiBaseUrl: baseUrl }, options) =>
-      (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl, ...ofCaller(options) }),
+      (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl, ...options }),
   },
   vertex: {
     needs: { variable: 'VERTEX_PROJECT', of: (settings) => settings.vertexProject },
@@ -78,7 +78,7 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
         project,
         location,
         baseUrl,
-        ...ofCaller(options),
+        ...options,
       });
     },
   },
@@ -90,15 +90,10 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
       (await import('./providers/openai-compatible.ts')).openaiCompatibleProvider({
         apiKey,
         baseUrl,
-        ...ofCaller(options),
+        ...options,
       }),
   },
 };
-
-/** Only their giver knows whether a client and a transformer are of this provider's kind. */
-function ofCaller(options: ProviderOptions): object {
-  return options;
-}
 
 const providers = stackedMap<ProviderEntry>(Object.entries(BUILT_IN));
 const transformers = stackedMap<Transformer<unknown>>();

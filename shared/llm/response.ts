@@ -1,7 +1,8 @@
 /** The response of seed 003: what a call brought, in the words of requests. */
+
+import { type Cost, toUsd } from '../core/costs.ts';
 import type { Json } from '../core/job.ts';
 import type { Answer, JsonObject } from '../core/llm.ts';
-import { type Cost, toUsd } from '../core/pricing.ts';
 import { renderToolCall } from './messages.ts';
 import { parseStructured } from './structured/parse.ts';
 import type { Validate } from './structured/validator.ts';

@@ -1,8 +1,8 @@
 /** What every `JobStore` must do with usage: sums of what was spent, of exactly the jobs that were asked for. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NOTHING_SPENT, type Spent } from '../../shared/core/costs.ts';
 import { JOB_STATES, type Job } from '../../shared/core/job.ts';
 import type { JobStore, UsageQuery, UsageSums } from '../../shared/core/ports.ts';
-import { NOTHING_SPENT, type Spent } from '../../shared/core/pricing.ts';
 import { chance } from '../simulation/random.ts';
 import { type OpenStore, sampleJob } from './job-store.ts';
 

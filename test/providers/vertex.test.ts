@@ -9,7 +9,7 @@ import { generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { collect } from '../../shared/core/answers.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
-import { providerLoader } from '../../shared/llm/catalog.ts';
+import { providerLoader } from '../../shared/llm/provider-loader.ts';
 import { googleToken } from '../../shared/llm/providers/google-token.ts';
 import { vertexProvider, vertexUrl } from '../../shared/llm/providers/vertex.ts';
 import { NO_PROVIDERS } from '../support/core-world.ts';

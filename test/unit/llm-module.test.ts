@@ -166,21 +166,23 @@ test('adding a provider', async () => {
     warnings: [],
   });
   // 3. the specs
-  registerSpecs([
-    {
-      id: '5f0f4dd4-1d0c-4f0e-8f0b-6f8e0a6f8a01',
-      modelName: 'acme-3-opus',
-      displayName: 'Acme 3 Opus',
-      provider: 'acme',
-      capabilities: { supportsStreaming: true, supportsVision: true },
-      parameters: [{ name: 'temperature', type: 'float', minValue: 0, maxValue: 1 }],
-    },
-  ]);
-  // 4. the registration
-  registerProvider('acme', {
-    load: async (_settings, { client, transform }) => acmeProvider({ client, transform } as never),
-  });
-  registerTransformer('acme', toAcmeBody);
+  const undo = [
+    registerSpecs([
+      {
+        id: '5f0f4dd4-1d0c-4f0e-8f0b-6f8e0a6f8a01',
+        modelName: 'acme-3-opus',
+        displayName: 'Acme 3 Opus',
+        provider: 'acme',
+        capabilities: { supportsStreaming: true, supportsVision: true },
+        parameters: [{ name: 'temperature', type: 'float', minValue: 0, maxValue: 1 }],
+      },
+    ]),
+    // 4. the registration
+    registerProvider('acme', {
+      load: async (_settings, { client, transform }) => acmeProvider({ client, transform } as never),
+    }),
+    registerTransformer('acme', toAcmeBody),
+  ];
 
   const bodies: object[] = [];
   const acme: Client = {
@@ -204,6 +206,7 @@ test('adding a provider', async () => {
     { path: 'llm.llm_model_spec.temperature', message: 'must be a number from 0 to 1' },
   ]);
   expect(bodies).toHaveLength(1);
+  for (const takeBack of undo) takeBack();
 });
 
 test('with a mock client', async () => {

@@ -18,7 +18,7 @@ function thinking(allowedValues: readonly string[]): ModelFamily {
     parameters: [
       { name: 'temperature', type: 'float', minValue: 0, maxValue: 2, defaultValue: DEFAULT_TEMPERATURE },
       { name: 'top_p', type: 'float', minValue: 0, maxValue: 1, defaultValue: DEFAULT_TOP_P },
-      { name: 'max_tokens', type: 'int', minValue: 1 },
+      { name: 'max_tokens', type: 'int', minValue: 1, maxValue: 65_536 },
       { name: 'reasoning.effort', type: 'enum', allowedValues },
     ],
   };

@@ -18,8 +18,8 @@ import {
 
 /** Of all: the Responses API searches files and calls functions for each. */
 const COMMON = { supportsStreaming: true, supportsFileSearch: true, supportsTools: true } satisfies ModelCapabilities;
-/** The API refuses a smaller `max_output_tokens`. */
-const MAX_TOKENS: ParameterSpec = { name: 'max_tokens', type: 'int', minValue: 16 };
+/** The API refuses a smaller `max_output_tokens`, and one above what the model can say. */
+const maxTokens = (maxValue: number): ParameterSpec => ({ name: 'max_tokens', type: 'int', minValue: 16, maxValue });
 const SAMPLING: readonly ParameterSpec[] = [
   { name: 'temperature', type: 'float', minValue: 0, maxValue: 2, defaultValue: DEFAULT_TEMPERATURE },
   { name: 'top_p', type: 'float', minValue: 0, maxValue: 1, defaultValue: DEFAULT_TOP_P },
@@ -38,23 +38,27 @@ function effort(allowedValues: readonly string[], defaultValue?: string): Parame
 }
 
 /** Text alone; an answer of a schema came with GPT-4o. */
-const TEXT: ModelFamily = { capabilities: COMMON, parameters: [...SAMPLING, MAX_TOKENS, ONE_VERBOSITY] };
+const TEXT: ModelFamily = { capabilities: COMMON, parameters: [...SAMPLING, maxTokens(8_192), ONE_VERBOSITY] };
 
-const CHAT: ModelFamily = {
-  capabilities: { ...COMMON, supportsVision: true, supportsStructuredOutput: true },
-  parameters: TEXT.parameters,
-};
+function chat(outputTokensMost: number): ModelFamily {
+  return {
+    capabilities: { ...COMMON, supportsVision: true, supportsStructuredOutput: true },
+    parameters: [...SAMPLING, maxTokens(outputTokensMost), ONE_VERBOSITY],
+  };
+}
+const GPT_4O = chat(16_384);
+const GPT_4_1 = chat(32_768);
 
 /** They reason, and refuse `temperature` and `top_p`. */
 const O_SERIES: ModelFamily = {
-  capabilities: { ...CHAT.capabilities, supportsReasoning: true },
-  parameters: [MAX_TOKENS, effort(['low', 'medium', 'high'], 'medium'), ONE_VERBOSITY],
+  capabilities: { ...GPT_4O.capabilities, supportsReasoning: true },
+  parameters: [maxTokens(100_000), effort(['low', 'medium', 'high'], 'medium'), ONE_VERBOSITY],
 };
 
 function reasoning(efforts: ParameterSpec): ModelFamily {
   return {
     capabilities: { ...O_SERIES.capabilities, supportsVerbosity: true },
-    parameters: [MAX_TOKENS, efforts, VERBOSITY],
+    parameters: [maxTokens(128_000), efforts, VERBOSITY],
   };
 }
 const GPT_5 = reasoning(effort(['minimal', 'low', 'medium', 'high'], 'medium'));
@@ -70,13 +74,13 @@ const GPT_5_5 = reasoning(effort(['none', 'low', 'medium', 'high', 'xhigh']));
 const GPT_6 = GPT_5_5;
 
 export const openaiSpecs = specsOf('openai', [
-  ['26ed3a75-6c57-455c-bb19-197013987914', 'GPT-4o mini', 'gpt-4o-mini', CHAT],
-  ['80674665-bb87-4c44-a939-81c8257c68b9', 'GPT-4o', 'gpt-4o', CHAT],
+  ['26ed3a75-6c57-455c-bb19-197013987914', 'GPT-4o mini', 'gpt-4o-mini', GPT_4O],
+  ['80674665-bb87-4c44-a939-81c8257c68b9', 'GPT-4o', 'gpt-4o', GPT_4O],
   ['1a97ccb9-2e49-44b1-869c-e82054a05243', 'GPT-4', 'gpt-4', TEXT],
-  ['aa233b4e-9df5-4cf2-b3b4-4c44cd7586ae', 'GPT-4 Turbo Preview', 'gpt-4-turbo-preview', CHAT, 'gpt-4o'],
-  ['6d0f1f76-8159-4333-8d51-b5d5353d3804', 'GPT-3.5 Turbo', 'gpt-3.5-turbo', CHAT, 'gpt-4o-mini'],
-  ['36c44b7c-bb98-47b8-b0ea-391756fcac01', 'GPT-4.1', 'gpt-4.1', CHAT],
-  ['1693416c-a7d8-4210-95e9-485b5507eaa3', 'GPT-4.1 mini', 'gpt-4.1-mini', CHAT],
+  ['aa233b4e-9df5-4cf2-b3b4-4c44cd7586ae', 'GPT-4 Turbo Preview', 'gpt-4-turbo-preview', GPT_4O, 'gpt-4o'],
+  ['6d0f1f76-8159-4333-8d51-b5d5353d3804', 'GPT-3.5 Turbo', 'gpt-3.5-turbo', GPT_4O, 'gpt-4o-mini'],
+  ['36c44b7c-bb98-47b8-b0ea-391756fcac01', 'GPT-4.1', 'gpt-4.1', GPT_4_1],
+  ['1693416c-a7d8-4210-95e9-485b5507eaa3', 'GPT-4.1 mini', 'gpt-4.1-mini', GPT_4_1],
   ['f3f85e7b-e0ce-49b0-8cf9-f7cb830376e3', 'o1', 'o1', O_SERIES],
   ['7a4e5a3c-42fc-45d2-a5cf-74fb4c61546c', 'o3', 'o3', O_SERIES],
   ['c9501ed5-ac1d-4320-a3c3-e729f2ef3164', 'o4-mini', 'o4-mini', O_SERIES],
