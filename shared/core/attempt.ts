@@ -66,9 +66,11 @@ export async function attempt(
     });
     // The answer is here: how long its check takes is no silence of the model.
     timers.stop();
+    // Whatever becomes of it: it is paid for, and its owner may read it.
+    rejected = { request, text: answer.text, violation: '' };
     const checked = await jobType.toResult(answer, input);
     if ('result' in checked) return checked.result;
-    rejected = { request, text: answer.text, violation: checked.violation };
+    rejected = { ...rejected, violation: checked.violation };
     throw new ServiceError('schema_violation', `The model's answer cannot be used: ${checked.violation}.`);
   }
 

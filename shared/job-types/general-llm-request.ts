@@ -42,6 +42,6 @@ export const generalLlmRequest: JobTypeDefinition = {
     const result = { success: true, result: checked.parsed ?? answer.text };
     // Who asked in the module's words is answered in them.
     const besides = llm ? renderAnswer(whole, llm.llm_model_spec?.model ?? '') : renderBesides(whole);
-    return { result: toJson({ ...result, ...besides }) as JsonObject };
+    return { result: toJson({ ...result, ...besides, parsed: undefined }) };
   },
 };

@@ -115,6 +115,7 @@ export function moneyScenarios(open: Open): void {
     const { job, calls } = await ended(world, asking());
     expect(job).toMatchObject({ state: 'failed', error: { code: 'answer_truncated' } });
     expect(job.error?.message).toContain('max_tokens');
+    expect(job.rejectedText).toBe('{"age": 7');
     expect(calls).toHaveLength(1);
     expect(job.spent?.nanoUsd).toBe(CALL_NANO_USD);
   });
