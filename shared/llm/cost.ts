@@ -3,7 +3,7 @@
  * are floats; here they are whole nano-dollars.
  */
 import { estimateTokenCount } from 'tokenx';
-import { type NanoUsd, toUsd } from '../core/costs.ts';
+import { type NanoUsd, toNanoUsd, toUsd } from '../core/costs.ts';
 import type { JobModel, Usage } from '../core/job.ts';
 import { type LlmRequest, textOf } from '../core/llm.ts';
 import type { Pricing } from '../core/pricing.ts';
@@ -33,7 +33,6 @@ const OUTPUT_TOKENS_MOST = 128_000;
 const BYTES_PER_TOKEN_MOST = 8;
 /** Prices are per million: of fewer tokens, the rounding would show in the price of one. */
 const SAMPLE_TOKENS = 1_000_000;
-const NANO = 1_000_000_000;
 
 /** The prices of all known models; loads the table on first use (30 ms, 20 MB). */
 export function tablePricing(): Pricing {
@@ -86,7 +85,7 @@ async function costOf({ provider, model }: Model, usage: Usage, atMs: number): P
   const { calcPrice } = await import('@pydantic/genai-prices');
   const nanoUsd = () => {
     const price = calcPrice(counted, model.replace(/^google\//, ''), { providerId, timestamp: new Date(atMs) });
-    return price && Math.round(price.total_price * NANO);
+    return price && toNanoUsd(price.total_price);
   };
   const known = orNull(nanoUsd);
   return Number.isSafeInteger(known) ? known : null;

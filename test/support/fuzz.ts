@@ -192,6 +192,9 @@ export function fuzzRequest(seed: number, n: number, world: FuzzWorld): FuzzRequ
   return { ...request, body };
 }
 
+/** One is endless for a backtracking engine, one no pattern, one beyond RE2. */
+const PATTERNS = ['^(a+)+$', '[', '(?=a)b', '\\p{L}{1,1000}', 'a{1000}{1000}'];
+
 type Random = () => number;
 type Pick = <T>(from: readonly T[]) => T;
 type Chance = (share: number) => boolean;
@@ -229,10 +232,46 @@ function bodyOf(random: Random, pick: Pick, chance: Chance, { ids }: FuzzWorld):
 
   function submission(): Record<string, unknown> {
     return {
-      ...{ job_type: 'general_llm_request', model_id: 'simulated', input_data: { prompt: pick(WORDS) } },
+      ...{ job_type: 'general_llm_request', model_id: 'simulated' },
+      input_data: chance(0.6) ? { prompt: pick(WORDS) } : wholeInput(),
+      ...(chance(0.2) ? { max_cost: random(), project_id: pick(WORDS) } : {}),
       ...(chance(0.3) ? { tags: [pick(WORDS)], metadata: { [pick(WORDS)]: pick(WORDS) } } : {}),
       ...(chance(0.2) ? { job_id: pick(ids), idempotency_key: pick(WORDS) } : {}),
       ...(chance(0.2) ? { timeout: random() * 1e4, stream: chance(0.5), question_id: pick(WORDS) } : {}),
+    };
+  }
+
+  /** All that a request may hold: most of it is wrong as soon as a part is changed. */
+  function wholeInput(): Record<string, unknown> {
+    const schema = {
+      type: 'object',
+      properties: { a: { type: 'string', pattern: pick(PATTERNS) }, b: { $ref: '#/$defs/c' } },
+    };
+    const call = { id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } };
+    const messages = [
+      { role: 'system', content: pick(WORDS) },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'a' },
+          { type: 'image_url', image_url: { url: 'https://a.example/b' } },
+        ],
+      },
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'c1', content: pick(WORDS) },
+    ];
+    const spec = {
+      provider: 'simulated',
+      model: 'simulated',
+      temperature: random(),
+      reasoning: { effort: 'low' },
+      max_tokens: 9,
+    };
+    return {
+      llm: { messages, vector_store_id: 'vs', llm_model_spec: spec },
+      ...{ max_num_results: 3, response_schema: { ...schema, $defs: { c: { enum: [1, 'x'] } } }, max_repairs: 1 },
+      tools: [{ type: 'function', function: { name: 'f', parameters: { ...schema, $defs: { c: {} } } } }],
+      ...{ tool_choice: 'auto', validation: pick(['strict', 'lenient']) },
     };
   }
 
