@@ -1,6 +1,7 @@
 /** The code samples of seed 003, translated: each runs as it would in a user's program, against a real socket. */
 import OpenAI from 'openai';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { LlmProvider, LlmRequest } from '../../shared/core/llm.ts';
 import {
   complete,
@@ -323,4 +324,84 @@ test('without a client and without a key nothing is called', async () => {
   const spec = { provider: 'openai', model: 'gpt-4o-mini' };
   const { error } = await executeLlmCall({ llm: { prompt: 'Hi', llm_model_spec: spec } });
   expect(error?.code).toBe('model_unavailable');
+});
+
+describe('structured output', () => {
+  const spec = { provider: 'openai', model: 'gpt-4o-mini' };
+  const Person = z.object({ name: z.string(), age: z.int().min(0), email: z.string().default('none') });
+
+  test('of a zod schema is what zod makes of the answer, asked for natively', async () => {
+    answerWith('{"name":"Ada","age":36}');
+    const request = { llm: { prompt: 'Who?', llm_model_spec: spec }, response_schema: Person };
+    const { response } = await executeLlmCall(request, { client });
+    expect(response?.parsed).toEqual({ name: 'Ada', age: 36, email: 'none' });
+    const { text } = asked() as { text: { format: { type: string; schema: { properties: object } } } };
+    expect(text.format.type).toBe('json_schema');
+    expect(Object.keys(text.format.schema.properties)).toEqual(['name', 'age', 'email']);
+  });
+
+  test('that is wrong is mended by further calls, all of them paid; then it is an error with what was said', async () => {
+    const texts = ['{"name":"Ada"}', 'not JSON', '{"name":"Ada","age":-1}'];
+    let calls = 0;
+    provider.answerWith(async ({ stream, write, response }) => {
+      stream();
+      await write(answered([said(texts[calls++] ?? '{"name":"Ada","age":36}')], 'gpt-4o-mini'));
+      response.end();
+    });
+    const request = { llm: { prompt: 'Who?', llm_model_spec: spec }, response_schema: Person };
+    const failed = await executeLlmCall({ ...request, max_repairs: 2 }, { client });
+    expect(failed.error).toMatchObject({ code: 'schema_violation', fields: { rejected_text: texts[2] } });
+    expect(calls).toBe(3);
+    const mended = await executeLlmCall(request, { client });
+    expect(mended.response).toMatchObject({ parsed: { age: 36 }, warnings: [] });
+    calls = 2;
+    const paid = await executeLlmCall(request, { client });
+    // Twice: 6 × $0.15, 4 cached × $0.075 and 20 × $0.60 a million.
+    expect(paid.response?.cost).toBeCloseTo(2 * 0.0000132, 10);
+    expect(paid.response?.warnings).toEqual([expect.stringContaining('mend its answer')]);
+    expect((asked() as { input: object[] }).input).toHaveLength(3);
+  });
+
+  test('that was cut is an error, not half a value', async () => {
+    provider.answerWith(async ({ stream, write, response }) => {
+      stream();
+      const incomplete = { id: 'r', status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } };
+      const end = { ...incomplete, output: [said('{"name":"Ada","age":3')], usage: USAGE };
+      await write(event({ type: 'response.incomplete', response: end } as never));
+      response.end();
+    });
+    const request = { llm: { prompt: 'Who?', llm_model_spec: spec }, response_schema: Person };
+    const { error } = await executeLlmCall(request, { client });
+    expect(error?.code).toBe('answer_truncated');
+    expect(provider.requests).toHaveLength(1);
+  });
+
+  test('of a schema that JSON Schema has no word for is a wrong request', async () => {
+    const request = { llm: { prompt: 'When?', llm_model_spec: spec }, response_schema: z.object({ at: z.date() }) };
+    const { error } = await executeLlmCall(request, { client });
+    expect(isValidationError(error)).toBe(true);
+    expect(error?.message).toMatch(/date/i);
+    expect(provider.requests).toEqual([]);
+  });
+});
+
+test('lenient: what the model does not take is left out, and told', async () => {
+  answerWith('Fine.');
+  const llm = { prompt: 'Hi', llm_model_spec: { provider: 'openai', model: 'o1', temperature: 0.5 } };
+  const { response } = await executeLlmCall({ llm, validation: 'lenient' }, { client });
+  expect(response).toMatchObject({ message: 'Fine.', warnings: [expect.stringContaining('temperature')] });
+  expect(asked()).not.toHaveProperty('temperature');
+});
+
+test('who breaks off a stream ends the connection', async () => {
+  provider.answerWith(async ({ stream, write }) => {
+    stream();
+    await write(event({ type: 'response.output_text.delta', delta: 'one' } as never));
+  });
+  const before = provider.abandoned();
+  for await (const text of complete('Count.', { provider: 'openai', model: 'gpt-4o-mini', client })) {
+    expect(text).toBe('one');
+    break;
+  }
+  await expect.poll(() => provider.abandoned()).toBe(before + 1);
 });
