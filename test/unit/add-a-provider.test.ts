@@ -47,7 +47,9 @@ describe('the code on the page is the code that runs', () => {
     const sample = 'test/support/acme/run-time.ts';
     const names = (imports: { names: string[] }[]) =>
       imports.flatMap((each) => each.names.map((name) => name.replace('type ', ''))).sort();
-    const shown = blocks.filter((code) => code.includes("from 'llm-jobs/llm'")).map((code) => partsOf(PAGE, code));
+    const shown = blocks
+      .filter((code) => /llm-jobs\/llm/.test(code) && /registerProvider/.test(code))
+      .map((code) => partsOf(PAGE, code));
     const written = partsOf(sample, read(sample));
     expect(shown.map(({ body }) => body)).toEqual([written.body]);
     expect(names(shown.flatMap(({ imports }) => imports))).toEqual(names(written.imports));
