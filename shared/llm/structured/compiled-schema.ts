@@ -52,7 +52,9 @@ export async function metaViolations(schema: JsonObject): Promise<FieldError[]> 
   const { Ajv2020 } = await import('ajv/dist/2020.js');
   metaSchema ??= new Ajv2020({ ...OPTIONS, allErrors: true });
   const isValid = metaSchema.validateSchema(withoutIdentity(schema));
-  return isValid ? [] : toViolations(metaSchema.errors ?? []);
+  // That one form would have been a list of what the other one is says nothing.
+  const errors = (metaSchema.errors ?? []).filter(({ keyword }) => keyword !== 'anyOf');
+  return isValid ? [] : toViolations(errors);
 }
 let metaSchema: Ajv | undefined;
 

@@ -66,12 +66,13 @@ function withoutFence(text: string): string {
 }
 
 /**
- * Does a text that is meant to be an object end before it is closed? Providers exist that report a cut answer as complete,
- * and to close the brackets of half an answer would make it look like a whole one.
+ * Does the text end before its JSON is closed? Providers exist that report a cut answer as complete, and to close the
+ * brackets of half an answer would make it look like a whole one.
  */
 function isCut(text: string): boolean {
-  const trimmed = text.trim();
-  if (!/^[{[]/.test(trimmed)) return false;
+  const start = text.search(/[{[]/);
+  if (start < 0) return false;
+  const trimmed = text.slice(start).trim();
   let open = 0;
   let isInString = false;
   for (let index = 0; index < trimmed.length; index++) {
