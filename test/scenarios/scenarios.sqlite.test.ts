@@ -37,7 +37,7 @@ describe('on SQLite', () => {
   cancelScenarios(openSqliteWorld);
   slotScenarios(openSqliteWorld);
   crashScenarios(openSqliteWorld, 50);
-  crowdScenarios(openSqliteWorld, 10_000);
+  crowdScenarios(openSqliteWorld, 1_000);
   streamingScenarios(openSqliteWorld);
   deleteScenarios(openSqliteWorld);
   erasingScenarios(openSqliteWorld);

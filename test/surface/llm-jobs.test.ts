@@ -274,7 +274,7 @@ test('each model says what it can do and what it takes, a retired one what its s
   expect(describedAs('o1')).toEqual({
     capabilities: can,
     parameters: [
-      { name: 'max_tokens', type: 'int', min_value: 16 },
+      { name: 'max_tokens', type: 'int', min_value: 16, max_value: 100_000 },
       {
         ...{ name: 'reasoning.effort', type: 'enum', allowed_values: ['low', 'medium', 'high'] },
         default_value: 'medium',
