@@ -90,8 +90,9 @@ const REPAIR_BUFFER = 64 * 1024;
 const REPAIR_CHUNK = 4 * 1024;
 
 /**
- * The text as JSON, or '' where that cannot be made of it. Streamed: the package's other way takes time by the square of
- * the text, two minutes for 240 KiB with unescaped quotes, and this one half a second, in small steps.
+ * The text as JSON, or '' where that cannot be made of it. Streamed: the package's other way held the process for 12 s
+ * with 200 KiB without commas, and for two minutes with 240 KiB of unescaped quotes. This one takes 0.4 s, in small steps,
+ * for the first, and gives up the second, whose one text is larger than its buffer.
  */
 async function repaired(text: string): Promise<string> {
   const [{ jsonrepairTransform }, { Readable }, consumers] = await Promise.all([

@@ -20,7 +20,7 @@ export const PROPERTIES_MOST = 5_000;
 export const ENUM_VALUES_MOST = 1_000;
 /** 3,000 of them took Ajv nine seconds. */
 const PATTERNS_MOST = 100;
-/** About 100 ms of compiling. */
+/** 30,002 steps took 32 ms to compile, 61,002 took 120 ms. */
 const PATTERN_SIZES_MOST = 30_000;
 /** Of 3,000 in one `oneOf`, Ajv made code for a minute. */
 const ALTERNATIVES_MOST = 500;
