@@ -2,6 +2,7 @@
  * One attempt at a job: the call to the provider, read to its end under two clocks. Says how it ended; writes nothing and
  * decides nothing.
  */
+import { orAborted, untilAborted } from './aborted.ts';
 import { type CallRecord, collect } from './answers.ts';
 import { costOfCall } from './call-cost.ts';
 import { framesOf, isServiceError, ServiceError } from './errors.ts';
@@ -65,10 +66,10 @@ export async function attempt(
       if (part.type === 'text-delta') onText(part.text);
     });
     // The answer is here: how long its check takes is no silence of the model.
-    timers.stop();
+    timers.stopIdle();
     // Whatever becomes of it: it is paid for, and its owner may read it.
     rejected = { request, text: answer.text, violation: '' };
-    const checked = await jobType.toResult(answer, input);
+    const checked = await orAborted(Promise.resolve(jobType.toResult(answer, input)), signal);
     if ('result' in checked) return checked.result;
     rejected = { ...rejected, violation: checked.violation };
     throw new ServiceError('schema_violation', `The model's answer cannot be used: ${checked.violation}.`);
@@ -124,34 +125,12 @@ function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: Limits
   return {
     signal: expired.signal,
     restartIdle,
+    stopIdle: () => stopIdle(),
     stop() {
       stopDeadline();
       stopIdle();
     },
   };
-}
-
-/** Ends with the signal's reason even when the source does not listen to the signal. */
-async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
-  signal.throwIfAborted();
-  const iterator = source[Symbol.asyncIterator]();
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop);
-  });
-  aborted.catch(() => {});
-  try {
-    for (;;) {
-      const step = await Promise.race([iterator.next(), aborted]);
-      if (step.done) return;
-      yield step.value;
-    }
-  } finally {
-    signal.removeEventListener('abort', stop);
-    // Not awaited: a source that hangs in `next` never returns.
-    void Promise.resolve(iterator.return?.()).catch(() => {});
-  }
 }
 
 function known(error: unknown): ServiceError {

@@ -14,7 +14,8 @@ export function beginAttempt(job: Job, startedAt: number): JobChanges {
 
 /** The records, the newest with its end. What its holder says stands above what others thought of it (`lost`). */
 export function endAttempt(job: Job, endedAt: number, { notMade, ...end }: AttemptEnd): JobChanges {
-  let spent = job.spent ?? NOTHING_SPENT;
+  // In documents of older versions the records are all there is.
+  let spent = job.spent ?? job.attempts.map(spentBy).reduce((left, right) => addSpent(left, right), NOTHING_SPENT);
   const attempts = job.attempts.map((attempt) => {
     const mayEnd = attempt.n === job.attempt && (attempt.endedAt === undefined || attempt.outcome === 'lost');
     const calls = notMade ? attempt.calls - 1 : attempt.calls;

@@ -138,12 +138,15 @@ export function submitting(options: SubmittingOptions): Submitting {
   /** What one call is expected to use. Throws `invalid_request` when even that is more than the job may cost. */
   async function estimateOf(request: LlmRequest, model: JobModel, nanoUsdMost: number | undefined) {
     const atMs = options.clock.nowMs();
+    let limited = request;
     if (nanoUsdMost !== undefined) {
       const answer = await pricing.within(model, request, nanoUsdMost, atMs);
       if ('refused' in answer) throw invalidRequest([{ path: 'max_cost', message: answer.refused }]);
+      // Of a call that is lost nobody knows what it used: what a job may cost holds only if it counts as all it might.
+      limited = answer.request;
     }
     const inputTokens = pricing.estimateInputTokens(request);
-    const outputTokens = request.maxOutputTokens ?? OUTPUT_TOKENS_ASSUMED;
+    const outputTokens = limited.maxOutputTokens ?? OUTPUT_TOKENS_ASSUMED;
     const usage = { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
     return { inputTokens, outputTokens, nanoUsd: await pricing.costOf(model, usage, atMs) };
   }

@@ -25,6 +25,8 @@ const FREE = 'simulated';
 /** What a vendor adds to each message, and takes for an image of which nobody knows the size. */
 const TOKENS_PER_MESSAGE = 4;
 const TOKENS_PER_IMAGE = 1_000;
+/** OpenAI cuts files into passages of 800 tokens. */
+const TOKENS_PER_PASSAGE = 800;
 /** OpenAI takes no smaller limit. */
 const OUTPUT_TOKENS_LEAST = 16;
 /** No model of the table says more in one answer, and a vendor refuses a limit above what its model can say. */
@@ -108,8 +110,13 @@ function estimateTokens(text: string): number {
   return Math.max(estimateTokenCount(text), Math.ceil(new TextEncoder().encode(text).length / BYTES_PER_TOKEN_MOST));
 }
 
-function estimateInputTokens({ messages, tools = [], responseSchema }: LlmRequest): number {
-  const texts = messages.map((message) => estimateTokens(textOf(message)) + TOKENS_PER_MESSAGE);
+function estimateInputTokens({ messages, tools = [], responseSchema, fileSearch }: LlmRequest): number {
+  const texts = messages.map((message) => {
+    const calls = message.role === 'assistant' ? (message.toolCalls ?? []) : [];
+    const said = [textOf(message), ...calls.map((call) => `${call.name} ${call.arguments}`)].join(' ');
+    return estimateTokens(said) + TOKENS_PER_MESSAGE;
+  });
+  const passages = (fileSearch?.maxResults ?? 0) * TOKENS_PER_PASSAGE;
   const images = messages.flatMap(({ content }) =>
     typeof content === 'string' ? [] : content.filter((part) => part.type === 'image'),
   );
@@ -117,5 +124,5 @@ function estimateInputTokens({ messages, tools = [], responseSchema }: LlmReques
     estimateTokens(JSON.stringify(each)),
   );
   const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
-  return sum(texts) + sum(described) + images.length * TOKENS_PER_IMAGE;
+  return sum(texts) + sum(described) + passages + images.length * TOKENS_PER_IMAGE;
 }

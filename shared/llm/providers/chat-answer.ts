@@ -92,9 +92,11 @@ function toFinishReason(reason: string): FinishReason {
 }
 
 function toUsage(usage: NonNullable<ChatCompletion['usage']>): Usage {
+  // Google's servers count thoughts in the total alone, and charge for them.
+  const beyondPrompt = usage.total_tokens - usage.prompt_tokens;
   return {
     inputTokens: usage.prompt_tokens,
-    outputTokens: usage.completion_tokens,
+    outputTokens: beyondPrompt > usage.completion_tokens ? beyondPrompt : usage.completion_tokens,
     totalTokens: usage.total_tokens,
     cachedInputTokens: usage.prompt_tokens_details?.cached_tokens,
     reasoningTokens: usage.completion_tokens_details?.reasoning_tokens,

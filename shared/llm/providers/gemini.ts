@@ -2,6 +2,8 @@
  * Gemini through `@google/generative-ai`, streamed. That package is archived upstream; it is named in the files of this
  * provider and of its transformer alone.
  */
+
+import { orAborted, untilAborted } from '../../core/aborted.ts';
 import type { LlmPart, LlmProvider } from '../../core/llm.ts';
 import { callIds } from '../transformers/call-ids.ts';
 import { type GeminiBody, toGeminiBody } from '../transformers/gemini.ts';
@@ -11,7 +13,6 @@ import { withRequestId } from './failures.ts';
 import { type GeminiAnswer, type GeminiChunk, geminiAnswer } from './gemini-answer.ts';
 import { classifyGeminiError } from './gemini-errors.ts';
 import { type FetchWatch, guardedFetch } from './gemini-fetch.ts';
-import { orAborted, untilAborted } from './until-aborted.ts';
 
 type CallOptions = { signal: AbortSignal };
 

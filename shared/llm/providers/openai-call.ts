@@ -3,13 +3,13 @@
  */
 import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
+import { orAborted, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart } from '../../core/llm.ts';
 import type { Transformer } from '../transformers/transformer.ts';
 import { withRequestId } from './failures.ts';
 import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
 import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
-import { orAborted, untilAborted } from './until-aborted.ts';
 
 /** What a provider is made with that speaks through OpenAI's SDK. */
 export type OpenaiOptions<Client, Body> = {

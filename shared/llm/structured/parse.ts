@@ -5,6 +5,7 @@
 import { ServiceError } from '../../core/errors.ts';
 import type { Json } from '../../core/job.ts';
 import type { Answer } from '../../core/llm.ts';
+import { saysTheSame } from './same-tokens.ts';
 import type { Validate } from './validator.ts';
 
 /** `wasRepaired`: the text was no JSON as it came, which its reader should be told. */
@@ -35,8 +36,9 @@ export async function parseStructured(
     parsed = parse(json);
     if (!parsed) {
       if (isCut(json)) return { violation: CUT };
-      json = await repaired(json);
-      parsed = parse(json);
+      const mended = await repaired(json);
+      parsed = saysTheSame(json, mended) ? parse(mended) : undefined;
+      json = mended;
     }
   }
   if (!parsed) return { violation: NOT_JSON };
@@ -115,7 +117,8 @@ function inexactNumber(json: string): string | undefined {
   for (const [token] of json.matchAll(/"(?:[^"\\]+|\\.)*"|-?\d[\d.eE+-]*/g)) {
     if (token.startsWith('"')) continue;
     const value = Number(token);
-    const isInexact = !Number.isFinite(value) || (/^-?\d+$/.test(token) && isRounded(token, value));
+    const isInexact =
+      !Number.isFinite(value) || (/^-?\d+(\.0*)?$/.test(token) && isRounded(token.replace(/\..*/, ''), value));
     if (isInexact) return token.length > DIGITS_SHOWN_MOST ? `${token.slice(0, DIGITS_SHOWN_MOST)}…` : token;
   }
   return undefined;
