@@ -41,6 +41,8 @@ export const SETTINGS = {
   openaiBaseUrl: optional('OPENAI_BASE_URL', 'Where the OpenAI API is, if not at OpenAI.'),
   geminiApiKey: optional('GEMINI_API_KEY', "Gemini's key. Without it its models answer 503."),
   geminiBaseUrl: optional('GEMINI_BASE_URL', 'Where the Gemini API is, if not at Google.'),
+  anthropicApiKey: optional('ANTHROPIC_API_KEY', "Anthropic's key. Without it its models answer 503."),
+  anthropicBaseUrl: optional('ANTHROPIC_BASE_URL', 'Where the Anthropic API is, if not at Anthropic.'),
   vertexProject: optional(
     'VERTEX_PROJECT',
     'The Google Cloud project whose Vertex AI is called, with Application Default Credentials. Without it its models answer 503.',

@@ -8,4 +8,11 @@ export const DEFAULT_TOP_P = 1.0;
 export const DEFAULT_MAX_RESULTS = 20;
 
 /** The providers that are built in. Those that a program registered are in `supportedProviders()`, too. */
-export const SUPPORTED_PROVIDERS = ['simulated', 'openai', 'gemini', 'vertex', 'openai-compatible'] as const;
+export const SUPPORTED_PROVIDERS = [
+  'simulated',
+  'openai',
+  'gemini',
+  'anthropic',
+  'vertex',
+  'openai-compatible',
+] as const;

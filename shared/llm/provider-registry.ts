@@ -24,6 +24,8 @@ export type ProviderSettings = {
   openaiCompatibleModels: readonly string[];
   geminiApiKey?: string | undefined;
   geminiBaseUrl?: string | undefined;
+  anthropicApiKey?: string | undefined;
+  anthropicBaseUrl?: string | undefined;
   vertexProject?: string | undefined;
   /** A region, or `global`, which it is when absent. */
   vertexLocation?: string | undefined;
@@ -69,6 +71,12 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     secret: (settings) => settings.geminiApiKey,
     load: async ({ geminiApiKey: apiKey, geminiBaseUrl: baseUrl }, options) =>
       (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl, ...options }),
+  },
+  anthropic: {
+    needs: { variable: 'ANTHROPIC_API_KEY', of: (settings) => settings.anthropicApiKey },
+    secret: (settings) => settings.anthropicApiKey,
+    load: async ({ anthropicApiKey: apiKey, anthropicBaseUrl: baseUrl }, options) =>
+      (await import('./providers/anthropic.ts')).anthropicProvider({ apiKey, baseUrl, ...options }),
   },
   vertex: {
     needs: { variable: 'VERTEX_PROJECT', of: (settings) => settings.vertexProject },

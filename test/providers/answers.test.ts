@@ -6,6 +6,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type CallRecord, collect } from '../../shared/core/answers.ts';
 import type { Answer, LlmPart, LlmProvider, LlmRequest } from '../../shared/core/llm.ts';
+import { toAnthropicBody } from '../../shared/llm/transformers/anthropic.ts';
 import { toGeminiBody } from '../../shared/llm/transformers/gemini.ts';
 import { toResponsesBody } from '../../shared/llm/transformers/openai.ts';
 import { toChatBody } from '../../shared/llm/transformers/openai-chat.ts';
@@ -42,7 +43,7 @@ function answerOf(provider: LlmProvider, request: LlmRequest, record: CallRecord
   return collect(provider.generate(request, { signal }), record);
 }
 
-const [responses, chat, gemini, vertex] = PROTOCOLS as [Protocol, Protocol, Protocol, Protocol];
+const [responses, chat, gemini, vertex, anthropic] = PROTOCOLS as [Protocol, Protocol, Protocol, Protocol, Protocol];
 /** The conversation up to its calls' results, in each protocol's words. */
 const QUESTION: LlmRequest = {
   model: 'm',
@@ -97,6 +98,34 @@ const SECOND_BODIES = new Map<Protocol, unknown>([
   [chat, { model: chat.model, ...chatTurn({}) }],
   [vertex, { model: vertex.model, ...chatTurn({ extra_content: { google: { thought_signature: 'c2lnbmVk' } } }) }],
   [
+    anthropic,
+    {
+      model: anthropic.model,
+      max_tokens: 64_000,
+      system: 'Be brief.',
+      messages: [
+        { role: 'user', content: 'Weather in Oslo and Rome?' },
+        {
+          role: 'assistant',
+          content: [
+            { type: 'tool_use', id: 'call_a', name: 'get_weather', input: { city: 'Oslo' } },
+            { type: 'tool_use', id: 'call_b', name: 'get_weather', input: { city: 'Rome' } },
+          ],
+        },
+        {
+          role: 'user',
+          content: [
+            { type: 'tool_result', tool_use_id: 'call_b', content: '18' },
+            { type: 'tool_result', tool_use_id: 'call_a', content: '3' },
+          ],
+        },
+      ],
+      tools: [{ ...declared, input_schema: CITY }],
+      tool_choice: { type: 'auto' },
+      stream: true,
+    },
+  ],
+  [
     gemini,
     {
       systemInstruction: { role: 'system', parts: [{ text: 'Be brief.' }] },
@@ -128,6 +157,7 @@ const TRANSFORMERS = new Map<Protocol, (request: LlmRequest) => { body: unknown;
   [chat, toChatBody],
   [gemini, toGeminiBody],
   [vertex, toVertexBody],
+  [anthropic, toAnthropicBody],
 ]);
 
 /** What Gemini's package puts into every body. */
@@ -212,7 +242,7 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
   }
 
   test('a failure keeps the status and the id of the answer that it came in', async () => {
-    const headers = { 'x-request-id': 'req-9' };
+    const headers = { 'x-request-id': 'req-9', 'request-id': 'req-9' };
     server.answerWith(({ json }) => json(503, protocol.errorBody('no', 'x'), headers));
     await expect(answerOf(provider(), { ...PLAIN, model })).rejects.toMatchObject({
       code: 'overloaded',

@@ -52,6 +52,7 @@ const PROVIDERS = [
   { provider: 'openai', model: 'gpt-4o-mini' },
   { provider: 'openai-compatible', model: 'llama3.2' },
   { provider: 'gemini', model: 'gemini-2.5-flash' },
+  { provider: 'anthropic', model: 'claude-haiku-4-5' },
   { provider: 'vertex', model: 'google/gemini-2.5-flash' },
 ];
 
@@ -64,6 +65,7 @@ async function run({ provider, model }: (typeof PROVIDERS)[number]): Promise<{ j
   const providerFor = providerLoader({
     ...{ ...NO_PROVIDERS, clock, openaiApiKey: OURS, openaiCompatibleApiKey: OURS, geminiApiKey: OURS },
     ...{ openaiBaseUrl: `${server.url}/v1`, openaiCompatibleBaseUrl: `${server.url}/v1`, geminiBaseUrl: server.url },
+    ...{ anthropicApiKey: OURS, anthropicBaseUrl: server.url },
     ...{ vertexProject: 'p', vertexBaseUrl: `${server.url}/v1` },
   });
   const job = sampleJob({ model: { id: crypto.randomUUID(), name: model, provider, model }, createdAt: Date.now() });
@@ -101,7 +103,9 @@ const headerOf = ({ text }: Said) => text.replace(/[^\x20-\x7e]/g, '');
 
 function end(said: Said, { response }: Exchange, status: number, type: string, body: string): void {
   const word = headerOf(said);
-  const headers = said.isInHeaders ? { 'x-request-id': word, 'x-secret': word, 'www-authenticate': word } : {};
+  const headers = said.isInHeaders
+    ? { 'x-request-id': word, 'request-id': word, 'x-secret': word, 'www-authenticate': word }
+    : {};
   response.writeHead(status, word, { ...headers, 'content-type': type, location: `https://a.example/?key=${OURS}` });
   response.end(body);
 }
@@ -124,6 +128,7 @@ const FAILURES: readonly Failure[] = [
     stream(to, {
       choices: [{ index: 0, delta: { content: 'a' }, finish_reason: text }],
       candidates: [{ content: { parts: [{ text: 'a' }] }, finishReason: text }],
+      delta: { stop_reason: text },
       ...{ type: 'response.incomplete', response: { status: text, incomplete_details: { reason: text } } },
     }),
   ({ text }, to) => stream(to, { promptFeedback: { blockReason: text }, error: { message: text, code: text } }),

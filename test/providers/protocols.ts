@@ -1,5 +1,6 @@
 /** The protocols in their vendors' frames, so that one table of scenarios can be told in each. */
 import type { LlmProvider, ToolCall } from '../../shared/core/llm.ts';
+import { anthropicProvider } from '../../shared/llm/providers/anthropic.ts';
 import { geminiProvider } from '../../shared/llm/providers/gemini.ts';
 import { openaiProvider } from '../../shared/llm/providers/openai.ts';
 import { openaiCompatibleProvider } from '../../shared/llm/providers/openai-compatible.ts';
@@ -247,4 +248,68 @@ const vertex: Protocol = {
   errorBody: (message, code) => [{ error: { code: 0, message, status: code } }],
 };
 
-export const PROTOCOLS: readonly Protocol[] = [responses, chat, gemini, vertex];
+const block = (index: number, start: object, deltas: object[]) =>
+  [
+    { type: 'content_block_start', index, content_block: start },
+    ...deltas.map((delta) => ({ type: 'content_block_delta', index, delta })),
+    { type: 'content_block_stop', index },
+  ]
+    .map(named)
+    .join('');
+const callBlock = (index: number, id: string, json: string) =>
+  block(
+    index,
+    { type: 'tool_use', id, name: 'get_weather', input: {} },
+    [...json].map((partial_json) => ({ type: 'input_json_delta', partial_json })),
+  );
+const messageEnd = (stop_reason: string) =>
+  named({
+    ...{ type: 'message_delta', delta: { stop_reason, stop_sequence: null } },
+    usage: { output_tokens: 7, output_tokens_details: { thinking_tokens: 2 } },
+  } as never) + named({ type: 'message_stop' });
+
+const anthropic: Protocol = {
+  name: 'anthropic',
+  model: 'claude-haiku-4-5',
+  provider: (url) => anthropicProvider({ apiKey: 'sk-ant-test', baseUrl: url }),
+  opening:
+    named({
+      type: 'message_start',
+      message: {
+        ...{ id: 'msg_1', model: 'claude-haiku-4-5-20251001', role: 'assistant', content: [] },
+        usage: { input_tokens: 5, cache_read_input_tokens: 4, cache_creation_input_tokens: 2, output_tokens: 1 },
+      },
+    } as never) +
+    named({ type: 'ping' }) +
+    block(0, { type: 'thinking', thinking: '', signature: '' }, [
+      { type: 'thinking_delta', thinking: 'I think about it.' },
+      { type: 'signature_delta', signature: 'c2lnbmVk' },
+    ]) +
+    named({ type: 'content_block_start', index: 1, content_block: { type: 'text', text: '' } } as never),
+  delta: (text) => named({ type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text } } as never),
+  ending: named({ type: 'content_block_stop', index: 1 } as never) + messageEnd('end_turn'),
+  whole: (text) => ({
+    ...{ id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-haiku-4-5-20251001' },
+    ...{ content: [{ type: 'text', text }], stop_reason: 'end_turn' },
+    usage: {
+      ...{ input_tokens: 5, cache_read_input_tokens: 4, cache_creation_input_tokens: 2, output_tokens: 7 },
+      output_tokens_details: { thinking_tokens: 2 },
+    },
+  }),
+  streamError: named({ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } } as never),
+  refusal: messageEnd('refusal'),
+  lengthEnding: messageEnd('max_tokens'),
+  filteredEnding: messageEnd('refusal'),
+  calling: {
+    frames:
+      callBlock(2, 'call_a', '{"city":"Oslo"}') + callBlock(3, 'call_b', '{"city":"Rome"}') + messageEnd('tool_use'),
+    calls: OSLO_AND_ROME,
+  },
+  cutCalling:
+    callBlock(2, 'call_a', '{"city":"Oslo"}') + callBlock(3, 'call_b', '{"city":"Ro') + messageEnd('max_tokens'),
+  unknownEnding: messageEnd('pause_turn'),
+  named: { id: 'msg_1', model: 'claude-haiku-4-5-20251001' },
+  errorBody: (message, code) => ({ type: 'error', error: { type: code, message } }),
+};
+
+export const PROTOCOLS: readonly Protocol[] = [responses, chat, gemini, vertex, anthropic];

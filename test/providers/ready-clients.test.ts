@@ -2,11 +2,13 @@
  * Clients that a user brings: the SDKs' own with settings of their own, over real sockets, and what only answers like one;
  * and transformers that a user brings.
  */
+import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenerativeAI } from '@google/generative-ai';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { collect } from '../../shared/core/answers.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
+import { anthropicProvider } from '../../shared/llm/providers/anthropic.ts';
 import { geminiProvider } from '../../shared/llm/providers/gemini.ts';
 import { openaiProvider } from '../../shared/llm/providers/openai.ts';
 import { openaiCompatibleProvider } from '../../shared/llm/providers/openai-compatible.ts';
@@ -108,6 +110,7 @@ describe('what answers like a client', () => {
       for (const provider of [
         openaiProvider({ client: { responses: { create } } }),
         openaiCompatibleProvider({ client: { chat: { completions: { create } } } }),
+        anthropicProvider({ client: { messages: { create } } }),
       ]) {
         await expect(answerOf(provider)).rejects.toMatchObject({ code: 'provider_error' });
       }
@@ -127,11 +130,17 @@ describe('what answers like a client', () => {
       yield { type: 'response.created', response: { id: 'r' } };
       await never();
     }
+    async function* stallsAnthropic() {
+      yield { type: 'ping' };
+      await never();
+    }
     for (const provider of [
       openaiProvider({ client: { responses: { create: never } } }),
       openaiProvider({ client: { responses: { create: async () => stalls() } } }),
       openaiCompatibleProvider({ client: { chat: { completions: { create: never } } } }),
       geminiProvider({ client: { getGenerativeModel: () => ({ generateContentStream: never }) } }),
+      anthropicProvider({ client: { messages: { create: never } } }),
+      anthropicProvider({ client: { messages: { create: async () => stallsAnthropic() } } }),
     ]) {
       const abort = new AbortController();
       const reason = new Error('too late');
@@ -144,10 +153,16 @@ describe('what answers like a client', () => {
 
 describe("the SDKs' own clients", () => {
   const [responses, chat, gemini] = PROTOCOLS as [Protocol, Protocol, Protocol];
+  const anthropic = PROTOCOLS.find(({ name }) => name === 'anthropic') as Protocol;
   const openai = () => new OpenAI({ apiKey: KEY, baseURL: `${server.url}/v1`, maxRetries: 2 });
   const clients: [string, Protocol, () => LlmProvider][] = [
     ["OpenAI's, Responses", responses, () => openaiProvider({ client: openai() })],
     ["OpenAI's, Chat Completions", chat, () => openaiCompatibleProvider({ client: openai() })],
+    [
+      "Anthropic's",
+      anthropic,
+      () => anthropicProvider({ client: new Anthropic({ apiKey: KEY, baseURL: server.url, maxRetries: 2 }) }),
+    ],
     ["Google's", gemini, () => geminiProvider({ client: new GoogleGenerativeAI(KEY), baseUrl: server.url })],
   ];
 
@@ -219,6 +234,7 @@ describe('a transformer of the user', () => {
       openaiProvider({ apiKey: KEY, baseUrl: server.url, transform }),
       openaiCompatibleProvider({ baseUrl: server.url, transform }),
       geminiProvider({ apiKey: KEY, baseUrl: server.url, transform }),
+      anthropicProvider({ apiKey: KEY, baseUrl: server.url, transform }),
     ]) {
       await expect(answerOf(provider)).rejects.toMatchObject({ code: 'transformation_failed' });
     }

@@ -305,6 +305,31 @@ describe('only there', () => {
 
   const failedResponse = (response: object) => `data: ${JSON.stringify({ type: 'response.failed', response })}\n\n`;
 
+  const anthropic = PROTOCOLS.find(({ name }) => name === 'anthropic') as Protocol;
+
+  test('an answer of Anthropic that is cut keeps the usage of what it read', async () => {
+    const job = await failsAs(anthropic, streamed(anthropic.opening, anthropic.delta('Hi')), 'network');
+    expect(job.attempts[0]?.usage).toMatchObject({ inputTokens: 11, outputTokens: 1, cachedInputTokens: 4 });
+  });
+
+  test('a model of Anthropic that thinks in silence is known by its pings to be alive', async () => {
+    const job = await run(
+      anthropic,
+      async ({ stream, write, response }) => {
+        stream();
+        await write(anthropic.opening);
+        for (let pings = 0; pings < 6; pings++) {
+          await new Promise((resolve) => setTimeout(resolve, IDLE_MS / 4));
+          await write('event: ping\ndata: {"type": "ping"}\n\n');
+        }
+        await write(anthropic.delta('Hi') + anthropic.ending);
+        response.end();
+      },
+      { idleTimeoutMs: IDLE_MS },
+    );
+    expect(job).toMatchObject({ state: 'completed', result: { result: 'Hi' } });
+  });
+
   test('response.failed keeps the usage that it reports', async () => {
     const usage = { input_tokens: 3, output_tokens: 1, total_tokens: 4 };
     const frame = failedResponse({ status: 'failed', usage, error: { code: 'server_error', message: 'boom' } });

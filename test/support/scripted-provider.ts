@@ -50,7 +50,10 @@ export async function startScriptedProvider(): Promise<ScriptedProvider> {
         headers: request.headers,
         body,
         response,
-        stream: () => void response.writeHead(200, { 'content-type': 'text/event-stream', 'x-request-id': 'req-7' }),
+        stream: () =>
+          void response.writeHead(200, {
+            ...{ 'content-type': 'text/event-stream', 'x-request-id': 'req-7', 'request-id': 'req-7' },
+          }),
         write: (text, slowly = false) => write(response, text, slowly),
         json: (status, value, headers = {}) =>
           void response

@@ -48,6 +48,10 @@ describe('a model takes', () => {
     ['gemini-2.5-flash', { ...effort('none'), temperature: 2, max_tokens: 1, hasImages: true }],
     ['gemini-2.5-pro', { ...effort('minimal'), top_p: 0.5, tools: [TOOL], response_schema: {} }],
     ['gemini-3.8-flash', effort('minimal')],
+    ['claude-haiku-4-5', { temperature: 1, max_tokens: 64_000, hasImages: true, tools: [TOOL], response_schema: {} }],
+    ['claude-opus-4-5', { top_p: 0, ...effort('high') }],
+    ['claude-opus-4-8', { max_tokens: 128_000, ...effort('xhigh') }],
+    ['claude-opus-5-5', { temperature: 0, max_tokens: 999_999, ...effort('none') }],
     ['simulated', { temperature: -9, ...effort('none'), ...verbosity('low'), vector_store_id: 'vs', hasImages: true }],
     ['llama3.2', { temperature: 9, max_tokens: 1, ...effort('xhigh'), ...verbosity('low'), hasImages: true }],
     ['llama3.2', { tools: [TOOL], response_schema: {} }],
@@ -104,6 +108,19 @@ describe('a model refuses', () => {
       { vector_store_id: 'vs', max_tokens: 1.5 },
       { max_tokens: 'must be a whole number', vector_store_id: notTaken('llama3.2') },
     ],
+    ['claude-haiku-4-5', effort('low'), { 'reasoning.effort': notTaken('claude-haiku-4-5') }],
+    [
+      'claude-opus-4-5',
+      { temperature: 1.1, max_tokens: 64_001, ...effort('xhigh'), ...verbosity('low'), vector_store_id: 'vs' },
+      {
+        temperature: 'must be a number from 0 to 1',
+        max_tokens: 'must be a whole number from 1 to 64000',
+        'reasoning.effort': oneOf('none', 'low', 'medium', 'high'),
+        'text.verbosity': notTaken('claude-opus-4-5'),
+        vector_store_id: notTaken('claude-opus-4-5'),
+      },
+    ],
+    ['claude-3-opus', { temperature: 0.5 }, { temperature: notTaken('claude-opus-4-8, as which claude-3-opus runs,') }],
     ['gpt-3.5-turbo', effort('low'), { 'reasoning.effort': notTaken('gpt-4o-mini, as which gpt-3.5-turbo runs,') }],
   ])('%s: %o', (model, config, issues) => {
     const found = validateConfig(specOf(model), config);
@@ -129,7 +146,7 @@ test('what a model can is asked for by name', () => {
 
 test('a retired model has what its successor has', () => {
   const retired = ALL.filter(({ runsAs }) => runsAs !== undefined);
-  expect(retired.map(({ modelName }) => modelName)).toHaveLength(6);
+  expect(retired.map(({ modelName }) => modelName)).toHaveLength(7);
   for (const { runsAs = '', capabilities, parameters } of retired) {
     expect({ capabilities, parameters }).toEqual({
       capabilities: specOf(runsAs).capabilities,

@@ -2,6 +2,7 @@
 import { invalidRequest } from '../../core/errors.ts';
 import { didYouMean } from '../near-names.ts';
 import { stackedMap } from '../stacked-map.ts';
+import { anthropicSpecs } from './anthropic.ts';
 import { checkedSpec } from './checked-spec.ts';
 import { geminiSpecs } from './gemini.ts';
 import type { ConfigIssue, ModelConfig, ModelSpec, NewModelSpec } from './model-spec.ts';
@@ -62,4 +63,10 @@ export function modelSpecRegistry(first: readonly ModelSpec[] = []): ModelSpecRe
 }
 
 /** The specs of this process. */
-export const modelSpecs = modelSpecRegistry([...simulatedSpecs, ...openaiSpecs, ...geminiSpecs, ...vertexSpecs]);
+export const modelSpecs = modelSpecRegistry([
+  ...simulatedSpecs,
+  ...openaiSpecs,
+  ...geminiSpecs,
+  ...anthropicSpecs,
+  ...vertexSpecs,
+]);

@@ -7,8 +7,9 @@ import type {
   FunctionResponsePart,
   Part,
 } from '@google/generative-ai';
-import type { ImagePart, JsonObject, LlmMessage, TextPart, ToolCall } from '../../core/llm.ts';
+import type { ImagePart, LlmMessage, TextPart, ToolCall } from '../../core/llm.ts';
 import { isOurCallId } from './call-ids.ts';
+import { inlined, objectIn } from './inlined.ts';
 import { given, IMAGE_LEFT_OUT } from './transformer.ts';
 
 type ToolMessage = Extract<LlmMessage, { role: 'tool' }>;
@@ -60,13 +61,6 @@ function partsOf(content: string | readonly (TextPart | ImagePart)[], warnings: 
   });
 }
 
-/** Not by one regular expression over it all: an image may have megabytes. */
-function inlined(url: string): { mimeType: string; data: string } | undefined {
-  const comma = url.indexOf(',');
-  const [, mimeType] = /^data:([\w.+-]+\/[\w.+-]+)(?:;[^,]*)?;base64$/i.exec(url.slice(0, Math.max(0, comma))) ?? [];
-  return mimeType === undefined ? undefined : { mimeType, data: url.slice(comma + 1) };
-}
-
 function callOf({ id, name, arguments: json, signature }: ToolCall, warnings: Set<string>): CallPart {
   const args = objectIn(json);
   if (!args)
@@ -95,17 +89,4 @@ function resultsOf(results: readonly ToolMessage[], calls: readonly ToolCall[], 
 /** Gemini would look for an id that it did not give. */
 function theirId(id: string): { id?: string } {
   return isOurCallId(id) ? {} : { id };
-}
-
-function objectIn(json: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
