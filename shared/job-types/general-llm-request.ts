@@ -1,9 +1,10 @@
 /** `general_llm_request`: any request, as one text, as a conversation, or in the words of the LLM module (seed 003). */
 import { DEFAULT_LIMITS } from '../core/limits.ts';
-import type { JsonObject } from '../core/llm.ts';
 import { DEFAULT_RETENTION_MS } from '../core/retention.ts';
 import { DEFAULT_RETRY } from '../core/retry.ts';
 import { checkLlmInput } from '../llm/input-check.ts';
+import { didYouMean } from '../llm/near-names.ts';
+import { supportedProviders } from '../llm/provider-registry.ts';
 import {
   type LlmInput,
   llmRequestFields,
@@ -18,7 +19,14 @@ import { validatorOf } from '../llm/structured/validator.ts';
 import { fields } from './fields.ts';
 import type { JobTypeDefinition } from './job-type.ts';
 
-const inputSchema = fields(llmRequestFields).superRefine(refineLlmInput);
+const inputSchema = fields(llmRequestFields)
+  .superRefine(refineLlmInput)
+  .superRefine(({ llm }, context) => {
+    const provider = llm?.llm_model_spec?.provider;
+    if (provider === undefined || supportedProviders().includes(provider)) return;
+    const message = `must be one of: ${supportedProviders().join(', ')}${didYouMean(provider, supportedProviders())}`;
+    context.addIssue({ code: 'custom', path: ['llm', 'llm_model_spec', 'provider'], message });
+  });
 
 export const generalLlmRequest: JobTypeDefinition = {
   name: 'general_llm_request',
@@ -33,11 +41,10 @@ export const generalLlmRequest: JobTypeDefinition = {
 
   async toResult(answer, input) {
     const { response_schema, llm } = input as LlmInput;
-    const schema = response_schema as JsonObject | undefined;
-    const structured = schema && (await validatorOf(schema));
+    const structured = response_schema && (await validatorOf(response_schema));
     const checked = await usable(answer, structured?.validate);
     if ('violation' in checked) return checked;
-    const warnings = [...(schema ? await schemaWarnings(schema) : []), ...checked.answer.warnings];
+    const warnings = [...(response_schema ? await schemaWarnings(response_schema) : []), ...checked.answer.warnings];
     const whole = { ...checked, answer: { ...checked.answer, warnings } };
     const result = { success: true, result: checked.parsed ?? answer.text };
     // Who asked in the module's words is answered in them.

@@ -1,11 +1,10 @@
 /** A request as a job: asynchronous, durable, in an organisation's name (seed 003). */
 import type { Principal } from '../core/access.ts';
-import { toNanoUsd } from '../core/costs.ts';
 import { invalidRequest } from '../core/errors.ts';
 import { isTenant } from '../core/ids.ts';
-import type { Json } from '../core/job.ts';
 import type { Submitting } from '../core/submitting.ts';
-import type { LlmCallRequest } from './plan.ts';
+import { type LlmCallRequest, parseRequest } from './plan.ts';
+import { toJson } from './response.ts';
 
 export type StartJobOptions = {
   /** What takes jobs in: a runtime's `service`. */
@@ -19,18 +18,24 @@ export type StartJobOptions = {
   user?: string | undefined;
 };
 
+const PROJECT_CHARACTERS_MOST = 128;
+
 /** Submits the request as a job of type `general_llm_request`; answers its id. Throws a `ServiceError` as a submit does. */
 export async function startJob(options: StartJobOptions): Promise<string> {
   const { jobs, request, organizationId, projectId, user = 'service' } = options;
   const tenant = String(organizationId);
   if (!isTenant(tenant)) throw invalidRequest([{ path: 'organizationId', message: 'is not the name of a tenant' }]);
-  const { max_cost: maxCost, ...input } = request;
+  const project = projectId === undefined ? undefined : String(projectId);
+  if (project !== undefined && (project === '' || project.length > PROJECT_CHARACTERS_MOST)) {
+    throw invalidRequest([{ path: 'projectId', message: `must have 1 to ${PROJECT_CHARACTERS_MOST} characters` }]);
+  }
+  const { input, nanoUsdMost } = await parseRequest(request);
   const principal: Principal = { tenant, user, scopes: ['jobs:write'] };
   const { job } = await jobs.submit(principal, {
     jobType: 'general_llm_request',
-    input: JSON.parse(JSON.stringify(input)) as Json,
-    nanoUsdMost: maxCost === undefined ? undefined : toNanoUsd(maxCost),
-    projectId: projectId === undefined ? undefined : String(projectId),
+    input: toJson(input),
+    nanoUsdMost,
+    projectId: project,
   });
   return job.id;
 }

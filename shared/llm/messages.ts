@@ -1,6 +1,6 @@
 /** Conversations and tools as requests write them (OpenAI's Chat words, which everybody knows), and as the core means them. */
 import { z } from 'zod';
-import type { LlmMessage, Tool, ToolCall, ToolChoice } from '../core/llm.ts';
+import type { JsonObject, LlmMessage, Tool, ToolCall, ToolChoice } from '../core/llm.ts';
 import { fields, text } from './fields.ts';
 
 const IMAGE_URL = 'must be an https: URL or a data: URL (data:image/png;base64,…)';
@@ -18,11 +18,20 @@ const contentPart = z.discriminatedUnion(
 const NAME = 'must be 1 to 64 letters, digits, _ or -';
 const functionName = z.string().regex(/^[\w-]{1,64}$/, { error: NAME });
 
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A function that the model wants called; answers hold it, and it may be given back as it is. */
 export const toolCall = fields({
   id: text,
   type: z.literal('function').default('function'),
-  function: fields({ name: functionName, arguments: z.string() }),
+  function: fields({ name: functionName, arguments: z.string().refine(isJson, { error: 'must be JSON' }) }),
   signature: z.string().describe('What some vendors want back with the call. Give it back as it came.').optional(),
 });
 
@@ -31,11 +40,14 @@ export const message = z.discriminatedUnion(
   'role',
   [
     fields({ role: z.literal('system'), content: text }),
-    fields({ role: z.literal('user'), content: z.union([text, z.array(contentPart).min(1)]) }),
+    fields({
+      role: z.literal('user'),
+      content: z.union([text, z.array(contentPart).min(1, { error: 'must hold at least one part' })]),
+    }),
     fields({
       role: z.literal('assistant'),
       content: z.string().nullish(),
-      tool_calls: z.array(toolCall).min(1).max(128).optional(),
+      tool_calls: z.array(toolCall).max(128, { error: 'must hold at most 128 calls' }).optional(),
     }),
     fields({ role: z.literal('tool'), tool_call_id: text, content: z.string() }),
   ],
@@ -55,16 +67,41 @@ export const messages = z
       fail([], 'must hold at least one message whose role is user or assistant');
     }
     const called = new Set<string>();
+    const unanswered = new Set<string>();
     for (const [index, turn] of turns.entries()) {
-      if (turn.role === 'assistant') {
-        if (!turn.content && !turn.tool_calls) fail([index, 'content'], 'is required where there are no tool_calls');
-        for (const call of turn.tool_calls ?? []) called.add(call.id);
+      if (turn.role === 'tool') {
+        if (!called.has(turn.tool_call_id))
+          fail([index, 'tool_call_id'], 'answers no tool call of a message before it');
+        unanswered.delete(turn.tool_call_id);
+        continue;
       }
-      if (turn.role === 'tool' && !called.has(turn.tool_call_id)) {
-        fail([index, 'tool_call_id'], 'answers no tool call of a message before it');
+      if (turn.role !== 'system' && unanswered.size > 0) {
+        fail(
+          [index],
+          `comes before the result of the call ${[...unanswered][0]}; a message of role tool must bring it`,
+        );
+        unanswered.clear();
+      }
+      if (turn.role !== 'assistant') continue;
+      const calls = turn.tool_calls ?? [];
+      if (!turn.content && calls.length === 0) fail([index, 'content'], 'is required where there are no tool_calls');
+      for (const [nth, call] of calls.entries()) {
+        if (called.has(call.id)) fail([index, 'tool_calls', nth, 'id'], 'is the id of another call, too');
+        called.add(call.id);
+        unanswered.add(call.id);
       }
     }
   });
+
+const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+/**
+ * A user's JSON Schema, kept as it is: zod's own objects drop the name `__proto__` without a word. What is checked here
+ * is known to be an object, which zod's type does not say.
+ */
+export const jsonSchema = z
+  .unknown()
+  .refine(isObject, { error: 'must be a JSON Schema, an object' })
+  .meta({ type: 'object' }) as z.ZodType as z.ZodType<JsonObject, JsonObject>;
 
 /** A function that the model may have called. */
 export const tool = fields({
@@ -72,7 +109,7 @@ export const tool = fields({
   function: fields({
     name: functionName,
     description: text.optional(),
-    parameters: z.looseObject({}).default({ type: 'object', properties: {} }),
+    parameters: jsonSchema.default({ type: 'object', properties: {} }),
   }),
 });
 
@@ -94,7 +131,7 @@ export function toMessage(turn: z.output<typeof message>): LlmMessage {
       return {
         role: 'assistant',
         content: turn.content ?? '',
-        ...(turn.tool_calls ? { toolCalls: turn.tool_calls.map(toToolCall) } : {}),
+        ...(turn.tool_calls?.length ? { toolCalls: turn.tool_calls.map(toToolCall) } : {}),
       };
     case 'tool':
       return { role: 'tool', toolCallId: turn.tool_call_id, content: turn.content };
@@ -118,7 +155,7 @@ export function renderToolCall({ id, name, arguments: args, signature }: ToolCal
 }
 
 export function toTool({ function: { name, description, parameters } }: z.output<typeof tool>): Tool {
-  return { name, parameters: parameters as Tool['parameters'], ...(description === undefined ? {} : { description }) };
+  return { name, parameters, ...(description === undefined ? {} : { description }) };
 }
 
 export function toToolChoice(choice: z.output<typeof toolChoice>): ToolChoice {

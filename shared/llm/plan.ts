@@ -4,9 +4,8 @@ import { toNanoUsd } from '../core/costs.ts';
 import { invalidRequest, isServiceError, ServiceError } from '../core/errors.ts';
 import { toFieldErrors } from '../core/field-errors.ts';
 import type { JobModel } from '../core/job.ts';
-import type { JsonObject, LlmRequest } from '../core/llm.ts';
+import type { LlmRequest } from '../core/llm.ts';
 import type { Clock } from '../core/ports.ts';
-import type { Pricing } from '../core/pricing.ts';
 import { modelCatalog } from './catalog.ts';
 import { fields } from './fields.ts';
 import { checkLlmInput } from './input-check.ts';
@@ -20,7 +19,7 @@ import {
   toLlmRequest,
 } from './request.ts';
 import { schemaWarnings } from './structured/schema-rules.ts';
-import { type Validate, validatorOf } from './structured/validator.ts';
+import { isZod, type StructuredOutput, type Validate, validatorOf } from './structured/validator.ts';
 
 const requestSchema = fields({
   ...llmRequestFields,
@@ -36,33 +35,52 @@ export type LlmCallRequest = Omit<z.input<typeof requestSchema>, 'response_schem
   response_schema?: z.ZodType | { [keyword: string]: unknown } | undefined;
 };
 
+/** A request whose fields are right, and, where it came as a zod schema, what zod makes of an answer. */
+export type ParsedRequest = { input: LlmInput; nanoUsdMost: number | undefined; ofZod: StructuredOutput | undefined };
+
+/** Looks at a request for itself, without its model. Throws `invalid_request`. */
+export async function parseRequest(given: LlmCallRequest): Promise<ParsedRequest> {
+  const asked: unknown = given?.response_schema;
+  const ofZod = isZod(asked) ? await validatorOf(asked).catch(atResponseSchema) : undefined;
+  const parsed = requestSchema.safeParse(ofZod ? { ...given, response_schema: ofZod.jsonSchema } : given);
+  if (!parsed.success) throw invalidRequest(toFieldErrors(parsed.error.issues));
+  const { max_cost: usd, ...input } = parsed.data;
+  return { input, nanoUsdMost: usd === undefined ? undefined : toNanoUsd(usd), ofZod };
+}
+
+function atResponseSchema(error: unknown): never {
+  if (!isServiceError(error, 'invalid_request')) throw error;
+  const details = error.details ?? [{ path: '', message: error.message }];
+  throw invalidRequest(
+    details.map(({ path, message }) => ({ path: ['response_schema', path].filter(Boolean).join('.'), message })),
+  );
+}
+
 /** A call that can be made. */
 export type Plan = {
   model: JobModel;
   request: LlmRequest;
   validate: Validate | undefined;
   repairsMost: number;
+  /** What all its calls may cost together. */
+  nanoUsdMost: number | undefined;
   warnings: readonly string[];
 };
 
-/** Plans the call. Throws `invalid_request`, `unsupported_provider` or `cost_limit`. */
-export async function planCall(given: LlmCallRequest, settings: ProviderSettings, pricing: Pricing): Promise<Plan> {
-  const ofZod = given.response_schema instanceof z.ZodType ? await validatorOf(given.response_schema) : undefined;
-  const parsed = requestSchema.safeParse(ofZod ? { ...given, response_schema: ofZod.jsonSchema } : given);
-  if (!parsed.success) throw invalidRequest(toFieldErrors(parsed.error.issues));
-  const input: LlmInput = parsed.data;
+/** Plans the call. Throws `invalid_request` or `unsupported_provider`. */
+export async function planCall(given: LlmCallRequest, settings: ProviderSettings): Promise<Plan> {
+  const { input, nanoUsdMost, ofZod } = await parseRequest(given);
   const model = modelOf(input, settings);
   const wrong = await checkLlmInput(input, model);
   if (wrong.length > 0) throw invalidRequest(wrong);
-  const schema = input.response_schema as JsonObject | undefined;
+  const { response_schema: schema } = input;
   const structured = ofZod ?? (schema && (await validatorOf(schema)));
-  const request = toLlmRequest(input, model.model);
-  const { max_cost: maxCost } = parsed.data;
   return {
     model,
-    request: maxCost === undefined ? request : await within(pricing, model, request, maxCost),
+    request: toLlmRequest(input, model.model),
     validate: structured?.validate,
     repairsMost: repairsMostOf(input),
+    nanoUsdMost,
     // What zod checks itself is checked whole.
     warnings: schema && !ofZod ? await schemaWarnings(schema) : [],
   };
@@ -89,12 +107,6 @@ function assertProvider(provider: string, path: string): void {
     if (!isServiceError(error)) throw error;
     throw new ServiceError(error.code, error.message, { details: [{ path, message: error.message }] });
   }
-}
-
-async function within(pricing: Pricing, model: JobModel, request: LlmRequest, usd: number): Promise<LlmRequest> {
-  const answer = await pricing.within(model, request, toNanoUsd(usd), Date.now());
-  if ('request' in answer) return answer.request;
-  throw new ServiceError('cost_limit', answer.refused, { details: [{ path: 'max_cost', message: answer.refused }] });
 }
 
 const clock: Clock = {

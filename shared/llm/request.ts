@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { LlmRequest } from '../core/llm.ts';
 import { DEFAULT_MAX_RESULTS } from './constants.ts';
 import { fields, text } from './fields.ts';
-import { messages, toMessage, tool, toolChoice, toTool, toToolChoice } from './messages.ts';
+import { jsonSchema, messages, toMessage, tool, toolChoice, toTool, toToolChoice } from './messages.ts';
 import type { ModelConfig } from './specs/model-spec.ts';
 
 const MAX_RESULTS_MOST = 50;
@@ -44,10 +44,13 @@ const besides = {
     .max(MAX_RESULTS_MOST, { error: `must be a whole number from 1 to ${MAX_RESULTS_MOST}` })
     .describe(`How many passages a file search brings at most; ${DEFAULT_MAX_RESULTS} when absent.`)
     .optional(),
-  tools: z.array(tool).min(1).max(128, { error: 'must hold at most 128 tools' }).optional(),
+  tools: z
+    .array(tool)
+    .min(1, { error: 'must hold at least one tool' })
+    .max(128, { error: 'must hold at most 128 tools' })
+    .optional(),
   tool_choice: toolChoice.optional(),
-  response_schema: z
-    .looseObject({})
+  response_schema: jsonSchema
     .describe('A JSON Schema; the answer is JSON of it, checked, or the job fails with `schema_violation`.')
     .optional(),
   max_repairs: z
@@ -104,6 +107,11 @@ export function refineLlmInput(input: LlmInput, context: z.core.$RefinementCtx):
 }
 
 function refineTools({ tools, tool_choice: choice }: LlmInput, fail: (path: string[], message: string) => void): void {
+  const seen = new Set<string>();
+  for (const [index, { function: each }] of (tools ?? []).entries()) {
+    if (seen.has(each.name)) fail(['tools', `${index}`, 'function', 'name'], 'is the name of another tool, too');
+    seen.add(each.name);
+  }
   if (choice === undefined) return;
   if (tools === undefined) fail(['tool_choice'], 'goes with tools only');
   if (tools === undefined || typeof choice === 'string') return;
@@ -183,10 +191,7 @@ export function toLlmRequest(input: LlmInput, model: string): LlmRequest {
     fileSearch: storeId === undefined ? undefined : { vectorStoreIds: [storeId], maxResults },
     tools: tools?.map(toTool),
     toolChoice: tool_choice === undefined ? undefined : toToolChoice(tool_choice),
-    responseSchema:
-      response_schema === undefined
-        ? undefined
-        : { name: 'answer', schema: response_schema as NonNullable<LlmRequest['responseSchema']>['schema'] },
+    responseSchema: response_schema === undefined ? undefined : { name: 'answer', schema: response_schema },
   };
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as LlmRequest;
 }

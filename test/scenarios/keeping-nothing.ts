@@ -38,6 +38,21 @@ export function keepingNothingScenarios(open: Open): void {
     expect((await world.read(job)).version).toBe(late.job.version);
   });
 
+  scenario(open, 'N01 what was answered in vain goes like a result', async (world) => {
+    world.provider.answerWith(async function* () {
+      yield { type: 'text-delta', text: 'answer 1, not JSON' };
+      yield { type: 'finish', reason: 'stop' };
+    });
+    const input = { prompt: `A ${crypto.randomUUID()}`, response_schema: { type: 'object' }, max_repairs: 0 };
+    const job = await world.submit({ ...FLEETING, input });
+    await world.until(world.deliver(job));
+    expect(await world.read(job)).toMatchObject({ state: 'failed', rejectedText: 'answer 1, not JSON' });
+    await world.makeDue(job);
+    expect(await world.main.sweep()).toEqual({ ...IDLE, removed: 1 });
+    expect(await world.read(job)).not.toHaveProperty('rejectedText');
+    await expectRemoved(world, job);
+  });
+
   for (const [how, read] of READERS) {
     scenario(open, `N02 read ${how}: given again for a minute, then removed`, async (world) => {
       const job = await completed(world);

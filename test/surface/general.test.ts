@@ -85,6 +85,10 @@ describe('a request in the words of the module', () => {
     expect(await wrong({ prompt: 'Hello.' }, {})).toEqual({ model_id: 'is required, a string' });
     const near = await wrong({ llm: { prompt: 'Hello.', llm_model_spec: { provider: 'openia', model: 'gpt-4' } } }, {});
     expect(near).toEqual({
+      'input_data.llm.llm_model_spec.provider': expect.stringMatching(/must be one of: .*openai/),
+    });
+    const llm = { prompt: 'Hello.', llm_model_spec: { provider: 'openai', model: 'gpt-44' } };
+    expect(await wrong({ llm }, {})).toEqual({
       'input_data.llm.llm_model_spec.model': expect.stringContaining('did you mean openai/gpt-4'),
     });
     expect(await wrong({ prompt: 'Hello.' }, { model_id: 'gpt-4oo' })).toEqual({
@@ -126,6 +130,29 @@ describe('what contradicts itself is named', () => {
       },
       { 'messages.1.tool_call_id': 'answers no tool call' },
     ],
+    [
+      'a call that nothing answers',
+      {
+        messages: [
+          { role: 'user', content: 'a' },
+          { role: 'assistant', tool_calls: [{ id: 'c', function: { name: 'f', arguments: '{}' } }] },
+          { role: 'user', content: 'b' },
+        ],
+      },
+      { 'messages.2': 'before the result of the call c' },
+    ],
+    ['two tools of one name', { prompt: 'a', tools: [WEATHER, WEATHER] }, { 'tools.1.function.name': 'another tool' }],
+    [
+      'arguments that are no JSON',
+      {
+        messages: [
+          { role: 'user', content: 'a' },
+          { role: 'assistant', tool_calls: [{ id: 'c', function: { name: 'f', arguments: '{' } }] },
+        ],
+      },
+      { 'messages.1.tool_calls.0.function.arguments': 'must be JSON' },
+    ],
+    ['a schema that is none', { prompt: 'a', response_schema: [] }, { response_schema: 'an object' }],
     [
       'an image from anywhere',
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: 'file:///etc/passwd' }] }] },
@@ -228,6 +255,9 @@ test('tools: definitions in, calls out, results continue the conversation', asyn
     { role: 'assistant', tool_calls: first.result_data.tool_calls },
     { role: 'tool', tool_call_id: call.id, content: 'Rain.' },
   ];
+  // A schema is for the answer that follows them.
+  const withSchema = await done({ prompt, tools: [WEATHER], response_schema: SCHEMA });
+  expect(withSchema).toMatchObject({ status: 'completed', attempts: [{ calls: 1 }], result_data: { result: '' } });
   const second = await done({ messages, tools: [WEATHER] });
   expect(second.result_data.result).toContain('Rain.');
   expect(second.result_data).not.toHaveProperty('tool_calls');

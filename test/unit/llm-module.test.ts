@@ -385,6 +385,49 @@ describe('structured output', () => {
   });
 });
 
+test('max_cost holds for all calls together, those that mend included', async () => {
+  const limits: number[] = [];
+  provider.answerWith(async ({ stream, write, response, body }) => {
+    const limit = (body as { max_output_tokens: number }).max_output_tokens;
+    limits.push(limit);
+    stream();
+    const usage = { input_tokens: 40, output_tokens: limit, total_tokens: 40 + limit };
+    const end = { id: 'r', status: 'completed', output: [said('{"wrong":1}')], usage };
+    await write(event({ type: 'response.completed', response: end } as never));
+    response.end();
+  });
+  const schema = { type: 'object', properties: { age: { type: 'integer' } }, required: ['age'] };
+  const llm = { prompt: 'Age?', llm_model_spec: { provider: 'openai', model: 'gpt-4o' } };
+  const outcome = await executeLlmCall({ llm, response_schema: schema, max_repairs: 3, max_cost: 0.001 }, { client });
+  expect(outcome.error?.code).toBe('cost_limit');
+  expect(limits).toHaveLength(1);
+  // What was paid all the same: 40 in by $2.50 and the limit out by $10 a million.
+  expect(outcome).toMatchObject({ cost: (40 * 2_500 + (limits[0] ?? 0) * 10_000) / 1_000_000_000 });
+});
+
+test.each([undefined, null, 'Hi', 7, []])('%j is a wrong request, not an accident', async (request) => {
+  const { error } = await executeLlmCall(request as never, { client });
+  expect(error?.code).toBe('invalid_request');
+});
+
+test('a job of a wrong request is not started, one of a zod schema is started with its JSON Schema', async () => {
+  const world = coreWorld();
+  const start = (more: object) => {
+    const llm = { prompt: 'Hi', llm_model_spec: { provider: 'simulated', model: 'simulated' } };
+    return startJob({ jobs: world.service, request: { llm, ...more } as never, organizationId: 'acme' });
+  };
+  await expect(start({ prompt: 'twice' })).rejects.toMatchObject({ details: [{ path: 'prompt' }] });
+  await expect(start({ colour: 1 })).rejects.toMatchObject({ details: [{ path: 'colour' }] });
+  const id = await start({ response_schema: z.object({ age: z.int() }) });
+  const stored = await world.store.getWithInput({ tenant: 'acme', id });
+  expect(stored?.input).toMatchObject({ response_schema: { properties: { age: { type: 'integer' } } } });
+  world.close();
+});
+
+test.each([0, Number.NaN, 1.5])('%d at once is refused', async (atOnce) => {
+  await expect(executeLlmBatch([], { atOnce })).rejects.toMatchObject({ details: [{ path: 'atOnce' }] });
+});
+
 test('lenient: what the model does not take is left out, and told', async () => {
   answerWith('Fine.');
   const llm = { prompt: 'Hi', llm_model_spec: { provider: 'openai', model: 'o1', temperature: 0.5 } };

@@ -25,7 +25,8 @@ test.each<[string, string, unknown]>([
   ['with a comma too many', '{"a": 1,}', { a: 1 }],
   ['in single quotes', "{'a': 'x'}", { a: 'x' }],
   ['of Python', '{"a": "x", "b": None, "c": True}', { a: 'x', b: null, c: true }],
-  ['with quotes in its text', '{"a": "he said "hi" to me"}', { a: 'he said "hi" to me' }],
+  ['without quotes at its names, with comments', '{a: 1, /* b */ // c\n}', { a: 1 }],
+  ['with bare line ends in its text', '{"a": "x\ny"}', { a: 'x\ny' }],
   ['in a fence, with a comma too many', '```\n{"a": 1,}\n```', { a: 1 }],
 ])('JSON %s is mended, and said to be', async (_, text, value) => {
   expect(await parsed(text)).toStrictEqual({ value, wasRepaired: true });
@@ -33,14 +34,23 @@ test.each<[string, string, unknown]>([
 });
 
 test.each<[string, string, string]>([
-  ['prose', 'I cannot do that.', 'the answer must be an object'],
+  ['prose', 'I cannot do that.', 'the answer is not JSON'],
   ['nothing but a fence', '```', 'the answer is not JSON'],
   ['half an object', '{"a": 1, "b": {"c": 2}', 'ends in the middle'],
   ['half a text', '{"a": "x', 'ends in the middle'],
   ['half a fence', '```json\n{"a": 1, "b": [', 'ends in the middle'],
   ['half an object after a word', 'Here: {"a": 1, "b": [', 'ends in the middle'],
   ['no number', '{"a": NaN', 'ends in the middle'],
-  ['a number that is none', '{"b": -Infinity, "a": [NaN]}', 'a: must be a number or a string'],
+  ['a number that is none', '{"b": -Infinity, "a": [NaN]}', 'the answer is not JSON'],
+  // Whatever stood there would be a guess.
+  ['half a number', '{"a": 2e}', 'the answer is not JSON'],
+  ['a sign alone', '{"a": -}', 'the answer is not JSON'],
+  ['a name without a value', '{"b": 1, "a":}', 'the answer is not JSON'],
+  ['what JavaScript calls nothing', '{"a": undefined}', 'the answer is not JSON'],
+  ['a list that was cut short', '{"a": 1, "b": [1, 2, ...]}', 'the answer is not JSON'],
+  ['quotes in its text', '{"a": "he said "hi" to me"}', 'the answer is not JSON'],
+  ['quotes and commas in its text', '{"a": "He said "no", then "left""}', 'the answer is not JSON'],
+  ['a large number written as a fraction', '{"a": 12345678901234567890.0}', 'the number 12345678901234567890.0'],
   ['a number without end', '{"a": 1e999}', 'the number 1e999'],
   ['an integer of too many digits', '{"a": 12345678901234567890}', 'the number 12345678901234567890'],
   ['a wrong value', '{"a": []}', 'a: must be a number or a string'],

@@ -5,6 +5,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { Stream } from '@anthropic-ai/sdk/core/streaming';
 import type { Message, MessageCreateParamsStreaming } from '@anthropic-ai/sdk/resources/messages/messages';
+import { orAborted, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart, LlmProvider } from '../../core/llm.ts';
 import { toAnthropicBody } from '../transformers/anthropic.ts';
@@ -14,7 +15,6 @@ import { type AnthropicEvent, anthropicAnswer } from './anthropic-answer.ts';
 import { classifyAnthropicError, failureOf, type WireError } from './anthropic-errors.ts';
 import { withRequestId } from './failures.ts';
 import { limitedFetch } from './limited-fetch.ts';
-import { orAborted, untilAborted } from './until-aborted.ts';
 
 type CallOptions = { signal: AbortSignal; maxRetries: 0 };
 

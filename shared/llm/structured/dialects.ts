@@ -45,6 +45,8 @@ function geminiNode(schema: JsonObject): JsonObject {
     ...(plain.const === undefined ? {} : { enum: [plain.const] }),
   };
   const kept = only(loose, GEMINI_KEYWORDS);
+  // Names that a pattern allows would be refused.
+  if (plain.patternProperties !== undefined) delete kept.additionalProperties;
   if (typeof kept.format === 'string' && !GEMINI_FORMATS.includes(kept.format)) delete kept.format;
   if (Array.isArray(kept.enum)) {
     const types = typesOf(kept.enum);

@@ -82,7 +82,9 @@ export async function validatorOf(schema: z.ZodType | JsonObject): Promise<Struc
   return { jsonSchema, validate: (value) => parsedBy(schema, value) };
 }
 
-function isZod(schema: z.ZodType | JsonObject): schema is z.ZodType {
+/** Is this a zod schema, of whichever of zod's builds? */
+export function isZod(schema: unknown): schema is z.ZodType {
+  if (typeof schema !== 'object' || schema === null) return false;
   return '_zod' in schema && 'safeParseAsync' in schema;
 }
 
