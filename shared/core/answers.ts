@@ -12,6 +12,8 @@ export type CallRecord = {
   facts: CallFacts;
   /** What came of the answer's text. */
   text: string;
+  /** The provider took the request. */
+  accepted?: true;
 };
 
 /**
@@ -37,6 +39,7 @@ export async function collect(
   for await (const part of parts) {
     switch (part.type) {
       case 'accepted':
+        record.accepted = true;
         if (part.providerRequestId !== undefined) facts.providerRequestId = part.providerRequestId;
         break;
       case 'activity':

@@ -92,7 +92,15 @@ export async function attempt(
   const result = await outcome();
   if (request && !facts.notMade) {
     const error = result.ended === 'failed' ? result.error : result.ended === 'stopped' ? result.reason : undefined;
-    facts.cost = await costOfCall(options.pricing, job.model, request, record, error, startedMs);
+    facts.cost = await costOfCall(
+      options.pricing,
+      job.model,
+      request,
+      record,
+      error,
+      startedMs,
+      job.nanoUsdMost !== undefined,
+    );
   }
   return result;
 }

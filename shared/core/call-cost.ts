@@ -8,26 +8,37 @@ import type { LlmRequest } from './llm.ts';
 import type { Pricing } from './pricing.ts';
 import { FAILURE_RULES } from './retry.ts';
 
-/** The cost of a call that was made at that instant; `error` is what ended it, if anything did. */
+/**
+ * The cost of a call that was made at that instant; `error` is what ended it, if anything did. `isCapped`: its request was
+ * held to what may be spent, which holds only if a call that nobody measured counts as all that it was allowed.
+ */
 export async function costOfCall(
   pricing: Pricing,
   model: Pick<JobModel, 'provider' | 'model'>,
   request: LlmRequest,
-  { facts, text }: CallRecord,
+  { facts, text, accepted }: CallRecord,
   error: ServiceError | undefined,
   atMs: number,
+  isCapped: boolean,
 ): Promise<Cost> {
   const { usage, finishReason } = facts;
   // Some providers count as they go: without an end, what they counted is not all.
   if (usage && finishReason !== undefined) return { nanoUsd: await pricing.costOf(model, usage, atMs) };
   const isFree = error && FAILURE_RULES[error.code as FailureCode]?.billing === 'none';
   if (isFree && !usage && text === '') return { nanoUsd: 0 };
-  const likely = likelyUsage(pricing, request, text, usage);
+  const allowed = isCapped && accepted ? (request.maxOutputTokens ?? 0) : 0;
+  const likely = likelyUsage(pricing, request, text, usage, allowed);
   return { nanoUsd: await pricing.costOf(model, likely, atMs), isEstimated: true };
 }
 
-function likelyUsage(pricing: Pricing, request: LlmRequest, text: string, counted: Usage | undefined): Usage {
+function likelyUsage(
+  pricing: Pricing,
+  request: LlmRequest,
+  text: string,
+  counted: Usage | undefined,
+  allowed: number,
+): Usage {
   const inputTokens = counted?.inputTokens ?? pricing.estimateInputTokens(request);
-  const outputTokens = Math.max(counted?.outputTokens ?? 0, pricing.estimateTokens(text));
+  const outputTokens = Math.max(allowed, counted?.outputTokens ?? 0, pricing.estimateTokens(text));
   return { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
 }

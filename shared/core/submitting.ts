@@ -19,6 +19,7 @@ import type { JobQueue, JobStore, JobType, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
+import { usableModel } from './usable-model.ts';
 import { RING_GRACE_MS } from './waking.ts';
 
 /** What a submission may say beside its input, and what makes another submission of it. */
@@ -85,8 +86,6 @@ export type SubmittingOptions = JobMaker & {
 export const INPUT_BYTES_MOST = 256 * 1024;
 /** Of a call whose output limit nobody gave. */
 const OUTPUT_TOKENS_ASSUMED = 1_000;
-/** When to ask again for a model that cannot be used: setting a key takes a person. */
-const KEY_WAIT_MS = 60_000;
 
 export function submitting(options: SubmittingOptions): Submitting {
   const { store, models, jobTypes, newId, pricing, log } = options;
@@ -213,35 +212,6 @@ function replayOf(submitted: Job, found: Job, nowMs: number): Job {
     'idempotency_conflict',
     'A different job was submitted under this id or Idempotency-Key. Use another one, or repeat the first body.',
   );
-}
-
-/** The model that a submission names, itself or in its input; both must mean the same one. */
-function usableModel(
-  models: ModelCatalog,
-  reference: string | undefined,
-  inInput: { reference: string; path: string } | undefined,
-): JobModel {
-  const asked = reference ?? inInput?.reference;
-  if (asked === undefined) throw invalidRequest([{ path: 'model_id', message: 'is required' }]);
-  const path = reference === undefined ? `input_data.${inInput?.path}` : 'model_id';
-  const model = models.find(asked);
-  if (!model) {
-    const usable = models.list().filter(({ runs }) => models.availability(runs).available);
-    const names = usable.map((listed) => listed.reference).join(', ');
-    const near = models.near(asked);
-    const meant = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
-    throw invalidRequest([
-      { path, message: `no such model; ${meant}usable now: ${names}; all models: GET /api/llm/models/` },
-    ]);
-  }
-  if (reference !== undefined && inInput && models.find(inInput.reference)?.id !== model.id) {
-    const sentence = `contradicts input_data.${inInput.path} (${inInput.reference}); leave one of them out`;
-    throw invalidRequest([{ path: 'model_id', message: sentence }]);
-  }
-  const availability = models.availability(model);
-  if (!availability.available)
-    throw new ServiceError('model_unavailable', availability.reason, { retryAfterMs: KEY_WAIT_MS });
-  return model;
 }
 
 function assertInputFits(input: Json): void {

@@ -131,7 +131,8 @@ async function answered(plan: Plan, request: LlmRequest, options: CallOptions, c
   const startedMs = Date.now();
   const parts = await generate(plan, request, options);
   const note = async (error?: ServiceError) => {
-    costs.push(await costOfCall(pricing, plan.model, request, record, error, startedMs));
+    const isCapped = plan.nanoUsdMost !== undefined;
+    costs.push(await costOfCall(pricing, plan.model, request, record, error, startedMs, isCapped));
   };
   try {
     const answer = await collect(parts, record, options.onPart);

@@ -180,6 +180,20 @@ export function moneyScenarios(open: Open): void {
     expect(before.spent?.nanoUsd).toBe(CALL_NANO_USD + (before.callEstimate?.nanoUsd ?? Number.NaN));
   });
 
+  scenario(open, 'max_cost: a call that was cut counts as all that it was allowed', async (world) => {
+    world.provider.answerWith(async function* () {
+      yield { type: 'accepted' };
+      throw new ServiceError('network', 'It was cut.');
+    });
+    const { job, calls } = await ended(world, { ...asking({ max_tokens: 100 }), nanoUsdMost: 150_000 });
+    expect(job).toMatchObject({ state: 'failed', error: { code: 'cost_limit' } });
+    // 100 tokens out cost 60,000: there is room for two, and for a short one.
+    const limits = calls.map(({ request }) => request.maxOutputTokens ?? Infinity);
+    expect(limits.slice(0, 2)).toEqual([100, 100]);
+    expect(limits.slice(2)).toEqual([expect.toSatisfy((limit) => limit < 50)]);
+    expect(job.spent?.nanoUsd).toBeLessThanOrEqual(150_000);
+  });
+
   scenario(open, 'max_cost ends the repairs, and holds the output of every call', async (world) => {
     says(world, { text: WRONG }, { text: WRONG }, { text: WRONG });
     const { job, calls } = await ended(world, { ...asking({ max_repairs: 3 }), nanoUsdMost: CALL_NANO_USD + 50_000 });

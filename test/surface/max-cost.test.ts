@@ -64,9 +64,16 @@ describe('max_cost', () => {
   });
 
   test('is for all attempts together: what one that was lost may have cost is left out of the next', async () => {
-    await world.lost('Hello.', { max_cost: 0.0030015 });
+    const limited = { prompt: 'Hello.', max_tokens: 1_000 };
+    await world.lost('Hello.', { max_cost: 0.0030015, input_data: limited });
     // 3,001,500 - 2,001,500 for the lost one leaves 1,000,000: 1,500 for the input, and 499 tokens.
     expect(world.requests.map(({ maxOutputTokens }) => maxOutputTokens)).toEqual([499]);
+  });
+
+  test('without a limit of its own, a call that was lost may have used it all', async () => {
+    const key = await world.lost('Hello.', { max_cost: 0.0030015 });
+    expect(world.requests).toEqual([]);
+    expect(await world.view(key)).toMatchObject({ error_code: 'cost_limit', cost_estimated: true });
   });
 
   test('that is used up ends the job', async () => {
