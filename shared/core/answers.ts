@@ -117,6 +117,7 @@ function countable(usage: Usage): Usage | undefined {
   };
 }
 
-function isCount(tokens: number | undefined): boolean {
+/** Is this a number of tokens? */
+export function isCount(tokens: number | undefined): tokens is number {
   return Number.isSafeInteger(tokens) && (tokens ?? -1) >= 0;
 }

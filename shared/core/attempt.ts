@@ -109,7 +109,7 @@ export async function attempt(
 async function affordable(pricing: Pricing, job: Job, request: LlmRequest): Promise<LlmRequest> {
   if (job.nanoUsdMost === undefined) return request;
   const left = job.nanoUsdMost - (job.spent?.nanoUsd ?? 0);
-  const answer = await pricing.within(job.model, request, left, job.createdAt);
+  const answer = await pricing.cap(job.model, request, left, job.createdAt);
   if ('request' in answer) return answer.request;
   throw new ServiceError('cost_limit', answer.refused);
 }

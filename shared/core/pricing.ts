@@ -15,7 +15,7 @@ export type Pricing = {
    * The request with an output limit under which it costs no more than this; `refused` is a sentence for its author when
    * its input alone would, or when nobody knows the model's price.
    */
-  within(
+  cap(
     model: Pick<JobModel, 'provider' | 'model'>,
     request: LlmRequest,
     nanoUsdMost: number,

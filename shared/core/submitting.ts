@@ -139,7 +139,7 @@ export function submitting(options: SubmittingOptions): Submitting {
     const atMs = options.clock.nowMs();
     let limited = request;
     if (nanoUsdMost !== undefined) {
-      const answer = await pricing.within(model, request, nanoUsdMost, atMs);
+      const answer = await pricing.cap(model, request, nanoUsdMost, atMs);
       if ('refused' in answer) throw invalidRequest([{ path: 'max_cost', message: answer.refused }]);
       // Of a call that is lost nobody knows what it used: what a job may cost holds only if it counts as all it might.
       limited = answer.request;

@@ -3,6 +3,7 @@
  * are floats; here they are whole nano-dollars.
  */
 import { estimateTokenCount } from 'tokenx';
+import { isCount } from '../core/answers.ts';
 import { type NanoUsd, toNanoUsd, toUsd } from '../core/costs.ts';
 import type { JobModel, Usage } from '../core/job.ts';
 import { type LlmRequest, textOf } from '../core/llm.ts';
@@ -42,7 +43,7 @@ export function tablePricing(): Pricing {
     costOf,
     estimateTokens,
     estimateInputTokens,
-    async within(model, request, nanoUsdMost, atMs) {
+    async cap(model, request, nanoUsdMost, atMs) {
       const inputTokens = estimateInputTokens(request);
       const priceWith = (outputTokens: number) =>
         costOf(model, { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens }, atMs);
@@ -100,10 +101,6 @@ function orNull<T>(price: () => T): T | null {
   } catch {
     return null;
   }
-}
-
-function isCount(tokens: number | undefined): tokens is number {
-  return Number.isSafeInteger(tokens) && (tokens ?? -1) >= 0;
 }
 
 function estimateTokens(text: string): number {

@@ -120,7 +120,7 @@ async function affordable(
 ): Promise<LlmRequest> {
   if (nanoUsdMost === undefined) return request;
   const spent = costs.reduce((total, { nanoUsd }) => total + (nanoUsd ?? 0), 0);
-  const answer = await pricing.within(model, request, nanoUsdMost - spent, Date.now());
+  const answer = await pricing.cap(model, request, nanoUsdMost - spent, Date.now());
   if ('request' in answer) return answer.request;
   throw new ServiceError('cost_limit', answer.refused, { details: [{ path: 'max_cost', message: answer.refused }] });
 }

@@ -13,13 +13,14 @@ import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { request } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';
 
+const onEmulators = process.argv.includes('emulators');
 const ROUNDS = 5;
 const ROUND_MS = 4_000;
 const FLOOD_PER_SECOND = 1_000;
 const OTHERS = 8;
 const OTHERS_EVERY_MS = 100;
 const SERVED = 200;
-const REFUSED = 1_000;
+const REFUSED = onEmulators ? 300 : 1_000;
 
 const { publicKey, privateKey } = await generateKeyPair('RS256');
 const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k', alg: 'RS256', use: 'sig' }] });
@@ -37,7 +38,6 @@ const tokenOf = (user: string) =>
     .sign(privateKey);
 
 const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-bench-'));
-const onEmulators = process.argv.includes('emulators');
 const local = await startLocalProcess(
   {
     ...{
@@ -161,13 +161,15 @@ async function costOf(token: string, expected: number, count: number): Promise<C
   const startedCpuMs = cpuMs();
   let sent = 0;
   // The bucket of who is refused fills a little meanwhile.
-  for (; took.length < count && sent < 2 * count; sent++) {
+  for (; took.length < count && sent < 10 * count; sent++) {
     const { status, tookMs } = await submit(token);
     if (status === expected) took.push(tookMs);
   }
   if (took.length < count) throw new Error(`only ${took.length} were answered ${expected}`);
   await pause(1_000);
-  return { tookMs: at(took, 0.5), cpuMs: (cpuMs() - startedCpuMs) / sent };
+  // Where many were answered otherwise, the time of the processors is not that of these.
+  const isClean = sent < 1.2 * count;
+  return { tookMs: at(took, 0.5), cpuMs: isClean ? (cpuMs() - startedCpuMs) / sent : Number.NaN };
 }
 const served: Cost[] = [];
 const refused: Cost[] = [];

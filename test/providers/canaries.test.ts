@@ -29,7 +29,7 @@ const THEIRS = [
   'eyJQXJW0481.QXJW0481.QXJW0481',
   `llmj_${'04815162'.repeat(9)}`,
 ];
-const CANARIES = /QXJW0|KVQX9|04815/;
+const CANARIES = /QXJW0|KVQX9|04815162/;
 
 let server: ScriptedProvider;
 let tokens: TokenServer;

@@ -254,9 +254,9 @@ describe('within a limit', () => {
   test('the output limit is what is left, to the token', async () => {
     const request = ask('Hello.');
     const input = await worst(MINI, request, 0);
-    const limited = await pricing.within(MINI, request, input + 100 * 2_000, NOW);
+    const limited = await pricing.cap(MINI, request, input + 100 * 2_000, NOW);
     expect(limited).toEqual({ request: { ...request, maxOutputTokens: 100 } });
-    expect(await pricing.within(MINI, request, input + 100 * 2_000 - 1, NOW)).toMatchObject({
+    expect(await pricing.cap(MINI, request, input + 100 * 2_000 - 1, NOW)).toMatchObject({
       request: { maxOutputTokens: 99 },
     });
   });
@@ -266,7 +266,7 @@ describe('within a limit', () => {
     expect(pricing.estimateInputTokens(request)).toBeGreaterThan(200_000);
     const input = await worst(PRO, request, 0);
     expect(input).toBe(pricing.estimateInputTokens(request) * 2_500);
-    expect(await pricing.within(PRO, request, input + 50 * 15_000, NOW)).toMatchObject({
+    expect(await pricing.cap(PRO, request, input + 50 * 15_000, NOW)).toMatchObject({
       request: { maxOutputTokens: 50 },
     });
   });
@@ -288,7 +288,7 @@ describe('within a limit', () => {
         async ([model, saysMost], count, maxOutputTokens, magnitude) => {
           const most = Math.round(10 ** magnitude);
           const request = ask('a'.repeat(count * 7), { maxOutputTokens });
-          const answer = await pricing.within(model, request, most, NOW);
+          const answer = await pricing.cap(model, request, most, NOW);
           if ('refused' in answer) {
             expect(await worst(model, request, Math.min(16, maxOutputTokens ?? 16))).toBeGreaterThan(most);
             return;
@@ -310,15 +310,15 @@ describe('within a limit', () => {
 
   test('what was asked for stays when it costs no more', async () => {
     const request = ask('Hello.', { maxOutputTokens: 100 });
-    expect(await pricing.within(MINI, request, 1_000_000_000, NOW)).toEqual({ request });
+    expect(await pricing.cap(MINI, request, 1_000_000_000, NOW)).toEqual({ request });
   });
 
   test('no limit is set above what the model can say: its vendor would refuse the call', async () => {
     const request = ask('Hello.');
-    expect(await pricing.within(MINI, request, 1_000 * 1_000_000_000, NOW)).toEqual({ request });
+    expect(await pricing.cap(MINI, request, 1_000 * 1_000_000_000, NOW)).toEqual({ request });
     // gpt-5-mini says 128,000 tokens at most, of $2 a million.
-    expect(await pricing.within(MINI, request, 128_000 * 2_000 + 10_000, NOW)).toEqual({ request });
-    expect(await pricing.within(MINI, request, 128_000 * 2_000, NOW)).toMatchObject({
+    expect(await pricing.cap(MINI, request, 128_000 * 2_000 + 10_000, NOW)).toEqual({ request });
+    expect(await pricing.cap(MINI, request, 128_000 * 2_000, NOW)).toMatchObject({
       request: { maxOutputTokens: expect.toSatisfy((limit) => limit > 127_900 && limit < 128_000) },
     });
   });
@@ -327,12 +327,12 @@ describe('within a limit', () => {
     const request = ask(long.slice(0, 50_000));
     const input = await worst(MINI, request, 0);
     for (const most of [1, input, input + 15 * 2_000]) {
-      const answer = await pricing.within(MINI, request, most, NOW);
+      const answer = await pricing.cap(MINI, request, most, NOW);
       expect(answer).toEqual({
         refused: expect.stringMatching(/gpt-5-mini.* costs at least about \$0\.00\d+, more than/),
       });
     }
-    expect(await pricing.within(MINI, request, input + 16 * 2_000, NOW)).toMatchObject({
+    expect(await pricing.cap(MINI, request, input + 16 * 2_000, NOW)).toMatchObject({
       request: { maxOutputTokens: 16 },
     });
   });
@@ -340,11 +340,11 @@ describe('within a limit', () => {
   test('is refused what nobody knows the price of', async () => {
     const model = { provider: 'openai-compatible', model: 'llama3.2' };
     const refused = 'The price of llama3.2 is not known, so max_cost cannot be kept; leave it out.';
-    expect(await pricing.within(model, ask('Hello.'), 1e12, NOW)).toEqual({ refused });
+    expect(await pricing.cap(model, ask('Hello.'), 1e12, NOW)).toEqual({ refused });
   });
 
   test('is all that costs nothing', async () => {
     const request = ask('Hello.');
-    expect(await pricing.within({ provider: 'simulated', model: 'simulated' }, request, 1, NOW)).toEqual({ request });
+    expect(await pricing.cap({ provider: 'simulated', model: 'simulated' }, request, 1, NOW)).toEqual({ request });
   });
 });

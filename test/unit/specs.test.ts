@@ -6,7 +6,7 @@ import { fitToSpec } from '../../shared/llm/specs/fit-to-spec.ts';
 import { type ModelConfig, type ModelSpec, type ParameterSpec, supports } from '../../shared/llm/specs/model-spec.ts';
 import { openaiCompatibleSpecs } from '../../shared/llm/specs/openai-compatible.ts';
 import { modelSpecs } from '../../shared/llm/specs/registry.ts';
-import { configOf, validateConfig } from '../../shared/llm/specs/validate-config.ts';
+import { validateConfig } from '../../shared/llm/specs/validate-config.ts';
 
 const ALL = [...modelSpecs.list(), ...openaiCompatibleSpecs(['llama3.2'])];
 
@@ -334,3 +334,18 @@ test('whatever is asked: what is left fits, is left alone the second time, and e
     { numRuns: 1_000 },
   );
 });
+
+/** What a request asks, as a configuration. */
+function configOf(request: LlmRequest): ModelConfig {
+  const { temperature, topP, maxOutputTokens, reasoningEffort, verbosity, fileSearch } = request;
+  return {
+    ...{ temperature, top_p: topP, max_tokens: maxOutputTokens },
+    ...{ reasoning: { effort: reasoningEffort }, text: { verbosity } },
+    vector_store_id: fileSearch?.vectorStoreIds.join(','),
+    tools: request.tools,
+    response_schema: request.responseSchema,
+    hasImages: request.messages.some(
+      ({ content }) => typeof content !== 'string' && content.some(({ type }) => type === 'image'),
+    ),
+  };
+}

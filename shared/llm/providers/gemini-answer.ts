@@ -9,7 +9,7 @@ import { classifyGeminiError } from './gemini-errors.ts';
 export type GeminiChunk = {
   candidates?: readonly { content?: { parts?: readonly WirePart[] }; finishReason?: string }[];
   promptFeedback?: { blockReason?: string };
-  usageMetadata?: UsageMetadata & { thoughtsTokenCount?: number };
+  usageMetadata?: UsageMetadata & { thoughtsTokenCount?: number; toolUsePromptTokenCount?: number };
   responseId?: string;
   modelVersion?: string;
   error?: { code?: number; status?: string; message?: string };
@@ -109,7 +109,8 @@ function toFinishReason(reason: string, hasCalls: boolean): FinishReason {
 function toUsage(usage: NonNullable<GeminiChunk['usageMetadata']>): Usage {
   const thoughts = usage.thoughtsTokenCount ?? 0;
   return {
-    inputTokens: usage.promptTokenCount,
+    // What its own tools brought is paid for like the prompt, beside it.
+    inputTokens: usage.promptTokenCount + (usage.toolUsePromptTokenCount ?? 0),
     outputTokens: (usage.candidatesTokenCount ?? 0) + thoughts,
     totalTokens: usage.totalTokenCount ?? 0,
     cachedInputTokens: usage.cachedContentTokenCount,

@@ -1,5 +1,4 @@
 /** Does what a request asks of a model fit that model? Pure. */
-import type { LlmRequest } from '../../core/llm.ts';
 import {
   type ConfigIssue,
   type ModelConfig,
@@ -59,19 +58,4 @@ function ruleOf(parameter: ParameterSpec): string {
   const kind = type === 'int' ? 'a whole number' : 'a number';
   if (minValue === undefined) return `must be ${kind}${maxValue === undefined ? '' : ` of at most ${maxValue}`}`;
   return `must be ${kind} ${maxValue === undefined ? `of at least ${minValue}` : `from ${minValue} to ${maxValue}`}`;
-}
-
-/** What a request asks, as a configuration. */
-export function configOf(request: LlmRequest): ModelConfig {
-  const { temperature, topP, maxOutputTokens, reasoningEffort, verbosity, fileSearch } = request;
-  return {
-    ...{ temperature, top_p: topP, max_tokens: maxOutputTokens },
-    ...{ reasoning: { effort: reasoningEffort }, text: { verbosity } },
-    vector_store_id: fileSearch?.vectorStoreIds.join(','),
-    tools: request.tools,
-    response_schema: request.responseSchema,
-    hasImages: request.messages.some(
-      ({ content }) => typeof content !== 'string' && content.some(({ type }) => type === 'image'),
-    ),
-  };
 }

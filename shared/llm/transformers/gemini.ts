@@ -28,7 +28,7 @@ export type GeminiBody = Omit<GenerateContentRequest, 'generationConfig' | 'tool
 export function toGeminiBody(request: LlmRequest): Transformed<GeminiBody> {
   const { tools = [], toolChoice } = request;
   const { contents, warnings } = toContents(request.messages);
-  const { generationConfig, warning } = configOf(request);
+  const { generationConfig, warning } = generationOf(request);
   const body: GeminiBody = {
     contents,
     ...given(systemTextOf(request), (text) => ({ systemInstruction: { role: 'system', parts: [{ text }] } })),
@@ -45,7 +45,7 @@ export function toGeminiBody(request: LlmRequest): Transformed<GeminiBody> {
 
 type Config = NonNullable<GeminiBody['generationConfig']>;
 
-function configOf(request: LlmRequest): { generationConfig: Config; warning?: string | undefined } {
+function generationOf(request: LlmRequest): { generationConfig: Config; warning?: string | undefined } {
   const { model, reasoningEffort } = request;
   const { config, warning } = reasoningEffort === undefined ? {} : toThinking(model, reasoningEffort);
   const generationConfig: Config = {
