@@ -56,7 +56,7 @@ export default defineConfig({
     projects: process.env.LONG ? long : everyday,
     testTimeout: 20_000,
     // Much of it is waiting; on two cores the default would be one worker.
-    maxWorkers: 3,
+    maxWorkers: 2,
     // What processes write is kept, and looked through for what must not be in it.
     globalSetup: here('support/kept-output.ts'),
     // What a passing test logs is of no interest.

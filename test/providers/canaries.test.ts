@@ -157,7 +157,7 @@ describe.each(PROVIDERS)('$provider', (provider) => {
         ends.add(job.error?.code ?? job.state);
         expect(told).not.toMatch(CANARIES);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
     // Five classes can come; the rarest is missing in one run of twelve.
     expect(ends.size).toBeGreaterThan(3);

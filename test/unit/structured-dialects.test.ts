@@ -202,7 +202,7 @@ test('what fits the strict schema fits the schema of the user', async () => {
         if (isSent(each) === undefined) expect(isOurs(each)).toBeUndefined();
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 50 },
   );
   expect(strictOnes).toBeGreaterThan(20);
 });
@@ -215,7 +215,7 @@ test('what is sent to nobody contradicts the schema: there is an answer that fit
       const dialects = [toOpenaiFormat(schema).schema, toGeminiSchema(schema), toAnthropicSchema(schema)];
       for (const sent of dialects) expect((await validatorFor(sent))(value)).toBeUndefined();
     }),
-    { numRuns: 150 },
+    { numRuns: 50 },
   );
 });
 
