@@ -204,7 +204,7 @@ test('what fits the strict schema fits the schema of the user', async () => {
     }),
     { numRuns: 50 },
   );
-  expect(strictOnes).toBeGreaterThan(20);
+  expect(strictOnes).toBeGreaterThan(5);
 });
 
 test('what is sent to nobody contradicts the schema: there is an answer that fits both', async () => {
