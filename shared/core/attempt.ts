@@ -4,7 +4,7 @@
  */
 import { orAborted, untilAborted } from './aborted.ts';
 import { type CallRecord, collect } from './answers.ts';
-import { costOfCall } from './call-cost.ts';
+import { affordable, costOfCall } from './call-cost.ts';
 import { framesOf, isServiceError, ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
 import type { Job, Json, Limits } from './job.ts';
@@ -17,12 +17,18 @@ import { type Rejected, repairRequest } from './repair.ts';
 export type AttemptOptions = { providerFor: ProviderFor; pricing: Pricing; clock: Clock; log: Log };
 
 /**
- * `stopped`: the signal was aborted, with `reason`; what the call would have brought is not known. `rejected`: the answer
- * came, and could not be used.
+ * `stopped`: the signal was aborted, with `reason`; what the call would have brought is not known. `rejected`: an answer
+ * came that the model can be asked to mend. `vainText`: the text of an answer that came, and could not be used.
  */
 export type AttemptResult =
   | { ended: 'answered'; result: Json; facts: CallFacts }
-  | { ended: 'failed'; error: ServiceError; facts: CallFacts; rejected?: Rejected | undefined }
+  | {
+      ended: 'failed';
+      error: ServiceError;
+      facts: CallFacts;
+      rejected?: Rejected | undefined;
+      vainText?: string | undefined;
+    }
   | { ended: 'stopped'; reason: ServiceError; facts: CallFacts };
 
 export type AttemptHooks = {
@@ -49,15 +55,15 @@ export async function attempt(
   let request: LlmRequest | undefined;
   // An attempt that fails otherwise leaves the answer that is still to be mended.
   let rejected = before;
+  let vainText = before?.text;
   const startedMs = clock.nowMs();
 
   async function answered(): Promise<Json> {
     const provider = await providerFor(job.model.provider);
-    request = await affordable(
-      options.pricing,
-      job,
-      before ? repairRequest(before) : jobType.toRequest(input, job.model),
-    );
+    const asked = before ? repairRequest(before) : jobType.toRequest(input, job.model);
+    const { model, nanoUsdMost, spent, createdAt } = job;
+    const leftNanoUsd = nanoUsdMost === undefined ? undefined : nanoUsdMost - (spent?.nanoUsd ?? 0);
+    request = await affordable(options.pricing, model, asked, leftNanoUsd, createdAt);
     signal.throwIfAborted();
     facts.notMade = undefined;
     const parts = untilAborted(provider.generate(request, { signal }), signal);
@@ -68,10 +74,11 @@ export async function attempt(
     // The answer is here: how long its check takes is no silence of the model.
     timers.stopIdle();
     // Whatever becomes of it: it is paid for, and its owner may read it.
-    rejected = { request, text: answer.text, violation: '' };
+    vainText = answer.text;
+    rejected = undefined;
     const checked = await orAborted(Promise.resolve(jobType.toResult(answer, input)), signal);
     if ('result' in checked) return checked.result;
-    rejected = { ...rejected, violation: checked.violation };
+    rejected = { request, text: answer.text, violation: checked.violation };
     throw new ServiceError('schema_violation', `The model's answer cannot be used: ${checked.violation}.`);
   }
 
@@ -83,7 +90,7 @@ export async function attempt(
       const cause = signal.aborted ? signal.reason : error;
       if (!isServiceError(cause))
         log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: framesOf(cause) });
-      return { ended: 'failed', error: known(cause), facts, rejected };
+      return { ended: 'failed', error: known(cause), facts, rejected, vainText };
     } finally {
       timers.stop();
     }
@@ -103,15 +110,6 @@ export async function attempt(
     );
   }
   return result;
-}
-
-/** The request, held to what is left of what the job may cost. */
-async function affordable(pricing: Pricing, job: Job, request: LlmRequest): Promise<LlmRequest> {
-  if (job.nanoUsdMost === undefined) return request;
-  const left = job.nanoUsdMost - (job.spent?.nanoUsd ?? 0);
-  const answer = await pricing.cap(job.model, request, left, job.createdAt);
-  if ('request' in answer) return answer.request;
-  throw new ServiceError('cost_limit', answer.refused);
 }
 
 /** The two clocks of an attempt: its own deadline, and the longest silence within it. */

@@ -1,12 +1,29 @@
-/** What one call cost: by its usage where the provider said it, by estimate where it may have charged without saying so. */
+/** What one call may cost, and what it did: by its usage where the provider said it, by estimate where it may have charged without saying so. */
 
 import type { CallRecord } from './answers.ts';
 import type { Cost } from './costs.ts';
-import type { FailureCode, ServiceError } from './errors.ts';
+import { type FailureCode, ServiceError } from './errors.ts';
 import type { JobModel, Usage } from './job.ts';
 import type { LlmRequest } from './llm.ts';
 import type { Pricing } from './pricing.ts';
 import { FAILURE_RULES } from './retry.ts';
+
+/**
+ * The request, held to what is left of what all calls may cost together; `undefined`: as much as they like. Throws
+ * `cost_limit` when that is not enough, or when nobody knows the price.
+ */
+export async function affordable(
+  pricing: Pricing,
+  model: Pick<JobModel, 'provider' | 'model'>,
+  request: LlmRequest,
+  leftNanoUsd: number | undefined,
+  atMs: number,
+): Promise<LlmRequest> {
+  if (leftNanoUsd === undefined) return request;
+  const answer = await pricing.cap(model, request, leftNanoUsd, atMs);
+  if ('request' in answer) return answer.request;
+  throw new ServiceError('cost_limit', answer.refused, { details: [{ path: 'max_cost', message: answer.refused }] });
+}
 
 /**
  * The cost of a call that was made at that instant; `error` is what ended it, if anything did. `isCapped`: its request was

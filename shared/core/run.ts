@@ -113,7 +113,7 @@ async function follow(
   const next = type ? nextTry(type.retry, error, tries, options.random()) : { again: false as const };
   // An attempt that could only start when the job's time is over is none.
   if (!next.again || next.pauseMs >= lease.leftMs())
-    return finish(options, lease, failed(error, facts, result.rejected));
+    return finish(options, lease, failed(error, facts, result.vainText));
   const ended: FailedAttempt = { outcome: 'failed', errorCode: error.code, counts: next.counts, ...facts };
   const staysHere = next.inPlace && hasTime(next.pauseMs + limitsOf(lease.job()).attemptTimeoutMs);
   if (!staysHere) return handBack(options, lease, ended, next.pauseMs, next.inPlace);
@@ -198,8 +198,8 @@ async function handBack(
   return { handedBack: ended.errorCode };
 }
 
-function failed({ code, message }: ServiceError, facts: CallFacts, rejected?: Rejected): FinishOutcome {
-  const kept = rejected ? { rejectedText: rejected.text } : {};
+function failed({ code, message }: ServiceError, facts: CallFacts, rejectedText?: string): FinishOutcome {
+  const kept = rejectedText === undefined ? {} : { rejectedText };
   return { state: 'failed', error: { code, message }, ...kept, ...facts };
 }
 

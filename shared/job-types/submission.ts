@@ -8,12 +8,11 @@ import { isClientJobId, KEY_RULE, normalizedKey } from '../core/ids.ts';
 import type { Json, Limits } from '../core/job.ts';
 import { LIMIT_RANGES } from '../core/limits.ts';
 import { RETENTION_RANGE } from '../core/retention.ts';
-import type { Submission, SubmissionExtras } from '../core/submitting.ts';
+import { PROJECT_CHARACTERS_MOST, type Submission, type SubmissionExtras } from '../core/submitting.ts';
 import { fields } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
 
-const PROJECT_CHARACTERS_MOST = 128;
-const PROJECT_TEXT = /^[\s\S]{1,128}$/;
+const PROJECT_TEXT = new RegExp(`^[\\s\\S]{1,${PROJECT_CHARACTERS_MOST}}$`);
 const PROJECT = `must be 1 to ${PROJECT_CHARACTERS_MOST} characters, or a whole number`;
 const USD_MOST = 1_000;
 const MAX_COST = `must be a number of US dollars above 0, at most ${USD_MOST}`;

@@ -2,7 +2,7 @@
 import type { Principal } from '../core/access.ts';
 import { invalidRequest } from '../core/errors.ts';
 import { isTenant } from '../core/ids.ts';
-import type { Submitting } from '../core/submitting.ts';
+import { PROJECT_CHARACTERS_MOST, type Submitting } from '../core/submitting.ts';
 import { type LlmCallRequest, parseRequest } from './plan.ts';
 import { toJson } from './response.ts';
 
@@ -17,8 +17,6 @@ export type StartJobOptions = {
   /** In whose name, within the organisation; `service` when absent. */
   user?: string | undefined;
 };
-
-const PROJECT_CHARACTERS_MOST = 128;
 
 /** Submits the request as a job of type `general_llm_request`; answers its id. Throws a `ServiceError` as a submit does. */
 export async function startJob(options: StartJobOptions): Promise<string> {

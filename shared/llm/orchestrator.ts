@@ -3,7 +3,7 @@
  * request goes through its model's spec and provider, and the answer is checked and priced.
  */
 import { type CallRecord, collect } from '../core/answers.ts';
-import { costOfCall } from '../core/call-cost.ts';
+import { affordable, costOfCall } from '../core/call-cost.ts';
 import type { Cost } from '../core/costs.ts';
 import { invalidRequest, isServiceError, ServiceError } from '../core/errors.ts';
 import type { Answer, FinishReason, LlmPart, LlmRequest } from '../core/llm.ts';
@@ -99,7 +99,7 @@ async function call(given: LlmCallRequest, options: CallOptions, costs: Cost[]):
   const warnings = [...plan.warnings];
   let asked = plan.request;
   for (let repairs = 0; ; repairs++) {
-    const request = await affordable(plan, asked, costs);
+    const request = await affordable(pricing, plan.model, asked, leftOf(plan, costs), Date.now());
     const answer = await answered(plan, request, options, costs);
     const checked = await usable(answer, plan.validate);
     if (!('violation' in checked)) {
@@ -112,17 +112,10 @@ async function call(given: LlmCallRequest, options: CallOptions, costs: Cost[]):
   }
 }
 
-/** The request, held to what is left of what all calls may cost together. */
-async function affordable(
-  { model, nanoUsdMost }: Plan,
-  request: LlmRequest,
-  costs: readonly Cost[],
-): Promise<LlmRequest> {
-  if (nanoUsdMost === undefined) return request;
-  const spent = costs.reduce((total, { nanoUsd }) => total + (nanoUsd ?? 0), 0);
-  const answer = await pricing.cap(model, request, nanoUsdMost - spent, Date.now());
-  if ('request' in answer) return answer.request;
-  throw new ServiceError('cost_limit', answer.refused, { details: [{ path: 'max_cost', message: answer.refused }] });
+/** What is left of what all calls may cost together. */
+function leftOf({ nanoUsdMost }: Plan, costs: readonly Cost[]): number | undefined {
+  if (nanoUsdMost === undefined) return undefined;
+  return nanoUsdMost - costs.reduce((total, { nanoUsd }) => total + (nanoUsd ?? 0), 0);
 }
 
 /** One call, with its cost noted whichever way it ends. */
