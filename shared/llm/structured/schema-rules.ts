@@ -2,6 +2,7 @@
  * What a user's JSON Schema (`response_schema`) may be. It is untrusted: it is refused before anything recursive looks at
  * it, and before Ajv makes code of it.
  */
+import { LRUCache } from 'lru-cache';
 import type { FieldError } from '../../core/errors.ts';
 import type { Json } from '../../core/job.ts';
 import type { JsonObject } from '../../core/llm.ts';
@@ -31,6 +32,9 @@ const DIALECTS = ['draft-07/schema', 'draft/2019-09/schema', 'draft/2020-12/sche
 /** What a schema may say beside its keywords. `$async` would make Ajv's checks answer later, and everything valid. */
 const DOLLAR_KEYWORDS = ['$ref', '$defs', '$anchor', '$comment', '$schema', '$id'];
 
+/** Programs submit the same schema again and again; one of twenty objects takes Ajv 15 ms to look at. */
+const verdicts = new LRUCache<string, Promise<SchemaIssue[]>>({ max: 500, maxSize: 2_000_000 });
+
 /**
  * What is wrong with a schema; nothing when it may be used. Takes well under a second and little stack, whatever it is
  * given.
@@ -39,6 +43,14 @@ export async function checkSchema(schema: unknown): Promise<SchemaIssue[]> {
   const tooMuch = measureSchema(schema);
   if (tooMuch) return [tooMuch];
   if (!isObject(schema)) return [rootIssue('')];
+  const key = JSON.stringify(schema);
+  const found = verdicts.get(key) ?? issuesOf(schema);
+  verdicts.set(key, found, { size: key.length });
+  found.catch(() => verdicts.delete(key));
+  return found;
+}
+
+async function issuesOf(schema: JsonObject): Promise<SchemaIssue[]> {
   const places = allSchemas(schema);
   const found = [
     ...(schema.type === 'object' ? [] : [rootIssue('type')]),
