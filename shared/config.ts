@@ -16,6 +16,7 @@ import {
   toPair,
   whole,
 } from './config-kinds.ts';
+import { SURFACE_SETTINGS } from './config-surfaces.ts';
 
 export const SETTINGS = {
   port: whole('PORT', 'The port of the local service.', 8080, 0, 65_535),
@@ -37,6 +38,7 @@ export const SETTINGS = {
     shownDefault: '',
     read: (raw) => listed(raw).map(toOrigin),
   } satisfies Setting<string[]>,
+  ...SURFACE_SETTINGS,
   openaiApiKey: optional('OPENAI_API_KEY', "OpenAI's key. Without it its models answer 503."),
   openaiBaseUrl: optional('OPENAI_BASE_URL', 'Where the OpenAI API is, if not at OpenAI.'),
   geminiApiKey: optional('GEMINI_API_KEY', "Gemini's key. Without it its models answer 503."),

@@ -7,6 +7,7 @@ import { isClientJobId } from '../../shared/core/ids.ts';
 import { isTerminal, type Job, type Json } from '../../shared/core/job.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
+import { renderError } from '../../shared/http/errors.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
 import {
   envelopeIssues,
@@ -16,7 +17,7 @@ import {
   toSubmission,
 } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
-import { mountBatch } from './llm-jobs-batch.ts';
+import { isBatch, mountBatch } from './llm-jobs-batch.ts';
 import { mountLists } from './llm-jobs-lists.ts';
 import { mountModels } from './llm-jobs-models.ts';
 import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
@@ -33,16 +34,22 @@ const PUBLISHED_SCHEMA = {
   title: 'Published submission',
 };
 
-export const llmJobsSurface: Surface = (app, context) => {
-  mountWrites(app, context);
-  mountReads(app, context);
-  mountStream(app, context);
-  mountTokens(app, context);
-  mountModels(app, context);
-  mountLists(app, context);
-  mountBatch(app, context);
-  mountUsers(app, context);
-  mountUsage(app, context);
+export const llmJobsSurface: Surface = {
+  name: 'llm-jobs',
+  owns: (path) => /^\/api\/llm(\/|$)/.test(path),
+  isBatch,
+  renderError,
+  mount(app, context) {
+    mountWrites(app, context);
+    mountReads(app, context);
+    mountStream(app, context);
+    mountTokens(app, context);
+    mountModels(app, context);
+    mountLists(app, context);
+    mountBatch(app, context);
+    mountUsers(app, context);
+    mountUsage(app, context);
+  },
 };
 
 function mountWrites(app: HttpApp, surface: SurfaceContext): void {

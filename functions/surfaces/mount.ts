@@ -1,27 +1,50 @@
 /** The public application: every surface, mounted on the common one. Adding a surface is its file and its line here. */
 import { describeApp, type HttpApp, type HttpAppOptions, httpApp } from '../../shared/http/app.ts';
 import { mountDocs } from '../../shared/http/docs.ts';
+import { renderError } from '../../shared/http/errors.ts';
 import { kindOf, type RequestKind } from '../../shared/http/request-kind.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
-import { isBatch } from './llm-jobs-batch.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const SURFACES: readonly Surface[] = [llmJobsSurface];
+const SIMULATED = 'simulated';
 
 /** What a runtime gives to its public side. */
-export type PublicAppOptions = Omit<SurfaceContext, 'streamMs'> &
-  Pick<HttpAppOptions, 'authenticate' | 'limits' | 'log'> & {
-    config: { corsOrigins: readonly string[]; authModes: readonly string[]; streamMs: number };
-  };
+export type PublicAppOptions = Omit<SurfaceContext, 'streamMs' | 'defaultModels' | 'shareMs'> &
+  Pick<HttpAppOptions, 'authenticate' | 'limits' | 'log'> & { config: PublicConfig };
+
+type PublicConfig = {
+  corsOrigins: readonly string[];
+  authModes: readonly string[];
+  streamMs: number;
+  surfaces: readonly string[];
+  openaiModel: string;
+  promptGenerationModel: string;
+  allowSimulated: boolean;
+  shareSeconds: number;
+};
 
 /** The application with all routes, of which this deployment serves these kinds of requests. */
 export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind[]): HttpApp {
   const { service, models, jobTokens, authenticate, limits, log, config } = options;
-  const serves = (method: string, path: string) => kinds.includes(kindOf(method, path));
-  const allowCookies = config.authModes.includes('session-cookie');
-  const allowOrigin = allowedOrigins(config);
-  const app = httpApp({ authenticate, limits, log, serves, isBatch, allowOrigin, allowCookies });
-  for (const mount of SURFACES) mount(app, { service, models, jobTokens, limits, streamMs: config.streamMs });
+  const surfaces = SURFACES.filter(({ name }) => config.surfaces.includes(name));
+  const ownerOf = (path: string) => surfaces.find((surface) => surface.owns(path));
+  const app = httpApp({
+    ...{ authenticate, limits, log },
+    serves: (method, path) => kinds.includes(kindOf(method, path)),
+    isBatch: (request) => ownerOf(request.path)?.isBatch?.(request) ?? false,
+    renderError: (context, error) => (ownerOf(context.req.path)?.renderError ?? renderError)(context, error),
+    allowOrigin: allowedOrigins(config),
+    allowCookies: config.authModes.includes('session-cookie'),
+  });
+  const context: SurfaceContext = {
+    ...{ service, models, jobTokens, limits, streamMs: config.streamMs, shareMs: config.shareSeconds * 1_000 },
+    defaultModels: {
+      extraction: () => usableOr(models, config.openaiModel, config.allowSimulated),
+      promptGeneration: () => usableOr(models, config.promptGenerationModel, config.allowSimulated),
+    },
+  };
+  for (const { mount } of surfaces) mount(app, context);
   describeApp(app, {
     title: 'llm-jobs',
     version: '0.1.0',
@@ -31,7 +54,13 @@ export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind
   return app;
 }
 
-function allowedOrigins({ corsOrigins, authModes }: PublicAppOptions['config']): (origin: string) => boolean {
+/** A model without a key is only tried out. */
+function usableOr(models: SurfaceContext['models'], reference: string, allowSimulated: boolean): string {
+  const model = models.find(reference);
+  return model && !models.availability(model).available && allowSimulated ? SIMULATED : reference;
+}
+
+function allowedOrigins({ corsOrigins, authModes }: PublicConfig): (origin: string) => boolean {
   const localhost = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
   return (origin) =>
     corsOrigins.includes(origin) || (authModes.length === 0 && corsOrigins.length === 0 && localhost.test(origin));

@@ -8,9 +8,10 @@ import { affordable, costOfCall } from './call-cost.ts';
 import { framesOf, isServiceError, ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
 import type { Job, Json, Limits } from './job.ts';
+import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
 import type { LlmRequest, ProviderFor } from './llm.ts';
-import type { Clock, JobType, Log } from './ports.ts';
+import type { Clock, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { type Rejected, repairRequest } from './repair.ts';
 
@@ -34,6 +35,8 @@ export type AttemptResult =
 export type AttemptHooks = {
   /** Hears the text as it comes. */
   onText?: (text: string) => void;
+  /** Hears how far the call is: the provider took the request; the whole answer is here. */
+  onStage?: (stage: 'accepted' | 'answered') => void;
   /** The answer of the attempt before, which this one has to mend. */
   rejected?: Rejected | undefined;
 };
@@ -45,7 +48,7 @@ export async function attempt(
   job: Job,
   input: Json,
   stop: AbortSignal,
-  { onText = () => {}, rejected: before }: AttemptHooks = {},
+  { onText = () => {}, onStage = () => {}, rejected: before }: AttemptHooks = {},
 ): Promise<AttemptResult> {
   const { providerFor, clock, log } = options;
   const record: CallRecord = { facts: { notMade: true }, text: '' };
@@ -69,10 +72,12 @@ export async function attempt(
     const parts = untilAborted(provider.generate(request, { signal }), signal);
     const answer = await collect(parts, record, (part) => {
       timers.restartIdle();
+      if (part.type === 'accepted') onStage('accepted');
       if (part.type === 'text-delta') onText(part.text);
     });
     // The answer is here: how long its check takes is no silence of the model.
     timers.stopIdle();
+    onStage('answered');
     // Whatever becomes of it: it is paid for, and its owner may read it.
     vainText = answer.text;
     rejected = undefined;

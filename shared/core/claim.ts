@@ -4,16 +4,19 @@ import type { Decision, Refusal } from './events.ts';
 import { forgetChunks } from './forgotten.ts';
 import type { Held } from './holder.ts';
 import { applyChanges, isTerminal, type JobKey, type Json } from './job.ts';
+import type { JobType } from './job-type.ts';
 import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import type { Limiter } from './limiter.ts';
 import { type ChunkStore, type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 import { SLOT_MS } from './slots.ts';
+import { stagesOf } from './stages.ts';
 import { isForWorker } from './waking.ts';
 
 export type ClaimOptions = {
   store: JobStore;
   chunks: ChunkStore;
+  jobTypes: ReadonlyMap<string, JobType>;
   clock: Clock;
   log: Log;
   newId: () => string;
@@ -98,14 +101,15 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
 
 /** A claim, or, where no attempt may start, what happens in its place. */
 function decide(
-  { leaseMs, instance, random }: ClaimOptions,
+  { leaseMs, instance, random, jobTypes }: ClaimOptions,
   { job, readAtMs: nowMs, storedAtMs }: StoredJob,
   token: string,
   limiter: Limiter | undefined,
 ): { decision: Decision; claims: boolean } {
   const now = { nowMs, storedAtMs };
   const lease = { leaseMs, token, holder: instance, slotUntil: limiter && nowMs + SLOT_MS };
-  const claim = transition(job, { type: 'claim', ...now, ...lease, stage: 'calling_llm' });
+  const stage = stagesOf(jobTypes.get(job.jobType), job.attempt + 1)[0];
+  const claim = transition(job, { type: 'claim', ...now, ...lease, stage });
   if (claim.refused !== 'overdue') return { decision: claim, claims: true };
   return { decision: transition(job, { type: 'wake', ...now, random: random() }), claims: false };
 }

@@ -14,7 +14,7 @@ export function finish(job: Job, { nowMs, outcome }: EventOf<'finish'>): Decisio
     return { changes: finished(job, nowMs, 'cancelled', 'cancelled', outcome) };
   }
   if (outcome.state === 'completed') {
-    return { changes: { ...finished(job, nowMs, 'completed', undefined, outcome), result: outcome.result } };
+    return { changes: { ...finished(job, nowMs, 'completed', outcome.insteadOf, outcome), result: outcome.result } };
   }
   const { error, rejectedText } = outcome;
   const rejected = rejectedText === undefined ? {} : { rejectedText };
@@ -66,7 +66,9 @@ function finished(
   errorCode: string | undefined,
   { usage, cost, providerRequestId, finishReason, notMade, chunks }: CallFacts,
 ): JobChanges {
-  const end = { outcome: state, errorCode, usage, cost, providerRequestId, finishReason, notMade, chunks };
+  // A job may be completed in spite of its last call.
+  const ended = state === 'completed' && errorCode !== undefined ? 'failed' : state;
+  const end = { outcome: ended, errorCode, usage, cost, providerRequestId, finishReason, notMade, chunks };
   return { ...nothingLeft(job, nowMs), ...endAttempt(job, nowMs, end), state };
 }
 

@@ -20,7 +20,8 @@ export type AttemptEnd = CallFacts & { outcome: AttemptOutcome; errorCode?: stri
 
 /** How the holder of a lease ends its job. */
 export type FinishOutcome =
-  | ({ state: 'completed'; result: Json } & CallFacts)
+  /** `insteadOf`: the code of the failure of the call, in whose place the job type had a result of its own. */
+  | ({ state: 'completed'; result: Json; insteadOf?: string | undefined } & CallFacts)
   | ({ state: 'failed'; error: JobError; rejectedText?: string | undefined } & CallFacts)
   | ({ state: 'cancelled' } & CallFacts);
 
@@ -49,6 +50,8 @@ export type JobEvent =
   | ({ type: 'promote'; slotUntil: number } & NowAndBirth)
   /** The holder is alive. */
   | ({ type: 'renew' } & ByHolder & NowAndBirth & Lease)
+  /** The holder does something else now, and is alive. */
+  | ({ type: 'stage'; stage: string } & ByHolder & NowAndBirth & Lease)
   /** An attempt failed, and its holder makes another one, after a pause in which it keeps the lease. */
   | ({ type: 'retry'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & NowAndBirth & Lease)
   /** An attempt failed or was broken off, and its holder gives the job back. */

@@ -32,6 +32,8 @@ export type Holder = {
   leftMs(): number;
   /** How long the next attempt must wait still, in milliseconds; never shorter than it really is. */
   waitMs(): number;
+  /** Shows what is done now, in turn with all other writes and without making anybody wait. Best effort. */
+  stage(stage: string): void;
   /** Records the next attempt, whose call may be made after the pause. Throws `store_unavailable`. */
   retry(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
   /** Gives the job up until the pause is over. Throws `store_unavailable`. */
@@ -171,6 +173,21 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     }
   }
 
+  async function show(stage: string): Promise<void> {
+    if (held.job.stage === stage) return;
+    try {
+      const event = { type: 'stage', storedAtMs, leaseMs, token, stage } as const;
+      const answer = await write(++begun, (nowMs) => ({ ...event, nowMs }));
+      if (answer !== 'written') {
+        if (!closed) lose(answer);
+        return;
+      }
+      scheduleHeartbeat();
+    } catch (error) {
+      log('warning', 'stage-not-shown', { ...facts(), stage, error: describeError(error) });
+    }
+  }
+
   function close(): void {
     closed = true;
     stopHeartbeat();
@@ -196,6 +213,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     check,
     leftMs,
     waitMs: () => (held.job.nextAttemptAt ?? 0) - storeNowMs(),
+    stage: (stage) => void enqueue(() => show(stage)),
     async retry(ended, pauseMs) {
       const nextAttemptAt = latestNowMs() + pauseMs;
       const event = { type: 'retry', storedAtMs, leaseMs, token, ended, nextAttemptAt } as const;

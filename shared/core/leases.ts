@@ -38,10 +38,15 @@ export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
 }
 
 /** The lease goes on, and with it whatever `also` changes. */
-export function renewLease(job: Job, event: EventOf<'renew'> | EventOf<'retry'>, also: JobChanges = {}): Decision {
+export function renewLease(job: Job, event: EventOf<'renew' | 'stage' | 'retry'>, also: JobChanges = {}): Decision {
   if (job.token !== event.token) return { refused: 'lease-lost' };
   if (!isLeaseAlive(job, event.nowMs)) return { refused: 'lease-ended' };
   return { changes: { ...leaseUntil(job, event), ...also } };
+}
+
+/** Readers see what is done now; the lease goes on. */
+export function changeStage(job: Job, event: EventOf<'stage'>): Decision {
+  return renewLease(job, event, { stage: event.stage, version: job.version + 1 });
 }
 
 /** One write for a pause and the attempt after it: recorded before its call is made, and readers see that it waits. */

@@ -5,7 +5,7 @@
 import { cancel, erase, finish } from './endings.ts';
 import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
 import type { Job, JobState } from './job.ts';
-import { handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
+import { changeStage, handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
 import { park, promote } from './parking.ts';
 import { readPayloads, removePayloads } from './payloads.ts';
 import { isOverdue, wake } from './waking.ts';
@@ -20,6 +20,7 @@ const over: Row = {
   park: refuse('done'),
   promote: refuse('done'),
   renew: refuse('done'),
+  stage: refuse('done'),
   retry: refuse('done'),
   'hand-back': refuse('done'),
   finish: refuse('done'),
@@ -35,6 +36,7 @@ const table: { [S in JobState]: Row } = {
     park,
     promote,
     renew: refuse('not-leased'),
+    stage: refuse('not-leased'),
     retry: refuse('not-leased'),
     'hand-back': refuse('not-leased'),
     finish: refuse('not-leased'),
@@ -52,6 +54,7 @@ const table: { [S in JobState]: Row } = {
     park,
     promote,
     renew: (job, event) => renewLease(job, event),
+    stage: changeStage,
     retry: retryUnderLease,
     'hand-back': handBack,
     // An unrenewed lease that nobody took may still finish: the answer is paid for.

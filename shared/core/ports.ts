@@ -4,10 +4,7 @@
  */
 
 import type { Spent } from './costs.ts';
-import type { FieldError } from './errors.ts';
-import type { Job, JobChanges, JobKey, JobModel, JobState, Json, Limits } from './job.ts';
-import type { Answer, LlmRequest } from './llm.ts';
-import type { RetryPolicy } from './retry.ts';
+import type { Job, JobChanges, JobKey, JobState, Json } from './job.ts';
 import type { SlotChange, SlotSet } from './slots.ts';
 
 /** What names one state of a stored document: a write that presents an older one is refused. Opaque. */
@@ -179,30 +176,6 @@ export type EstimateStore = {
 export type JobQueue = {
   /** Resolves when the queue holds the doorbell durably; throws `store_unavailable` when that is not known. */
   publish(doorbell: JobKey): Promise<void>;
-};
-
-/** What became of an answer: a result, or a sentence that says why it is none (`result.age: must be a number`). */
-export type Checked = { result: Json } | { violation: string };
-
-/** What a job of one type does, as far as the core must know. */
-export type JobType = {
-  /** `general_llm_request`. */
-  name: string;
-  /** The model that the input itself names, and at which path: a submission may leave it out then. */
-  modelOf?(input: Json): { reference: string; path: string } | undefined;
-  /** What is wrong with this input on this model, paths from the input's root; decided before a job is taken in. */
-  check?(input: Json, model: JobModel): Promise<FieldError[]>;
-  /** Turns input that was validated at submit into a provider's request. Pure. */
-  toRequest(input: Json, model: JobModel): LlmRequest;
-  /** Turns the finished answer into what is stored as the job's result, or refuses it. */
-  toResult(answer: Answer, input: Json): Checked | Promise<Checked>;
-  /** How often a refused answer is sent back to the model to be mended; absent: never. */
-  repairsMost?(input: Json): number;
-  /** Where a submission names no others. */
-  limits: Limits;
-  retry: RetryPolicy;
-  /** How long readers see a job after its end, unless it says otherwise. */
-  retentionMs: number;
 };
 
 /** Time as a parameter, so that tests can turn the hands. */

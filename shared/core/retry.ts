@@ -62,6 +62,8 @@ export type RetryPolicy = {
   jitter: 'full' | 'none';
   /** Up to this long the worker waits with the lease in its hand; for longer it hands the job back. */
   waitInPlaceMostMs: number;
+  /** Whoever asks for a longer pause is not asked again; absent: any pause is waited. */
+  pauseMostMs?: number;
 };
 
 /** Five attempts, about seven seconds of pauses. */
@@ -117,6 +119,7 @@ export function nextTry(
   if (ceilingMs === undefined) return { again: false };
   // Jitter on top of what was asked for: whoever was refused together was asked to come back together.
   const pauseMs = policy.jitter === 'full' ? askedMs + random * ceilingMs : Math.max(askedMs, ceilingMs);
+  if (pauseMs > (policy.pauseMostMs ?? Infinity)) return { again: false };
   const inPlace = pauseMs <= policy.waitInPlaceMostMs;
   return { again: true, pauseMs: Math.ceil(pauseMs), inPlace, counts: rule === 'wait' ? 'refusals' : 'failures' };
 }

@@ -9,12 +9,14 @@ import type { Estimates } from './estimates.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { forgetChunks } from './forgotten.ts';
 import { type Holder, type HolderOptions, holder } from './holder.ts';
-import type { Json } from './job.ts';
+import type { JobError, Json } from './job.ts';
+import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
-import { type Clock, type JobQueue, type JobType, sleep } from './ports.ts';
+import { type Clock, type JobQueue, sleep } from './ports.ts';
 import type { Rejected } from './repair.ts';
 import { nextTry, type RetryPolicy } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
+import { stagesOf } from './stages.ts';
 
 export type RunOptions = AttemptOptions &
   HolderOptions &
@@ -61,13 +63,7 @@ export async function runClaimed(
       const result = type ? await streamed(options, type, lease, input, rejected) : notInstalled(jobType);
       rejected = result.ended === 'failed' ? result.rejected : undefined;
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
-      const outcome = await follow(
-        options,
-        lease,
-        type && { retry: type.retry, repairsMost: () => type.repairsMost?.(input) ?? 0 },
-        result,
-        hasTime,
-      );
+      const outcome = await follow(options, lease, type && about(type, input), result, hasTime);
       if (!outcome) continue;
       await forgetChunks(options, lease.job());
       return outcome;
@@ -75,6 +71,17 @@ export async function runClaimed(
   } finally {
     lease.close();
   }
+}
+
+/** What a job type says of this job, whose input may have been dropped from the document meanwhile. */
+type About = { retry: RetryPolicy; repairsMost(): number; fallback(error: JobError): Json | undefined };
+
+function about(type: JobType, input: Json): About {
+  return {
+    retry: type.retry,
+    repairsMost: () => type.repairsMost?.(input) ?? 0,
+    fallback: (error) => type.fallback?.(input, error),
+  };
 }
 
 /** An attempt; of a job that is streamed, its text is kept in chunks as it comes, all of it before the job may end. */
@@ -86,9 +93,15 @@ async function streamed(
   rejected: Rejected | undefined,
 ): Promise<AttemptResult> {
   const job = lease.job();
-  if (!job.stream) return attempt(options, type, job, input, lease.stop, { rejected });
+  const { stages } = type;
+  const show = (stage: string | undefined) => {
+    if (stage !== undefined) lease.stage(stage);
+  };
+  if (stages) for (const stage of stagesOf(type, job.attempt)) show(stage);
+  const onStage = (reached: 'accepted' | 'answered') => show(stages?.[reached]);
+  if (!job.stream) return attempt(options, type, job, input, lease.stop, { onStage, rejected });
   const writer = chunkWriter(options, job);
-  const result = await attempt(options, type, job, input, lease.stop, { onText: writer.add, rejected });
+  const result = await attempt(options, type, job, input, lease.stop, { onText: writer.add, onStage, rejected });
   const isLost = result.ended === 'stopped' && result.reason.code === 'lease_lost';
   result.facts.chunks = await writer.end(isLost ? 0 : CHUNKS_PATIENCE_MS[result.ended]);
   return result;
@@ -98,14 +111,14 @@ async function streamed(
 async function follow(
   options: RunOptions,
   lease: Holder,
-  type: { retry: RetryPolicy; repairsMost: () => number } | undefined,
+  type: About | undefined,
   result: AttemptResult,
   hasTime: (ms: number) => boolean,
 ): Promise<RunOutcome | undefined> {
   const { facts } = result;
   if (result.ended === 'answered')
     return finish(options, lease, { state: 'completed', result: result.result, ...facts });
-  if (result.ended === 'stopped') return stopped(options, lease, result.reason, facts);
+  if (result.ended === 'stopped') return stopped(options, lease, type, result.reason, facts);
   const { error } = result;
   const { failures = 0, refusals = 0, repairs = 0 } = lease.job();
   const isRejected = error.code === 'schema_violation';
@@ -113,7 +126,7 @@ async function follow(
   const next = type ? nextTry(type.retry, error, tries, options.random()) : { again: false as const };
   // An attempt that could only start when the job's time is over is none.
   if (!next.again || next.pauseMs >= lease.leftMs())
-    return finish(options, lease, failed(error, facts, result.vainText));
+    return finish(options, lease, failed(type, error, facts, result.vainText));
   const ended: FailedAttempt = { outcome: 'failed', errorCode: error.code, counts: next.counts, ...facts };
   const staysHere = next.inPlace && hasTime(next.pauseMs + limitsOf(lease.job()).attemptTimeoutMs);
   if (!staysHere) return handBack(options, lease, ended, next.pauseMs, next.inPlace);
@@ -124,7 +137,8 @@ async function follow(
   if (answer === 'lost') return { lost: true };
   options.log('info', 'attempt-failed', { job_id: id, attempt: n, code: error.code, wait_ms: next.pauseMs });
   if (await waitOut(options.clock, lease)) return undefined;
-  return stopped(options, lease, lease.stop.reason as ServiceError, { notMade: true }, Math.max(0, lease.waitMs()));
+  const reason = lease.stop.reason as ServiceError;
+  return stopped(options, lease, type, reason, { notMade: true }, Math.max(0, lease.waitMs()));
 }
 
 /** Waits until the next attempt may start; `false` when the work must stop before. Timers may be early. */
@@ -139,6 +153,7 @@ async function waitOut(clock: Clock, lease: Holder): Promise<boolean> {
 async function stopped(
   options: RunOptions,
   lease: Holder,
+  type: About | undefined,
   reason: ServiceError,
   facts: CallFacts,
   waitMs = 0,
@@ -151,7 +166,7 @@ async function stopped(
     case 'lease_lost':
       return { lost: true };
     default:
-      return finish(options, lease, failed(reason, facts));
+      return finish(options, lease, failed(type, reason, facts));
   }
 }
 
@@ -160,7 +175,7 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
     if (!isServiceError(error, 'result_unstorable')) throw error;
     // A finish that can never be stored must not become a loop that pays again.
     const { usage, cost, providerRequestId, finishReason, chunks } = outcome;
-    return lease.finish(failed(error, { usage, cost, providerRequestId, finishReason, chunks }));
+    return lease.finish(failed(undefined, error, { usage, cost, providerRequestId, finishReason, chunks }));
   });
   if (answer !== 'written') return { lost: true };
   const { tenant, id, attempt: n, jobType, model, state, error, startedAt = 0, completedAt = 0 } = lease.job();
@@ -171,7 +186,7 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
     code: error?.code,
     ms: completedAt - startedAt,
   });
-  if (state === 'completed') {
+  if (state === 'completed' && !('insteadOf' in outcome)) {
     await options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt);
   }
   return { finished: state as FinishOutcome['state'] };
@@ -198,7 +213,15 @@ async function handBack(
   return { handedBack: ended.errorCode };
 }
 
-function failed({ code, message }: ServiceError, facts: CallFacts, rejectedText?: string): FinishOutcome {
+/** The end of a job whose call failed for good: its type may have a result all the same. */
+function failed(
+  type: About | undefined,
+  { code, message }: ServiceError,
+  facts: CallFacts,
+  rejectedText?: string,
+): FinishOutcome {
+  const result = type?.fallback({ code, message });
+  if (result !== undefined) return { state: 'completed', result, insteadOf: code, ...facts };
   const kept = rejectedText === undefined ? {} : { rejectedText };
   return { state: 'failed', error: { code, message }, ...kept, ...facts };
 }

@@ -4,6 +4,7 @@ import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
+import type { JobType } from './job-type.ts';
 import { deadlineOf } from './limits.ts';
 import type { LlmRequest, ModelCatalog } from './llm.ts';
 import {
@@ -15,7 +16,7 @@ import {
   type SubmissionIdentity,
 } from './new-job.ts';
 import { asShown } from './payloads.ts';
-import type { JobQueue, JobStore, JobType, Log } from './ports.ts';
+import type { JobQueue, JobStore, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';

@@ -3,8 +3,9 @@ import { ownerOf, type Principal, seesAll } from './access.ts';
 import { auditTenant } from './audit.ts';
 import { NOTHING_SPENT, type Spent } from './costs.ts';
 import { type FieldError, invalidRequest } from './errors.ts';
+import type { JobType } from './job-type.ts';
 import type { ModelCatalog } from './llm.ts';
-import type { Clock, JobStore, JobType, Log, UsageQuery, UsageSums } from './ports.ts';
+import type { Clock, JobStore, Log, UsageQuery, UsageSums } from './ports.ts';
 
 export const USAGE_GROUPINGS = ['day', 'model', 'job_type'] as const;
 export type UsageGrouping = (typeof USAGE_GROUPINGS)[number];

@@ -14,7 +14,7 @@ import type { Log } from '../core/ports.ts';
 import type { Authenticate } from './auth.ts';
 import { checkBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
-import { renderError, toServiceError } from './errors.ts';
+import { toServiceError } from './errors.ts';
 import { guard } from './guard.ts';
 import type { Limits } from './limits.ts';
 import { describeSchemes, rulesOf } from './rules.ts';
@@ -29,6 +29,8 @@ export type HttpAppOptions = {
   serves: (method: string, path: string) => boolean;
   /** Does the body of such a request hold many, each judged on its own by the route? */
   isBatch: (request: { method: string; path: string }) => boolean;
+  /** An error in the words of the contract that the request is for. */
+  renderError: (context: Context<HttpEnv>, error: ServiceError) => Response;
   /** May a page of this origin call us? */
   allowOrigin: (origin: string) => boolean;
   /** May such a page let the browser send our cookies with it? */
@@ -58,7 +60,7 @@ const ALLOWED = [
 
 /** The application without routes; `finishApp` closes it when every surface has mounted its own. */
 export function httpApp(options: HttpAppOptions): HttpApp {
-  const { authenticate, limits, log, serves, isBatch, allowOrigin, allowCookies } = options;
+  const { authenticate, limits, log, serves, isBatch, renderError, allowOrigin, allowCookies } = options;
   const app = new OpenAPIHono<HttpEnv>({
     strict: false,
     defaultHook: (result) => {
@@ -91,7 +93,11 @@ export function httpApp(options: HttpAppOptions): HttpApp {
   app.use(
     methodNotAllowed({
       app,
-      onMethodNotAllowed: (context, allowed) => refuseMethod(context as never, allowed),
+      onMethodNotAllowed: (context, allowed) => {
+        context.header('Allow', allowed.join(', '));
+        const sentence = `${context.req.method} is not allowed here; allowed: ${allowed.join(', ')}.`;
+        return renderError(context as never, new ServiceError('method_not_allowed', sentence));
+      },
     }),
   );
   app.use(async (context, next) => {
@@ -110,12 +116,6 @@ export function httpApp(options: HttpAppOptions): HttpApp {
 export function describeApp(app: HttpApp, info: { title: string; version: string; description: string }): void {
   describeSchemes(app);
   app.doc31('/openapi.json', { openapi: '3.1.0', info });
-}
-
-function refuseMethod(context: Context<HttpEnv>, allowed: string[]): Response {
-  context.header('Allow', allowed.join(', '));
-  const sentence = `${context.req.method} is not allowed here; allowed: ${allowed.join(', ')}.`;
-  return renderError(context, new ServiceError('method_not_allowed', sentence));
 }
 
 function logFault(log: Log, context: Context<HttpEnv>, error: ServiceError): void {

@@ -1,7 +1,7 @@
 /** What a file of this folder exports: the core's `JobType`, and the schema of its input. */
 import type { z } from 'zod';
+import type { JobType } from '../core/job-type.ts';
 import type { Answer } from '../core/llm.ts';
-import type { JobType } from '../core/ports.ts';
 
 export type JobTypeDefinition = JobType & {
   /** The shape of `input_data`, checked at submit and shown in the API's description. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { SETTINGS } from '../../shared/config.ts';
 import { ACCESS_SETTINGS } from '../../shared/config-access.ts';
+import { SURFACE_SETTINGS } from '../../shared/config-surfaces.ts';
 import { type LocalProcess, startLocalProcess } from '../support/local-process.ts';
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
@@ -35,7 +36,7 @@ describe('the commands', () => {
   });
 });
 
-test('the settings tables are the rows of config.ts: who may come in, how it runs, the providers, and the others', () => {
+test('the settings tables are the rows of config.ts: who may come in and which contracts, how it runs, the providers, and the others', () => {
   const rowsIn = (file: string) =>
     [
       ...read(file)
@@ -48,12 +49,12 @@ test('the settings tables are the rows of config.ts: who may come in, how it run
     }));
   const rowsOf = (settings: readonly { variable: string; shownDefault: string; meaning: string }[]) =>
     settings.map(({ variable, shownDefault, meaning }) => ({ variable, shownDefault, meaning }));
-  const access = rowsIn('functions/README.md');
+  const doors = rowsIn('functions/README.md');
   const running = rowsIn('infra/README.md');
-  expect(access).toEqual(rowsOf(Object.values(ACCESS_SETTINGS)));
-  const isOf = (rows: typeof access) => (row: { variable: string }) =>
+  expect(doors).toEqual(rowsOf(Object.values({ ...SURFACE_SETTINGS, ...ACCESS_SETTINGS })));
+  const isOf = (rows: typeof doors) => (row: { variable: string }) =>
     rows.some(({ variable }) => variable === row.variable);
-  const others = Object.values(SETTINGS).filter((row) => !isOf(access)(row));
+  const others = Object.values(SETTINGS).filter((row) => !isOf(doors)(row));
   expect(running.length).toBeGreaterThan(0);
   expect(running).toEqual(rowsOf(others.filter(isOf(running))));
   const providers = rowsIn('shared/llm/README.md');

@@ -12,8 +12,8 @@ import { endToEndSuite } from '../end-to-end/suite.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
 
-/** Longer than a loaded machine may keep 50 heartbeats waiting. */
-const LEASE_MS = '6000';
+/** Twice what a loaded machine was seen to keep 50 heartbeats waiting. */
+const LEASE_MS = '12000';
 const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 
 describeOnEmulators('emulators', () => {

@@ -3,9 +3,10 @@
 import { estimates } from '../../shared/core/estimates.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import type { JobKey } from '../../shared/core/job.ts';
+import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, JobType, Log } from '../../shared/core/ports.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';

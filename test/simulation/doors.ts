@@ -1,6 +1,7 @@
 /** How requests get to a process of the simulation: by a call, or over HTTP and a real socket. */
 import { publicApp } from '../../functions/surfaces/mount.ts';
 import { listen } from '../../infra/listen.ts';
+import { readConfig } from '../../shared/config.ts';
 import type { Job, Limits } from '../../shared/core/job.ts';
 import type { ModelCatalog } from '../../shared/core/llm.ts';
 import type { JobService } from '../../shared/core/service.ts';
@@ -50,7 +51,7 @@ export const directDoors: Doors = {
 
 export const httpDoors: Doors = {
   async api(service, models) {
-    const config = { corsOrigins: [], authModes: [], streamMs: 1_000 };
+    const config = readConfig({ SURFACES: 'llm-jobs', STREAM_MS: '1000' });
     const app = publicApp(
       { service, models, jobTokens: undefined, authenticate: asLocalUser, limits: noLimits, log: () => {}, config },
       ['writes', 'reads'],

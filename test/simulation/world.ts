@@ -11,16 +11,10 @@ import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import { isTerminal, type Limits } from '../../shared/core/job.ts';
+import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
-import {
-  type ChunkStore,
-  type Clock,
-  type JobQueue,
-  type JobStore,
-  type JobType,
-  sleep,
-} from '../../shared/core/ports.ts';
+import { type ChunkStore, type Clock, type JobQueue, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import { sweep } from '../../shared/core/sweep.ts';

@@ -1,6 +1,7 @@
 /** Who may use which route: every route for everybody who may come to it, and what they are told. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { httpApp } from '../../shared/http/app.ts';
+import { renderError } from '../../shared/http/errors.ts';
 import { noLimits } from '../../shared/http/limits.ts';
 import type { Reply } from '../support/app.ts';
 import { asUser, bearer, cookies, type DoorWorld, OWNER, openDoorWorld, TENANT } from '../support/doors.ts';
@@ -240,7 +241,7 @@ test('a route that says not who may use it is open to nobody', async () => {
   const { authenticate } = doors.doors;
   const faults: unknown[] = [];
   const app = httpApp({
-    ...{ authenticate, limits: noLimits },
+    ...{ authenticate, limits: noLimits, renderError },
     ...{ serves: () => true, isBatch: () => false, allowOrigin: () => false, allowCookies: false },
     log: (_, event, fields) => void faults.push([event, fields?.code]),
   });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { attempt } from '../../shared/core/attempt.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
-import type { JobType } from '../../shared/core/ports.ts';
+import type { JobType } from '../../shared/core/job-type.ts';
 import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
 import { tablePricing } from '../../shared/llm/cost.ts';
 import { sampleJob } from '../contracts/job-store.ts';

@@ -32,12 +32,13 @@ const EVENTS = {
   park: { type: 'park', ...now, parkedFor: 'gpt-4o' },
   promote: { type: 'promote', ...now, slotUntil: NOW + MINUTE_MS },
   read: { type: 'read', nowMs: NOW },
+  stage: { type: 'stage', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, stage: 'validating' },
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
-  ...{ read: true, wake: true, park: true, promote: true },
+  ...{ read: true, wake: true, park: true, promote: true, stage: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
@@ -175,6 +176,15 @@ describe('the table', () => {
     const decision = transition(before, EVENTS[event]);
     const after = decision.refused ?? applyChanges(before, decision.changes).state;
     expect(after).toBe(expected);
+  });
+
+  test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, stage: whoever may renew may say what is done', (job) => {
+    const renewed = transition(JOBS[job], EVENTS.renew);
+    const shown = transition(JOBS[job], EVENTS.stage);
+    expect(shown.refused).toBe(renewed.refused);
+    if (renewed.refused) return;
+    const news = { stage: 'validating', version: JOBS[job].version + 1 };
+    expect(shown.changes).toEqual({ ...renewed.changes, ...news });
   });
 
   test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, delete: as a cancel, and unreadable', (job) => {
