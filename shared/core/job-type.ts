@@ -38,6 +38,11 @@ export type JobType = {
   fallback?(input: Json, error: JobError): Json | undefined;
   /** What readers are shown while it is processing, each a write of its own; absent: `calling_llm`. */
   stages?: JobStages;
+  /**
+   * What such a job reserves of its user's tokens, and what for, as people read it; absent: what its call is expected to
+   * use, for `this job`.
+   */
+  credits?: { tokens: number; purpose: string };
   /** Where a submission names no others. */
   limits: Limits;
   retry: RetryPolicy;

@@ -51,6 +51,8 @@ export type Submission = SubmissionIdentity &
     requestId?: string | undefined;
     /** Clocks other than the job type's. */
     limits?: Partial<Limits> | undefined;
+    /** `accept`: a job whose user has too few tokens is taken in, and fails when a worker looks at it. */
+    emptyAccount?: 'accept' | undefined;
     /** `false`: the submitter runs the job itself, so nobody need be told. */
     ring?: boolean;
   };

@@ -4,13 +4,16 @@ import { HTTPException } from 'hono/http-exception';
 import { type ErrorCode, ServiceError } from '../core/errors.ts';
 import type { HttpEnv } from './env.ts';
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 429 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 429 | 500 | 503;
 
 const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   invalid_request: 400,
   unauthenticated: 401,
   forbidden: 403,
   csrf_failed: 403,
+  insufficient_credits: 402,
+  budget_exceeded: 402,
+  subscription_inactive: 403,
   request_timeout: 408,
   rate_limited: 429,
   auth_unavailable: 503,

@@ -102,9 +102,10 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
   };
 }
 
-const END = /\/jobs\/[^/]+\/(?:cancel|token)\/?$/;
-const BATCH_WRITE = /\/jobs\/batch\/?$/;
-const JOB_READ = /\/jobs\/([^/]+)\/(?:status|result|stream)\/?$/;
+const END = /\/(?:jobs\/[^/]+\/(?:cancel|token)|cancel\/[^/]+)\/?$/;
+const BATCH_WRITE = /\/(?:jobs|submit)\/batch\/?$/;
+/** `…/jobs/{id}/status`, `/jobs/{id}`, `…/status/{id}`, `/llm/result/{id}`: each contract has its own way. */
+const JOB_READ = /\/(?:jobs|status|result)\/([^/]+)(?:\/(?:status|result|stream))?\/?$/;
 
 /** The holder of a job token must not use up what its user may do. */
 function nameOf({ tenant, user, jobId }: Principal): string {
