@@ -86,7 +86,13 @@ export const jobRoute = createRoute({
   path: '/jobs/{id}',
   summary: 'A job as it is now',
   request: { params: jobParameters },
-  responses: { 200: answer(jobView, 'The job.'), ...notFound, ...always, ...storeSilent },
+  responses: {
+    200: answer(jobView, 'The job.'),
+    400: refused('Credentials are in the URL.'),
+    ...notFound,
+    ...always,
+    ...storeSilent,
+  },
 });
 
 export const listJobsRoute = createRoute({
@@ -143,7 +149,6 @@ export const streamJobRoute = createRoute({
         '`{ token }` without a name, as they come; `reset` (another attempt begins: drop the tokens so far); at last `metrics` (`durationMs`, `tokenCount`) or `error` (`error`, `code`). Come back with `Last-Event-ID`.',
     },
     204: { description: 'You have seen the end.' },
-    400: refused('`access_token` is wrong here.'),
     ...notFound,
     ...always,
     ...storeSilent,

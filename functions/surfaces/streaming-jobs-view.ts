@@ -1,4 +1,5 @@
 /** A job in the words of seed 001: exactly its fields. A field that is `undefined` here is absent from the JSON. */
+import type { Seen } from '../../shared/core/access.ts';
 import type { Job, JobState, Json } from '../../shared/core/job.ts';
 import type { ModelCatalog } from '../../shared/core/llm.ts';
 import type { SeenWithInput } from '../../shared/core/reading.ts';
@@ -27,7 +28,8 @@ export function promptIn(input: Json | undefined): string | undefined {
 }
 
 /** The job as every route shows it. */
-export function renderJob(job: Job, prompt: string | undefined, models: ModelCatalog) {
+export function renderJob(seen: Seen, prompt: string | undefined, models: ModelCatalog) {
+  const { job } = seen;
   return {
     id: job.id,
     prompt,
@@ -37,7 +39,7 @@ export function renderJob(job: Job, prompt: string | undefined, models: ModelCat
     result: textOf(job),
     metrics: metricsOf(job),
     createdAt: toTime(job.createdAt),
-    updatedAt: toTime(updatedAt(job)),
+    updatedAt: toTime(updatedAt(seen)),
   };
 }
 
@@ -67,9 +69,11 @@ function askedModel({ model }: Job, models: ModelCatalog): string {
 }
 
 /** When the job last changed, as far as its document says. */
-function updatedAt({ createdAt, startedAt = createdAt, completedAt = startedAt, attempts }: Job): number {
-  const { startedAt: begun = createdAt, endedAt = begun } = attempts.at(-1) ?? {};
-  return Math.max(createdAt, startedAt, completedAt, begun, endedAt);
+function updatedAt({ job, nowMs }: Seen): number {
+  const { createdAt, startedAt = createdAt, completedAt = startedAt } = job;
+  const ofAttempts = job.attempts.flatMap((attempt) => [attempt.startedAt, attempt.endedAt ?? attempt.startedAt]);
+  // One that waits for its start begins later.
+  return Math.max(createdAt, startedAt, completedAt, ...ofAttempts.filter((atMs) => atMs <= nowMs));
 }
 
 /** `2025-06-26T15:30:00.000Z`, as seed 001 writes times. */

@@ -38,7 +38,7 @@ function mountCreate(app: HttpApp, { service, models }: SurfaceContext): void {
     routes.createJobRoute,
     async (context) => {
       const { prompt, provider, model } = context.req.valid('json');
-      const { job, replayed } = await service
+      const { replayed, ...accepted } = await service
         .submit(context.get('principal'), {
           jobType: generalLlmRequest.name,
           model: modelOf(models, provider, model).id,
@@ -48,11 +48,12 @@ function mountCreate(app: HttpApp, { service, models }: SurfaceContext): void {
           requestId: context.get('requestId'),
         })
         .catch(inOurWords);
+      const { job } = accepted;
       context.header('Location', `/jobs/${job.id}`);
       if (replayed) context.header('Idempotency-Replayed', 'true');
       // Of a job without payloads it is not known what it was asked.
       const asked = job.payloadsRemovedAt === undefined ? prompt : undefined;
-      return context.json(renderJob(job, asked, models), 202);
+      return context.json(renderJob(accepted, asked, models), 202);
     },
     (result, context) => (result.success ? undefined : refuseBody(result.error.issues, context.req)),
   );
@@ -63,7 +64,7 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
     const { id } = context.req.valid('param');
     const isGlance = context.req.method === 'HEAD';
     const seen = await service.readWithInput(context.get('principal'), id, isStreamingJob, { isGlance });
-    return context.json(renderJob(seen.job, promptIn(seen.input), models), 200);
+    return context.json(renderJob(seen, promptIn(seen.input), models), 200);
   });
 
   app.openapi(routes.listJobsRoute, async (context) => {
@@ -75,10 +76,7 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
     const filter = { jobType: generalLlmRequest.name, after, limit, offset: 0 };
     const { jobs, next } = await service.listWithInputs(principal, filter, isStreamingJob);
     const nextCursor = next && (await encodeCursor(next, list));
-    return context.json(
-      { jobs: jobs.map(({ job, input }) => renderJob(job, promptIn(input), models)), nextCursor },
-      200,
-    );
+    return context.json({ jobs: jobs.map((seen) => renderJob(seen, promptIn(seen.input), models)), nextCursor }, 200);
   });
 }
 
