@@ -15,6 +15,7 @@ import { modelCatalog } from '../../shared/llm/catalog.ts';
 import { instanceOf } from '../../shared/llm/structured/instance.ts';
 import type { Reply } from './app.ts';
 import { answer, coreWorld, FINISH, NO_PROVIDERS } from './core-world.ts';
+import { warmExtraction } from './extraction.ts';
 import { AUDIENCE, type Claims, type Issuers, openIssuers, PROJECT, SECRET } from './issuers.ts';
 
 export const TENANT = 'acme';
@@ -27,6 +28,7 @@ export type DoorWorld = Awaited<ReturnType<typeof openDoorWorld>>;
 
 /** `environment` adds settings; `isLimited`: with the limits that they name. */
 export async function openDoorWorld(environment: Record<string, string> = {}, { isLimited = false } = {}) {
+  await warmExtraction();
   const world = coreWorld(asAsked);
   const issuers = await openIssuers(world.clock);
   const config = readConfig({

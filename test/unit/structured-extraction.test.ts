@@ -1,5 +1,5 @@
 /** The job type of seed 002: what the model is asked, what counts as an answer, what is tried again and when. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { JobModel, Json } from '../../shared/core/job.ts';
 import type { JsonObject, LlmPart } from '../../shared/core/llm.ts';
@@ -8,6 +8,9 @@ import { toAnthropicSchema, toGeminiSchema, toOpenaiFormat } from '../../shared/
 import { toGeminiBody } from '../../shared/llm/transformers/gemini.ts';
 import { toResponsesBody } from '../../shared/llm/transformers/openai.ts';
 import { ADA, type CoreWorld, coreWorld, FINISH, type Generate } from '../support/core-world.ts';
+import { warmExtraction } from '../support/extraction.ts';
+
+beforeAll(warmExtraction);
 
 const MODEL: JobModel = { id: 'x', name: 'GPT-4o mini', provider: 'openai', model: 'gpt-4o-mini' };
 const TEXT = 'I loved the clinic. Dr. Rao was kind. Waiting time was 10 minutes.';
