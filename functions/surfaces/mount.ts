@@ -5,9 +5,10 @@ import { renderError } from '../../shared/http/errors.ts';
 import { kindOf, type RequestKind } from '../../shared/http/request-kind.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
 import { streamingJobsSurface } from './streaming-jobs.ts';
+import { structuredExtractionSurface } from './structured-extraction.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
-const SURFACES: readonly Surface[] = [llmJobsSurface, streamingJobsSurface];
+const SURFACES: readonly Surface[] = [llmJobsSurface, streamingJobsSurface, structuredExtractionSurface];
 const SIMULATED = 'simulated';
 
 /** What a runtime gives to its public side. */

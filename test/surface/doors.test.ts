@@ -17,6 +17,11 @@ GET /health                                | 200    200     200     200   200   
 GET /openapi.json                          | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
 GET /docs                                  | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
 GET /docs/:file                            | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
+POST /llm/submit                           | 401m   401e    401u    200   200       200       403s   200    200   200       200     403c   200         403s      403s        401e
+POST /llm/submit/batch                     | 401m   401e    401u    200   200       200       403s   200    200   200       200     403c   200         403s      403s        401e
+GET /llm/status/:job_id                    | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
+GET /llm/result/:job_id                    | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
+POST /llm/cancel/:job_id                   | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
 GET /api/llm/models                        | 401m   401e    401u    200   200       200       200    403s   200   200       200     200    200         403s      403s        401e
 GET /api/llm/schemas/published-submission.json | 401m 401e  401u    200   200       200       200    403s   200   200       200     200    200         403s      403s        401e
 POST /api/llm/jobs/submit                  | 401m   401e    401u    202   202       202       403s   202    202   202       202     403c   202         403s      403s        401e
@@ -52,7 +57,10 @@ const OF_A_CONTRACT = ROUTES.filter((route) => !/^GET \/(health|openapi\.json|do
 
 const LONG_MS = 11 * 60_000;
 const body = { job_type: 'general_llm_request', model_id: 'simulated', input_data: { prompt: 'A canary of Ada.' } };
+const extraction = { job_type: 'structured_extraction', model_id: 'simulated', input_data: { text: 'A canary.' } };
 const BODIES: Record<string, unknown> = {
+  'POST /llm/submit': { text: 'A canary.' },
+  'POST /llm/submit/batch': { texts: ['A canary.'] },
   'POST /api/llm/jobs/submit': body,
   'POST /api/llm/trainer-analysis': { model_id: 'simulated', full_input: 'A canary.' },
   'POST /api/llm/jobs/batch': { jobs: [body] },
@@ -106,11 +114,14 @@ async function everybody() {
   ]);
 }
 
-/** A completed job of the owner in a batch of theirs. */
-async function makeJob(): Promise<void> {
+/** A completed job of the owner in a batch of theirs, of a type that the route knows. */
+async function makeJob(route = ''): Promise<void> {
   const mine = credentials.get('owner') ?? {};
   const { body: batch } = await doors.send('POST', '/api/llm/jobs/batch/', {
-    ...{ headers: mine, body: { jobs: [{ ...body, job_id: crypto.randomUUID() }] } },
+    ...{
+      headers: mine,
+      body: { jobs: [{ ...(route.includes(' /llm/') ? extraction : body), job_id: crypto.randomUUID() }] },
+    },
   });
   jobId = batch.items[0].job_id;
   batchId = batch.batch_id;
@@ -196,7 +207,7 @@ describe('every route', () => {
 
   test.each(ROWS)('$route', async ({ route, answers }) => {
     for (const [index, who] of PRINCIPALS.entries()) {
-      if (index === 0 || /^(DELETE|PUT)/.test(route)) await makeJob();
+      if (index === 0 || /^(DELETE|PUT)/.test(route)) await makeJob(route);
       const before = await doors.changes();
       const reply = await ask(route, credentials.get(who) ?? {});
       expect([route, who, inWords(reply, route)]).toEqual([route, who, answers[index]]);
@@ -205,8 +216,8 @@ describe('every route', () => {
   });
 
   test('answers HEAD as it does GET', async () => {
-    await makeJob();
     for (const { route, answers } of ROWS.filter((row) => row.route.startsWith('GET'))) {
+      await makeJob(route);
       for (const who of ['nobody', 'owner', 'colleague']) {
         const { status } = await doors.send('HEAD', pathOf(route), { headers: credentials.get(who) ?? {} });
         expect([route, who, String(status)]).toEqual([route, who, answers[PRINCIPALS.indexOf(who)]?.slice(0, 3)]);
@@ -224,7 +235,10 @@ describe('a token in the URL', () => {
       const { status, body: answer } = await ask(route, {}, query);
       if (route.endsWith('/stream')) expect([route, status]).toEqual([route, 200]);
       else
-        expect([route, status, JSON.stringify(answer)]).toEqual([route, 400, expect.stringContaining('access_token')]);
+        expect([route, status, JSON.stringify(answer)]).toEqual([
+          ...[route, route.includes(' /llm/') ? 422 : 400],
+          expect.stringContaining('access_token'),
+        ]);
       expect(await doors.changes()).toEqual(before);
     }
   });
@@ -249,9 +263,9 @@ describe('a token in the URL', () => {
 });
 
 test('every job of others is the same as none', async () => {
-  await makeJob();
   const none = crypto.randomUUID();
   for (const route of OF_A_JOB.filter((one) => !one.startsWith('PUT'))) {
+    await makeJob(route);
     const colleague = credentials.get('colleague') ?? {};
     const { request_id: _, ...theirs } = (await ask(route, colleague)).body;
     const path = pathOf(route).replace(jobId, none);
