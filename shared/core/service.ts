@@ -7,10 +7,12 @@ import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
+import { type Sharing, sharing } from './sharing.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
 import { type UsageReporting, usageReporting } from './usage-report.ts';
 
 export type JobService = Submitting &
+  Sharing &
   Batching &
   Reading &
   Cancelling &
@@ -33,6 +35,7 @@ export function jobService(options: JobServiceOptions): JobService {
   const { removal, ...cancels } = cancelling(payloads);
   return {
     ...submits,
+    ...sharing(options, submits),
     ...batching(options, submits),
     ...reading(payloads),
     ...cancels,

@@ -3,13 +3,15 @@ import { generalLlmRequest } from './general-llm-request.ts';
 import type { JobTypeDefinition } from './job-type.ts';
 import { promptGeneration } from './prompt-generation.ts';
 import { reviewColab } from './review-colab.ts';
+import { structuredExtraction } from './structured-extraction.ts';
 import { trainerQuestionAnalysis } from './trainer-question-analysis.ts';
 
 export const JOB_TYPES: readonly JobTypeDefinition[] = [
   trainerQuestionAnalysis,
   reviewColab,
-  promptGeneration,
   generalLlmRequest,
+  structuredExtraction,
+  promptGeneration,
 ];
 
 export const jobTypesByName: ReadonlyMap<string, JobTypeDefinition> = new Map(
