@@ -62,12 +62,6 @@ const OF_A_CONTRACT = ROUTES.filter((route) => !/^GET \/(health|openapi\.json|do
 const LONG_MS = 11 * 60_000;
 const body = { job_type: 'general_llm_request', model_id: 'simulated', input_data: { prompt: 'A canary of Ada.' } };
 const extraction = { job_type: 'structured_extraction', model_id: 'simulated', input_data: { text: 'A canary.' } };
-const task = { ...body, job_type: 'prompt_generation', input_data: { manual_prompt: 'A canary.' } };
-/** What contracts know that do not know all jobs. */
-const OWN_TYPES: readonly [string, object][] = [
-  [' /llm/', extraction],
-  ['/web-knowledge/', task],
-];
 const BODIES: Record<string, unknown> = {
   'POST /llm/submit': { text: 'A canary.' },
   'POST /llm/submit/batch': { texts: ['A canary.'] },
@@ -129,10 +123,10 @@ async function everybody() {
 /** A completed job of the owner in a batch of theirs, of a type that the route knows. */
 async function makeJob(route = ''): Promise<void> {
   const mine = credentials.get('owner') ?? {};
-  const [, own = body] = OWN_TYPES.find(([where]) => route.includes(where)) ?? [];
-  const { body: batch } = await doors.send('POST', '/api/llm/jobs/batch/', {
-    ...{ headers: mine, body: { jobs: [{ ...own, job_id: crypto.randomUUID() }] } },
-  });
+  const task = { ...body, job_type: 'prompt_generation', input_data: { manual_prompt: 'A canary of Ada.' } };
+  const made = route.includes(' /llm/') ? extraction : route.includes('/web-knowledge/') ? task : body;
+  const jobs = [{ ...made, job_id: crypto.randomUUID() }];
+  const { body: batch } = await doors.send('POST', '/api/llm/jobs/batch/', { headers: mine, body: { jobs } });
   jobId = batch.items[0].job_id;
   batchId = batch.batch_id;
   await doors.clock.until(doors.run({ tenant: TENANT, id: jobId }));
