@@ -116,9 +116,7 @@ export function promptPagesSuite(
         await bar.waitFor({ timeout: PATIENCE_MS });
         expect(await opened.page.locator('.progress-fill').getAttribute('style')).toContain('width: 70%');
         expect(await opened.page.locator('textarea').isDisabled()).toBe(true);
-        if (process.env.SCREENSHOTS) await opened.page.screenshot({ path: `${process.env.SCREENSHOTS}/bar.png` });
         expect(await resultOf(opened)).toContain(`simulated answer to "${MANUAL}`);
-        if (process.env.SCREENSHOTS) await opened.page.screenshot({ path: `${process.env.SCREENSHOTS}/end.png` });
         await isQuiet(opened);
       });
 
@@ -161,6 +159,23 @@ export function promptPagesSuite(
         await fetch(cancel, { method: 'POST' });
         await opened.page.close();
       });
+    });
+
+    test('a reader in a hurry sees no step back', async () => {
+      const post = { method: 'POST', headers: { 'Content-Type': 'application/json' } };
+      const body = JSON.stringify({ manual_prompt: `${MANUAL} [simulate seconds=0.5]` });
+      const started = await fetch(`${service.baseUrl}${API}/generate-prompt-async/`, { ...post, body });
+      expect(started.status).toBe(202);
+      const { status_url } = (await started.json()) as { status_url: string };
+      const seen: number[] = [];
+      for (const untilMs = Date.now() + PATIENCE_MS; seen.at(-1) !== 100 && Date.now() < untilMs; ) {
+        const { progress } = (await (await fetch(`${service.baseUrl}${status_url}`)).json()) as { progress: number };
+        seen.push(progress);
+      }
+      expect(seen).toEqual([...seen].sort((one, other) => one - other));
+      expect(seen.at(-1)).toBe(100);
+      expect([0, 10, 30, 50, 70, 90, 100]).toEqual(expect.arrayContaining(seen));
+      expect(seen).toContain(70);
     });
 
     /** Runs the class in the page with a prompt, or has it poll a task; answers all that its callbacks heard. */
