@@ -7,6 +7,7 @@ import { pollToEnd, request, submit, warmUp } from '../support/http-client.ts';
 import { ANSWER, type Provider, startProvider, USAGE } from '../support/provider.ts';
 import { runSubmitAndGetLater, runSubmitAndPoll } from './seed-000/run-pattern.ts';
 import { STREAM_MS, streamTests } from './stream.ts';
+import { structuredExtractionTests } from './structured-extraction.ts';
 
 export type Target = { baseUrl: string; stop(): Promise<void> };
 
@@ -31,6 +32,10 @@ export function endToEndSuite(
     });
 
     streamTests(() => target.baseUrl);
+    structuredExtractionTests(
+      () => target.baseUrl,
+      () => provider,
+    );
 
     async function idOf(model: string): Promise<string> {
       const answer = (await (await fetch(`${target.baseUrl}/api/llm/models/`)).json()) as {
