@@ -12,6 +12,8 @@ const USED_OTHERWISE = {
   '@biomejs/biome': 'npm run check and fix',
   '@google-cloud/functions-framework': 'started as a process of its own, by its path, and by Cloud Run',
   '@types/node': 'named in tsconfig.json',
+  react: 'the pages of test/browser',
+  'react-dom': 'the pages of test/browser',
   tsx: 'node --import tsx in the scripts',
   typescript: 'tsc in npm run check',
 };

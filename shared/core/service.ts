@@ -3,6 +3,7 @@ import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
 import { type Erasing, erasing } from './erasing.ts';
 import { jobWatch } from './job-watch.ts';
+import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
@@ -16,6 +17,7 @@ export type JobService = Submitting &
   Reading &
   Cancelling &
   Erasing &
+  EndingOverdue &
   UsageReporting & {
     /** How many listeners are open for readers. */
     listeners(): number;
@@ -38,6 +40,7 @@ export function jobService(options: JobServiceOptions): JobService {
     ...reading(payloads),
     ...cancels,
     ...erasing({ ...parts, removal }),
+    ...endingOverdue(parts),
     ...usageReporting(options),
     listeners: watch.listeners,
     close: watch.close,

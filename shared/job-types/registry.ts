@@ -1,6 +1,7 @@
 /** All job types. Adding one is its file and its line here. */
 import { generalLlmRequest } from './general-llm-request.ts';
 import type { JobTypeDefinition } from './job-type.ts';
+import { promptGeneration } from './prompt-generation.ts';
 import { reviewColab } from './review-colab.ts';
 import { structuredExtraction } from './structured-extraction.ts';
 import { trainerQuestionAnalysis } from './trainer-question-analysis.ts';
@@ -10,6 +11,7 @@ export const JOB_TYPES: readonly JobTypeDefinition[] = [
   reviewColab,
   generalLlmRequest,
   structuredExtraction,
+  promptGeneration,
 ];
 
 export const jobTypesByName: ReadonlyMap<string, JobTypeDefinition> = new Map(

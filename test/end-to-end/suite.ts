@@ -7,6 +7,7 @@ import { pollToEnd, request, submit, warmUp } from '../support/http-client.ts';
 import { ANSWER, type Provider, startProvider, USAGE } from '../support/provider.ts';
 import { runSubmitAndGetLater, runSubmitAndPoll } from './seed-000/run-pattern.ts';
 import { STREAM_MS, streamTests } from './stream.ts';
+import { streamingJobsTests } from './streaming-jobs.ts';
 import { structuredExtractionTests } from './structured-extraction.ts';
 
 export type Target = { baseUrl: string; stop(): Promise<void> };
@@ -36,6 +37,7 @@ export function endToEndSuite(
       () => target.baseUrl,
       () => provider,
     );
+    streamingJobsTests(() => target.baseUrl);
 
     async function idOf(model: string): Promise<string> {
       const answer = (await (await fetch(`${target.baseUrl}/api/llm/models/`)).json()) as {

@@ -64,8 +64,8 @@ export async function openDoorWorld(environment: Record<string, string> = {}, { 
       text === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': `${Buffer.byteLength(text)}` };
     const init = { method, headers: { ...sized, ...headers }, ...(text === undefined ? {} : { body: text }) };
     const asked = Promise.resolve(app.request(path, init));
-    // A stream listens, and looks again now and then.
-    const response = await (/\/stream\b/.test(path) ? clock.until(asked) : asked);
+    // A stream listens, and looks again now and then; and one endpoint waits for the end of its job.
+    const response = await (/\/stream\b|generate-prompt\/?$/.test(path) ? clock.until(asked) : asked);
     const answer = await clock.until(response.text());
     const isJson = /json/.test(response.headers.get('content-type') ?? '') && answer !== '';
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(answer) : answer };

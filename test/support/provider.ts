@@ -1,6 +1,6 @@
 /**
- * A provider behind a real socket: `@copilotkit/aimock`, scripted by model. `gpt-4o-mini` answers, `gpt-4` refuses our
- * key, `gpt-4o` answers after a while; `CANARY_MODELS` say words that must get into no log.
+ * A provider behind a real socket: `@copilotkit/aimock`, scripted by model. `gpt-4o-mini` answers, `gpt-4` tells a story
+ * when it is asked for one, else refuses our key, `gpt-4o` answers after a while; `CANARY_MODELS` say words that must get into no log.
  */
 import { LLMock } from '@copilotkit/aimock';
 import { plant } from './canaries.ts';
@@ -16,6 +16,10 @@ export const EXTRACTION = {
 };
 const CHAT_USAGE = { prompt_tokens: 21, completion_tokens: 9, total_tokens: 30 };
 const GEMINI_USAGE = { promptTokenCount: 21, candidatesTokenCount: 9, totalTokenCount: 30 };
+/** What `gpt-4` answers when it is asked for a story, in some parts. */
+export const STORY = 'Once upon a time';
+export const STORY_USAGE = { input_tokens: 7, output_tokens: 42, total_tokens: 49 };
+const STORY_PARTS = { latency: 100, chunkSize: 5 };
 /** What the models do whose words are planted. */
 export const CANARY_MODELS = { answers: 'gpt-5', refuses: 'o1', overloaded: 'o3', cuts: 'o4-mini' };
 export const PLANTED_ANSWER = `An answer with ${plant('result')}.`;
@@ -42,6 +46,8 @@ export async function startProvider(): Promise<Provider> {
   mock.on({ model: 'llama3.2' }, { content: ANSWER, usage: CHAT_USAGE });
   mock.on({ model: 'gemini-2.5-flash' }, { content: ANSWER, usage: GEMINI_USAGE });
   mock.on({ model: 'gpt-4o' }, { content: ANSWER, usage: USAGE }, { latency: PART_PAUSE_MS });
+  // The first one that matches answers.
+  mock.on({ model: 'gpt-4', userMessage: 'short story' }, { content: STORY, usage: STORY_USAGE }, STORY_PARTS);
   mock.on(
     { model: 'gpt-4' },
     { status: 401, error: { message: 'Incorrect API key provided: sk-secret', code: 'invalid_api_key' } },

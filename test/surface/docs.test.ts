@@ -43,6 +43,7 @@ test('the schema of a published submission has a branch per job type, and what m
   );
   expect(types).toEqual([
     ...['trainer_question_analysis', 'review_colab', 'general_llm_request', 'structured_extraction'],
+    'prompt_generation',
   ]);
   for (const branch of body.oneOf) {
     // The input of a general request may name its model itself.
