@@ -7,13 +7,9 @@ const LIMIT = 'must be a whole number from 1 to 100';
 const time = z.iso.datetime().openapi({ example: '2025-06-26T15:30:00.000Z' });
 
 /** What a client sends; other fields are ignored. */
-export const jobBody = z
-  .object({
-    prompt: text.openapi({ example: 'Write a short story about AI' }),
-    provider: text.openapi({ example: 'openai' }),
-    model: text.openapi({ example: 'gpt-4' }),
-  })
-  .openapi('StreamingJobBody');
+export const jobBody = z.object({ prompt: text, provider: text, model: text }).openapi('StreamingJobBody', {
+  example: { prompt: 'Write a short story about AI', provider: 'openai', model: 'gpt-4' },
+});
 
 const jobView = z
   .object({
