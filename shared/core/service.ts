@@ -6,6 +6,7 @@ import { jobWatch } from './job-watch.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
+import type { ResultCaching } from './result-cache.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
 import { type UsageReporting, usageReporting } from './usage-report.ts';
 
@@ -21,7 +22,7 @@ export type JobService = Submitting &
     close(): void;
   };
 
-export type JobServiceOptions = SubmittingOptions & { chunks: ChunkStore };
+export type JobServiceOptions = SubmittingOptions & ResultCaching & { chunks: ChunkStore };
 
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
