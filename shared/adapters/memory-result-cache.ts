@@ -21,7 +21,8 @@ export function memoryResultCache(options: MemoryResultCacheOptions): ResultCach
     maxSize: bytesMost,
     // As the engine holds it at most.
     sizeCalculation: (text) => Math.max(1, text.length * 2),
-    perf: { now: () => clock.monotonicMs() },
+    // To it, an instant of 0 is none.
+    perf: { now: () => clock.monotonicMs() + 1 },
     // It asks the clock each time, and sets no timer.
     ttlResolution: 0,
   });

@@ -32,9 +32,8 @@ export async function cacheResult(
   const { state, store, result, jobType, completedAt = 0, expiresAt = Number.POSITIVE_INFINITY } = job;
   // With `store: false` nothing is kept beside the job.
   if (state !== 'completed' || store === false || result === undefined) return;
-  const type = options.jobTypes.get(jobType);
   await unhurt(options, job, async () => {
-    const text = type?.cached ? type.cached(result) : JSON.stringify(result);
+    const text = options.jobTypes.get(jobType)?.cached?.(result) ?? JSON.stringify(result);
     await options.resultCache.put(job, text, Math.min(CACHED_MS, expiresAt - completedAt));
   });
 }
@@ -42,7 +41,7 @@ export async function cacheResult(
 /** Takes a deleted job's result back, as far as the cache answers; else it goes by itself. Never throws, never takes long. */
 export async function uncacheResult(options: ResultCaching, job: Job): Promise<void> {
   if (job.state === 'completed' && job.store !== false) {
-    await unhurt(options, job, () => options.resultCache.remove(job));
+    await unhurt(options, job, async () => options.resultCache.remove(job));
   }
 }
 
