@@ -32,7 +32,9 @@ const everyday = [
   ),
   project('mocked', [REPLACES_MODULES]),
   project('embedded', ['embedded/**/*.test.ts']),
-  project('redis', ['contracts/*.redis.test.ts'], { globalSetup: here('support/redis-setup.ts') }),
+  project('redis', ['contracts/*.redis.test.ts', 'scenarios/*.redis.test.ts'], {
+    globalSetup: here('support/redis-setup.ts'),
+  }),
   project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts'], {
     ...onEmulators,
     testTimeout: 60_000,
