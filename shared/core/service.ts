@@ -7,6 +7,7 @@ import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
+import type { ResultCaching } from './result-cache.ts';
 import { type Sharing, sharing } from './sharing.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
 import { type UsageReporting, usageReporting } from './usage-report.ts';
@@ -25,7 +26,7 @@ export type JobService = Submitting &
     close(): void;
   };
 
-export type JobServiceOptions = SubmittingOptions & { chunks: ChunkStore };
+export type JobServiceOptions = SubmittingOptions & ResultCaching & { chunks: ChunkStore };
 
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
