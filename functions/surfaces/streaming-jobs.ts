@@ -111,7 +111,7 @@ function modelOf(models: ModelCatalog, provider: string, asked: string): JobMode
   const whose = found ? `is a model of ${found.provider}, not of ${provider}` : `no such model of ${provider}`;
   const near = models.near(asked).filter((name) => isOurs(models.find(name)));
   const own = listed.filter(({ runs }) => runs.provider === provider).map(({ reference }) => reference);
-  const meant = near.length > 0 ? `did you mean ${near.join(' or ')}?` : `its models: ${own.join(', ')}`;
+  const meant = near.length > 0 ? `did you mean ${near.join(' or ')}?` : `models of ${provider}: ${own.join(', ')}`;
   throw invalidRequest([{ path: 'model', message: `${whose}; ${meant}` }]);
 }
 

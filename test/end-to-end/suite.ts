@@ -8,6 +8,7 @@ import { ANSWER, type Provider, startProvider, USAGE } from '../support/provider
 import { runSubmitAndGetLater, runSubmitAndPoll } from './seed-000/run-pattern.ts';
 import { STREAM_MS, streamTests } from './stream.ts';
 import { streamingJobsTests } from './streaming-jobs.ts';
+import { structuredExtractionTests } from './structured-extraction.ts';
 
 export type Target = { baseUrl: string; stop(): Promise<void> };
 
@@ -32,6 +33,10 @@ export function endToEndSuite(
     });
 
     streamTests(() => target.baseUrl);
+    structuredExtractionTests(
+      () => target.baseUrl,
+      () => provider,
+    );
     streamingJobsTests(() => target.baseUrl);
 
     async function idOf(model: string): Promise<string> {

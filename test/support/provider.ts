@@ -7,6 +7,13 @@ import { plant } from './canaries.ts';
 
 export const ANSWER = 'The analysis shows… 分析は 👩‍🔬 fertig.';
 export const USAGE = { input_tokens: 21, output_tokens: 9, total_tokens: 30 };
+/** What `gpt-4o-mini` finds in a text about a clinic. */
+export const EXTRACTION = {
+  summary: 'A kind doctor and a short wait.',
+  sentiment: 'positive',
+  tags: ['clinic', 'experience'],
+  entities: [{ type: 'person', value: 'Dr. Rao', confidence: 0.94 }],
+};
 const CHAT_USAGE = { prompt_tokens: 21, completion_tokens: 9, total_tokens: 30 };
 const GEMINI_USAGE = { promptTokenCount: 21, candidatesTokenCount: 9, totalTokenCount: 30 };
 /** What `gpt-4` answers when it is asked for a story, in some parts. */
@@ -33,6 +40,8 @@ export type Provider = {
 
 export async function startProvider(): Promise<Provider> {
   const mock = new LLMock({ host: '127.0.0.1', port: 0, logLevel: 'silent' });
+  const aboutClinic = { model: 'gpt-4o-mini', userMessage: 'I loved the clinic.' };
+  mock.on(aboutClinic, { content: JSON.stringify(EXTRACTION), usage: USAGE });
   mock.on({ model: 'gpt-4o-mini' }, { content: ANSWER, usage: USAGE });
   mock.on({ model: 'llama3.2' }, { content: ANSWER, usage: CHAT_USAGE });
   mock.on({ model: 'gemini-2.5-flash' }, { content: ANSWER, usage: GEMINI_USAGE });

@@ -1,7 +1,10 @@
 /** The application on virtual time with a model that the test writes, for what seed 002 shows of a job. */
+import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { Json } from '../../shared/core/job.ts';
 import type { LlmPart } from '../../shared/core/llm.ts';
+import { rateLimits } from '../../shared/http/limits.ts';
+import type { Runtime } from '../../shared/runtime.ts';
 import { callsOf } from '../support/app.ts';
 import { ADA, coreWorld, FINISH, type Generate } from '../support/core-world.ts';
 import { appOver } from './counted-app.ts';
@@ -32,9 +35,19 @@ export const thinks: Generate = async function* (_, signal) {
 
 export type ExtractionWorld = ReturnType<typeof extractionWorld>;
 
-export function extractionWorld(generate: Generate = says(FOUND), environment: Record<string, string> = {}) {
+/** `environment` adds settings; with `RATE_LIMITS` they hold. `over` replaces parts of what the application gets. */
+export function extractionWorld(
+  generate: Generate = says(FOUND),
+  environment: Record<string, string> = {},
+  over: Partial<Runtime> = {},
+) {
   const world = coreWorld(generate);
-  const app = appOver(world, { config: readConfig(environment) });
+  const { clock } = world;
+  const config = readConfig(environment);
+  const { rateLimits: perMinute } = config;
+  const limiter = memoryRateLimiter({ clock });
+  const limits = environment.RATE_LIMITS && perMinute && rateLimits({ limiter, clock, perMinute, trustedProxies: 0 });
+  const app = appOver(world, { config, ...(limits ? { limits } : {}), ...over });
   const calls = callsOf(app);
   const keyOf = (id: string) => ({ tenant: ADA.tenant, id });
 
@@ -42,7 +55,7 @@ export function extractionWorld(generate: Generate = says(FOUND), environment: R
     ...calls,
     app,
     core: world,
-    clock: world.clock,
+    clock,
     /** Submits, and answers the job's id. */
     async submit(body: object = { text: TEXT }, headers: Record<string, string> = {}): Promise<string> {
       const answer = await calls.post('/llm/submit', body, headers);

@@ -7,7 +7,7 @@ import { STORY, type StreamingWorld, streamingWorld } from './streaming-world.ts
 const MISSING = 'is required, a string';
 const STRING = 'must be a string';
 const EMPTY = 'must not be empty';
-const OPENAI = /no such model of openai; its models: .*gpt-4, .*gpt-3\.5-turbo/;
+const OPENAI = /no such model of openai; models of openai: .*gpt-4, .*gpt-3\.5-turbo/;
 
 let api: StreamingWorld;
 let keyless: Pick<TestApp, 'post'>;

@@ -1,10 +1,11 @@
 /** The errors of seed 002, as FastAPI and pydantic have them, each of which changes nothing. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { alwaysAs } from '../../shared/http/auth.ts';
 import { BATCH_BODY_BYTES_MOST, BODY_BYTES_MOST } from '../../shared/http/body.ts';
 import { openApp } from '../support/app.ts';
-import { type CoreWorld, coreWorld } from '../support/core-world.ts';
-import { asUser, openDoorWorld } from '../support/doors.ts';
+import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
 import { appOver, JSON_TYPE, type Refuse, refuser } from './counted-app.ts';
+import { extractionWorld } from './extraction-world.ts';
 
 let world: CoreWorld;
 let refuse: Refuse;
@@ -233,19 +234,18 @@ describe('any other error is one sentence:', () => {
   });
 
   test('credentials that are missing, wrong or too weak, and too many requests', async () => {
-    const doors = await openDoorWorld(
-      { RATE_LIMITS: 'writes=60,reads=60,job-reads=120,strangers=1' },
-      { isLimited: true },
-    );
-    const missing = await doors.send('POST', SUBMIT, { body: { text: 'a' } });
+    const limits = { RATE_LIMITS: 'writes=60,reads=60,job-reads=120,strangers=1' };
+    const stranger = extractionWorld(undefined, limits, { authenticate: async () => ({ refused: 'missing' }) });
+    const missing = await stranger.post(SUBMIT, { text: 'a' });
     expect([missing.status, missing.body]).toEqual([401, { detail: expect.stringContaining('missing') }]);
     expect(missing.headers.get('WWW-Authenticate')).toBe('Bearer realm="llm-jobs"');
-    const weak = await doors.send('POST', SUBMIT, { headers: await asUser(doors.issuers, { scope: 'jobs:read' }) });
-    expect([weak.status, weak.body]).toEqual([403, { detail: 'This needs the scope jobs:write.' }]);
     let last = missing;
-    for (let n = 0; n < 30 && last.status === 401; n++) last = await doors.send('GET', '/llm/status/x');
+    for (let n = 0; n < 30 && last.status === 401; n++) last = await stranger.get('/llm/status/x');
     expect([last.status, last.body]).toEqual([429, { detail: expect.stringMatching(/^Too many requests/) }]);
     expect(last.headers.get('Retry-After')).toMatch(/^\d+$/);
-    await doors.close();
+    const reader = extractionWorld(undefined, {}, { authenticate: alwaysAs({ ...ADA, scopes: ['jobs:read'] }) });
+    const weak = await reader.post(SUBMIT, { text: 'a' });
+    expect([weak.status, weak.body]).toEqual([403, { detail: 'This needs the scope jobs:write.' }]);
+    for (const one of [stranger, reader]) one.close();
   });
 });

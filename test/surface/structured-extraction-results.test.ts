@@ -2,7 +2,6 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { LlmRequest } from '../../shared/core/llm.ts';
 import { openApp, statusOf } from '../support/app.ts';
-import { asUser, openDoorWorld } from '../support/doors.ts';
 import { warmExtraction } from '../support/extraction.ts';
 import { type ExtractionWorld, extractionWorld, FOUND, says, TEXT } from './extraction-world.ts';
 
@@ -38,19 +37,13 @@ describe('the result', () => {
   });
 
   test('can be asked for as often as wanted without being taken for a guess', async () => {
-    const doors = await openDoorWorld(
-      { RATE_LIMITS: 'writes=60,reads=60,job-reads=600,strangers=60' },
-      { isLimited: true },
-    );
-    const headers = await asUser(doors.issuers);
-    const { body } = await doors.send('POST', '/llm/submit', { headers, body: { text: TEXT } });
-    for (let n = 0; n < 100; n++) {
-      const { status } = await doors.send('GET', `/llm/result/${body.job_id}`, { headers });
-      expect([n, status]).toEqual([n, 404]);
-    }
-    const list = await doors.send('GET', '/api/llm/jobs/', { headers });
+    world = extractionWorld(undefined, { RATE_LIMITS: 'writes=60,reads=60,job-reads=600,strangers=60' });
+    const id = await world.submit();
+    for (let n = 0; n < 100; n++) expect([n, (await world.result(id)).status]).toEqual([n, 404]);
+    const list = await world.get('/api/llm/jobs/');
     expect([list.status, list.headers.get('RateLimit')]).toEqual([200, '"reads";r=19;t=1']);
-    await doors.close();
+    for (let n = 0; n < 20; n++) await world.result(crypto.randomUUID());
+    expect((await world.result(id)).status).toBe(429);
   });
 });
 

@@ -6,7 +6,7 @@ import type { JobStore } from '../../shared/core/ports.ts';
 import { jobService } from '../../shared/core/service.ts';
 import { jobWorker } from '../../shared/core/worker.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
-import { statusOf } from '../support/app.ts';
+import { callsOf, statusOf } from '../support/app.ts';
 import { ADA, type Generate, NO_PROVIDERS } from '../support/core-world.ts';
 import { warmExtraction } from '../support/extraction.ts';
 import { appOver } from './counted-app.ts';
@@ -42,7 +42,7 @@ test('every answer on the way to a result is as the document has it, with nothin
 
 test('whoever looks after each write sees queued, calling_llm, validating, done', async () => {
   world = extractionWorld();
-  const { core, status, app } = world;
+  const { core, status } = world;
   const seen: unknown[] = [];
   const look = async <T>({ id }: JobKey, answer: T): Promise<T> => {
     const view = await status(id);
@@ -56,14 +56,8 @@ test('whoever looks after each write sees queued, calling_llm, validating, done'
   };
   const models = modelCatalog({ ...NO_PROVIDERS, clock: core.clock });
   const service = jobService({ ...core, store, models, wakeShards: 1 });
-  const watched = appOver(core, { service });
-  expect(watched).not.toBe(app);
-  const response = await watched.request('/llm/submit', {
-    method: 'POST',
-    body: JSON.stringify({ text: TEXT }),
-    headers: { 'Content-Type': 'application/json', 'Content-Length': '80' },
-  });
-  const { job_id: id } = await response.json();
+  const { body } = await callsOf(appOver(core, { service })).post('/llm/submit', { text: TEXT });
+  const { job_id: id } = body;
   await core.clock.until(jobWorker({ ...core, store }).run({ tenant: ADA.tenant, id }));
   service.close();
   expect(seen).toEqual([
