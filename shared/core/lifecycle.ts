@@ -2,7 +2,7 @@
  * The life of a job as one pure table: every state × every event. What the table does not allow is a typed refusal.
  * Nothing here knows a store, a clock or a queue: the instant is part of the event, the answer is the fields to change.
  */
-import { cancel, erase, finish } from './endings.ts';
+import { cancel, deny, erase, finish } from './endings.ts';
 import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
 import type { Job, JobState } from './job.ts';
 import { changeStage, handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
@@ -15,8 +15,12 @@ type Row = { [T in JobEvent['type']]: Rule<T> };
 
 const refuse = (refused: Refusal) => (): Decision => ({ refused });
 
+/** One whose time is over ends for that reason. */
+const denyInTime: Rule<'deny'> = (job, event) => (isOverdue(job, event) ? { refused: 'overdue' } : deny(job, event));
+
 const over: Row = {
   claim: refuse('done'),
+  deny: refuse('done'),
   park: refuse('done'),
   promote: refuse('done'),
   renew: refuse('done'),
@@ -33,6 +37,7 @@ const over: Row = {
 const table: { [S in JobState]: Row } = {
   pending: {
     claim: (job, event) => (isOverdue(job, event) ? { refused: 'overdue' } : takeLease(job, event)),
+    deny: denyInTime,
     park,
     promote,
     renew: refuse('not-leased'),
@@ -51,6 +56,7 @@ const table: { [S in JobState]: Row } = {
       if (isOverdue(job, event)) return { refused: 'overdue' };
       return (job.nextAttemptAt ?? 0) > event.nowMs ? { refused: 'not-due' } : takeLease(job, event);
     },
+    deny: denyInTime,
     park,
     promote,
     renew: (job, event) => renewLease(job, event),

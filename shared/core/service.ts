@@ -1,4 +1,6 @@
 /** What a surface may ask about jobs. Surfaces never see the store or the queue. */
+import { type AccountKeeping, accountKeeping } from './account-keeping.ts';
+import type { AccountStore } from './accounts.ts';
 import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
 import { type Erasing, erasing } from './erasing.ts';
@@ -15,13 +17,18 @@ export type JobService = Submitting &
   Cancelling &
   Erasing &
   UsageReporting & {
+    accounts: AccountKeeping;
     /** How many listeners are open for readers. */
     listeners(): number;
     /** Answers everybody who waits, and ends all streams: the process is about to end. */
     close(): void;
   };
 
-export type JobServiceOptions = SubmittingOptions & { chunks: ChunkStore };
+export type JobServiceOptions = SubmittingOptions & {
+  chunks: ChunkStore;
+  /** Where credits are on. */
+  accounts?: AccountStore | undefined;
+};
 
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
@@ -36,6 +43,7 @@ export function jobService(options: JobServiceOptions): JobService {
     ...cancels,
     ...erasing({ ...parts, removal }),
     ...usageReporting(options),
+    accounts: accountKeeping(options.accounts && { accounts: options.accounts, log: options.log }),
     listeners: watch.listeners,
     close: watch.close,
   };

@@ -32,13 +32,14 @@ const EVENTS = {
   park: { type: 'park', ...now, parkedFor: 'gpt-4o' },
   promote: { type: 'promote', ...now, slotUntil: NOW + MINUTE_MS },
   read: { type: 'read', nowMs: NOW },
+  deny: { type: 'deny', ...now, error: { code: 'insufficient_credits', message: 'too few' } },
   stage: { type: 'stage', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, stage: 'validating' },
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
-  ...{ read: true, wake: true, park: true, promote: true, stage: true },
+  ...{ read: true, wake: true, park: true, promote: true, stage: true, deny: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
