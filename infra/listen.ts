@@ -16,7 +16,7 @@ export async function listen(
   fetch: (request: Request) => Response | Promise<Response>,
   { host, port }: { host: string; port: number },
 ): Promise<Listening> {
-  const server = serve({ fetch, port, hostname: host, overrideGlobalObjects: false });
+  const server = serve({ fetch, port, hostname: host });
   await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
   const bound = (server.address() as AddressInfo).port;
   const everywhere = host === '0.0.0.0' || host === '::';

@@ -87,8 +87,10 @@ export function httpApp(options: HttpAppOptions): HttpApp {
   };
   const [crossOrigin, withCookies] = [cors(forPages), cors({ ...forPages, credentials: true })];
   app.use((context, next) => {
-    const mayHaveCookies = allowCookies && allowOrigin(context.req.header('origin') ?? '');
-    return (mayHaveCookies ? withCookies : crossOrigin)(context, next);
+    const origin = context.req.header('origin');
+    // No page asks. What is answered is kept by no cache, so that it need not say what it varies with.
+    if (origin === undefined) return next();
+    return (allowCookies && allowOrigin(origin) ? withCookies : crossOrigin)(context, next);
   });
   app.use(
     methodNotAllowed({

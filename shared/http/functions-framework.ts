@@ -25,7 +25,7 @@ export function leaveDomain(): void {
 
 /** The handler as a Node function. */
 export function nodeFunction(handle: (request: Request) => Response | Promise<Response>): NodeFunction {
-  const listener = getRequestListener(handle, { overrideGlobalObjects: false });
+  const listener = getRequestListener(handle);
   return async (request, response) => {
     leaveDomain();
     Object.assign(request.headers, hidden.get(request));
