@@ -17,9 +17,14 @@ export type AccountKeeping = {
   setAccount(principal: Principal, user: string, settings: AccountSettings): Promise<StoredAccount>;
   /**
    * Adds tokens to an account, or takes them away: once for each key, and a repeat is answered with the account as it is.
-   * Throws `account_not_found`, and `idempotency_conflict` for a key under which another number was granted.
+   * Throws `account_not_found`, `invalid_request` without a key, and `idempotency_conflict` for one under which another
+   * number was granted.
    */
-  grantTokens(principal: Principal, user: string, grant: { key: string; tokens: number }): Promise<StoredAccount>;
+  grantTokens(
+    principal: Principal,
+    user: string,
+    grant: { key: string | undefined; tokens: number },
+  ): Promise<StoredAccount>;
 };
 
 export type AccountKeepingOptions = { accounts: AccountStore; log: Log };
@@ -55,6 +60,10 @@ export function accountKeeping(options: AccountKeepingOptions | undefined): Acco
 
     async grantTokens(principal, user, { key: words, tokens }) {
       const key = keyOf(principal, user);
+      if (words === undefined) {
+        const message = 'is required: a grant that is sent again must not count twice';
+        throw invalidRequest([{ path: 'Idempotency-Key', message }]);
+      }
       auditAccount(log, principal, 'tokens-granted', { owner: user, tokens });
       await grantOnce(accounts, key, { words, tokens });
       return found(key);

@@ -60,12 +60,6 @@ export function endUnheld(job: Job, nowMs: number, state: 'failed' | 'cancelled'
   return { ...nothingLeft(job, nowMs, lost), state, ...(error ? { error } : {}) };
 }
 
-/** Its user's account has too little for the job: it is over without an attempt. */
-export function deny(job: Job, { nowMs, error }: EventOf<'deny'>): Decision {
-  if (isLeaseAlive(job, nowMs)) return { refused: 'leased' };
-  return { changes: endUnheld(job, nowMs, 'failed', error) };
-}
-
 function finished(
   job: Job,
   nowMs: number,

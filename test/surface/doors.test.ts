@@ -31,6 +31,9 @@ GET /api/llm/jobs/:job_id/result           | 401m   401e    401u    200   404   
 GET /api/llm/jobs/:job_id/stream           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 POST /api/llm/jobs/:job_id/cancel          | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
 POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   404   404       404     403c   200         403s      403s        401e
+GET /api/llm/accounts/:user_id             | 401m   401e    401u    409   409       409       409    403s   409   409       409     409    409         403s      403s        401e
+PUT /api/llm/accounts/:user_id             | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403c   403s        403s      403s        401e
+POST /api/llm/accounts/:user_id/grant      | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403c   403s        403s      403s        401e
 DELETE /api/llm/users/:user_id             | 401m   401e    401u    200   403s      200       403s   200    200   200       403s    403c   200         403s      403s        401e
 DELETE /api/llm/jobs/:job_id               | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         403s      403s        401e
 `;
@@ -52,6 +55,8 @@ const BODIES: Record<string, unknown> = {
   'POST /api/llm/trainer-analysis': { model_id: 'simulated', full_input: 'A canary.' },
   'POST /api/llm/jobs/batch': { jobs: [body] },
   'PUT /api/llm/jobs/:job_id': body,
+  'PUT /api/llm/accounts/:user_id': { subscription: 'active' },
+  'POST /api/llm/accounts/:user_id/grant': { tokens: 5 },
 };
 
 let doors: DoorWorld;
@@ -151,7 +156,7 @@ function inWords({ status, headers, body: answer }: Reply): string {
     expect(challenge).toContain(`error="insufficient_scope", scope="${answer.scope}"`);
     return '403s';
   }
-  expect(answer.code).toMatch(/^(job|batch)_not_found$|^job_id_taken$/);
+  expect(answer.code).toMatch(/^(job|batch)_not_found$|^job_id_taken$|^credits_off$/);
   return String(status);
 }
 
@@ -168,7 +173,11 @@ describe('every route', () => {
     const described = doors.app.openAPIRegistry.definitions.flatMap((one) => (one.type === 'route' ? one.route : []));
     expect(described.length).toBe(ROUTES.filter((route) => route.includes('/api/')).length);
     for (const { method, path, security } of described) {
-      expect([method, path, security?.[0]?.bearer]).toEqual([method, path, [expect.stringMatching(/^jobs:\w+$/)]]);
+      expect([method, path, security?.[0]?.bearer]).toEqual([
+        method,
+        path,
+        [expect.stringMatching(/^jobs:\w+$|^admin$/)],
+      ]);
     }
   });
 

@@ -219,6 +219,19 @@ describe('the table', () => {
       expect(after.attempts.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
     },
   );
+  test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, deny: where a claim may be made, it is over', (job) => {
+    const before: Job = { ...JOBS[job], slotUntil: NOW + 1, parkedFor: '*', parkedAt: NOW - 1 };
+    const [claim] = TABLE[job];
+    const decision = transition(before, EVENTS.deny);
+    expect(decision.refused).toBe(claim === p ? undefined : claim);
+    if (decision.refused) return;
+    const after = applyChanges(before, decision.changes);
+    const { attempt } = before;
+    expect(after).toMatchObject({ state: 'failed', attempt, error: EVENTS.deny.error, wakeAt: null });
+    for (const field of ['slotUntil', 'parkedFor', 'settled']) expect(after).not.toHaveProperty(field);
+    expect(after.attempts.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
+  });
+
   test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, read: nothing, where payloads are kept', (job) => {
     expect(transition(JOBS[job], EVENTS.read)).toEqual({
       refused: JOB_STATES.slice(2).includes(JOBS[job].state) ? 'done' : 'not-due',
