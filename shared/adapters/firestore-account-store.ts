@@ -15,17 +15,18 @@ export function firestoreAccountStore(database: FirestoreDatabase): AccountStore
       return found && accountIn(key, found);
     },
 
-    async put(key, settings) {
+    async put({ tenant, user }, { subscription, budget }) {
       // A budget that is in the mask and not among the fields goes.
-      const update = { name: accountName(root, key), fields: toFields({ ...key, ...settings }) };
+      const fields = toFields({ tenant, user, subscription, budget });
+      const update = { name: accountName(root, { tenant, user }), fields };
       await answered(database.commit([{ update, updateMask: { fieldPaths: SETTINGS } }]));
     },
 
-    async grant(key, { id, tokens }) {
-      const name = `${root}/grants/${key.tenant}~${id}`;
-      const given = { name, fields: toFields({ ...key, tokens }) };
+    async grant({ tenant, user }, { id, tokens }) {
+      const name = `${root}/grants/${tenant}~${id}`;
+      const given = { name, fields: toFields({ tenant, user, tokens }) };
       const updateTransforms = [{ fieldPath: 'grantedAt', setToServerValue: 'REQUEST_TIME' }];
-      const added = increments(accountName(root, key), { balance: tokens });
+      const added = increments(accountName(root, { tenant, user }), { balance: tokens });
       const writes = [
         { update: given, updateTransforms, currentDocument: { exists: false } },
         { ...added, currentDocument: { exists: true } },

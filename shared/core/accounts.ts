@@ -55,9 +55,9 @@ const DAY_MS = 86_400_000;
 const DAYS_KEPT = 62;
 
 /** An account that has nothing. */
-export function newAccount(key: AccountKey, settings: AccountSettings): Account {
+export function newAccount({ tenant, user }: AccountKey, settings: AccountSettings): Account {
   const nothing = { tokens: 0, nanoUsd: 0 };
-  return { ...key, ...settings, balance: 0, reserved: nothing, charged: nothing, nanoUsdByDay: {} };
+  return { ...{ tenant, user, ...settings }, balance: 0, reserved: nothing, charged: nothing, nanoUsdByDay: {} };
 }
 
 /** The day of UTC, like `2025-01-18`. */
@@ -86,8 +86,9 @@ export function periodEndsAt(period: BudgetPeriod, nowMs: number): number {
   return period === 'day' ? Date.UTC(year, month, day + 1) : Date.UTC(year, month + 1, 1);
 }
 
-/** Days that no budget looks at any more. No job holds anything for so long. */
+/** Days that no budget looks at any more, and of which no job holds anything. */
 export function oldDays({ nanoUsdByDay }: Account, nowMs: number): string[] {
   const first = dayOf(nowMs - DAYS_KEPT * DAY_MS);
-  return Object.keys(nanoUsdByDay).filter((day) => day < first);
+  const days = Object.entries(nanoUsdByDay);
+  return days.filter(([day, { reserved }]) => day < first && reserved === 0).map(([day]) => day);
 }
