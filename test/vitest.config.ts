@@ -32,8 +32,14 @@ const everyday = [
   ),
   project('mocked', [REPLACES_MODULES]),
   project('embedded', ['embedded/**/*.test.ts']),
+  project('browser', ['browser/*.test.ts'], {
+    globalSetup: here('support/browser-setup.ts'),
+    exclude: ['**/*.emulator.test.ts'],
+    hookTimeout: 60_000,
+    testTimeout: 60_000,
+  }),
   project('redis', ['contracts/*.redis.test.ts'], { globalSetup: here('support/redis-setup.ts') }),
-  project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts'], {
+  project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts', 'browser/*.emulator.test.ts'], {
     ...onEmulators,
     testTimeout: 60_000,
   }),

@@ -1,22 +1,16 @@
 /** `GET /api/llm/jobs/{job_id}/stream/`: a job as server-sent events. */
 import type { StreamEvent } from '../../shared/core/stream.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
-import { cursorOf, respondWithEvents, type ServerSentEvent } from '../../shared/http/sse.ts';
+import { answerStream, cursorOf, type ServerSentEvent } from '../../shared/http/sse.ts';
 import { streamRoute } from './llm-jobs-routes.ts';
 import { renderJob, renderProgress } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
 export function mountStream(app: HttpApp, { service, streamMs }: SurfaceContext): void {
-  app.openapi(streamRoute, async (context) => {
-    const stop = new AbortController();
+  app.openapi(streamRoute, (context) => {
     const { job_id } = context.req.valid('param');
-    const stream = await service.stream(context.get('principal'), job_id, cursorOf(context), stop.signal);
-    if ('over' in stream) return context.body(null, 204);
-    // It does not outlive the credentials that it was opened with.
-    const lifeMs = Math.min(streamMs, context.get('leftMs') ?? streamMs);
-    if (context.req.method !== 'HEAD') return respondWithEvents(context, rendered(stream.events), { stop, lifeMs });
-    stop.abort();
-    return context.body(null, 200, { 'Content-Type': 'text/event-stream' });
+    const open = (signal: AbortSignal) => service.stream(context.get('principal'), job_id, cursorOf(context), signal);
+    return answerStream(context, open, rendered, streamMs);
   });
 }
 

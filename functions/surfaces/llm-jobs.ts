@@ -28,6 +28,7 @@ import { mountTokens } from './llm-jobs-tokens.ts';
 import { mountUsage } from './llm-jobs-usage.ts';
 import { mountUsers } from './llm-jobs-users.ts';
 import { processingTime, renderJob, renderModel, renderOwn } from './llm-jobs-view.ts';
+import { otherContract } from './other-contracts.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
 const PUBLISHED_SCHEMA = {
@@ -126,11 +127,13 @@ function mountReads(app: HttpApp, { service }: SurfaceContext): void {
   app.openapi(routes.messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));
 }
 
-/** Names the other wrong fields, too, of a body whose job type is unknown. */
+/** Names the other wrong fields, too, of a body whose job type is unknown, and the contract that it may be of. */
 async function refuseSubmission(issues: z.core.$ZodIssue[], request: HonoRequest): Promise<never> {
   const untyped = issues.some((issue) => issue.code === 'invalid_union');
-  const besides = untyped ? envelopeIssues(await request.json().catch(() => ({}))) : [];
-  throw invalidRequest(toFieldErrors([...issues, ...besides]));
+  const body: unknown = await request.json().catch(() => ({}));
+  const other = otherContract(body, llmJobsSurface.name);
+  const errors = toFieldErrors([...issues, ...(untyped ? envelopeIssues(body) : [])]);
+  throw invalidRequest([...(other === undefined ? [] : [{ path: '', message: other }]), ...errors]);
 }
 
 function renderResult(job: Job) {

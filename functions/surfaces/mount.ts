@@ -4,9 +4,17 @@ import { mountDocs } from '../../shared/http/docs.ts';
 import { renderError } from '../../shared/http/errors.ts';
 import { kindOf, type RequestKind } from '../../shared/http/request-kind.ts';
 import { llmJobsSurface } from './llm-jobs.ts';
+import { promptGenerationSurface } from './prompt-generation.ts';
+import { streamingJobsSurface } from './streaming-jobs.ts';
+import { structuredExtractionSurface } from './structured-extraction.ts';
 import type { Surface, SurfaceContext } from './surface.ts';
 
-const SURFACES: readonly Surface[] = [llmJobsSurface];
+const SURFACES: readonly Surface[] = [
+  llmJobsSurface,
+  streamingJobsSurface,
+  structuredExtractionSurface,
+  promptGenerationSurface,
+];
 const SIMULATED = 'simulated';
 
 /** What a runtime gives to its public side. */

@@ -57,6 +57,11 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
       return found.map((one) => one && toStored(one));
     },
 
+    async inputs(keys) {
+      const found = await answered(database.read(keys.map(nameOf), ['input']));
+      return found.map((one) => one && (inputOf(one.document.fields ?? {}) ?? undefined));
+    },
+
     async update(key, revision, changes, { dropInput = false, slot, account } = {}) {
       // A field in the mask that is not in the document is removed.
       const write = {

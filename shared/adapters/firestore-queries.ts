@@ -3,7 +3,7 @@ import { isTerminal, type Job, type JobState, jobName } from '../core/job.ts';
 import { type BatchQuery, type JobQuery, USAGE_JOBS_MOST, type UsageQuery } from '../core/ports.ts';
 import { toFields, type Value } from './firestore-document.ts';
 
-/** Every field of a job; not the input, which may be large and is read by workers alone. */
+/** Every field of a job; not the input, which may be large and is read by few. */
 export const JOB_FIELDS = Object.keys({
   ...{
     tenant: 1,

@@ -29,6 +29,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
      VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
   );
   const select = database.prepare('SELECT revision, job FROM jobs WHERE tenant = ? AND id = ?');
+  const selectInput = database.prepare('SELECT input FROM jobs WHERE tenant = ? AND id = ?');
   const selectWithInput = database.prepare('SELECT revision, job, input FROM jobs WHERE tenant = ? AND id = ?');
   const writing = (more: string) =>
     `UPDATE jobs SET state = ?, wake_at = ?, job = ?, revision = ? ${more} WHERE tenant = ? AND id = ? AND revision = ?`;
@@ -105,6 +106,13 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     }),
 
     getMany: answered((keys) => keys.map(look)),
+
+    inputs: answered((keys) =>
+      keys.map(({ tenant, id }) => {
+        const row = selectInput.get(tenant, id) as Pick<Required<Row>, 'input'> | undefined;
+        return row && ((JSON.parse(row.input) as Json) ?? undefined);
+      }),
+    ),
 
     update: answered(({ tenant, id }, revision, changes, { dropInput = false, slot, account } = {}) => {
       const row = select.get(tenant, id) as Row | undefined;

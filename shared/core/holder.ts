@@ -51,6 +51,8 @@ const REBASES_MOST = 5;
 /** A write that ends an attempt is tried again for this long while the store gives no answer: the call is paid for. */
 const PATIENCE_MS = 60_000;
 const RETRY_PAUSE_MS = 200;
+/** The end of a job waits so long for the stages before it; those that are not written by then nobody misses. */
+const STAGES_PATIENCE_MS = 1_000;
 
 const SENTENCES = {
   lease_lost: 'The lease of this attempt was lost.',
@@ -71,6 +73,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   let stopHeartbeat = () => {};
   let stopFence = () => {};
   let closed = false;
+  let closedMs = Infinity;
 
   const facts = () => ({ job_id: id, attempt: held.job.attempt });
   /** The store's time now as it is stored and shown: not later than it really is. */
@@ -99,15 +102,19 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   }
 
   /** Writes what the event changes. A refusal comes from the table, on the newest document that was seen. */
-  async function write(sequence: number, toEvent: (nowMs: number) => JobEvent): Promise<'written' | Refusal> {
+  async function write(
+    sequence: number,
+    toEvent: (nowMs: number) => JobEvent,
+    { isBestEffort = false } = {},
+  ): Promise<'written' | Refusal> {
     for (let rebases = 0; rebases <= REBASES_MOST; rebases++) {
       const decision = transition(held.job, toEvent(storeNowMs()));
       if (decision.refused) return decision.refused;
       const changes = { ...decision.changes, sequence };
       const askedMs = clock.monotonicMs();
       const answer = await store.update({ tenant, id }, held.revision, changes).catch((error: unknown) => {
-        if (isServiceError(error, 'store_unavailable')) return undefined;
-        throw error;
+        if (isBestEffort || !isServiceError(error, 'store_unavailable')) throw error;
+        return undefined;
       });
       if (answer && 'written' in answer) {
         const { revision, atMs: readAtMs } = answer.written;
@@ -174,10 +181,13 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   }
 
   async function show(stage: string): Promise<void> {
-    if (held.job.stage === stage) return;
+    // Who has stopped, or waits for the end, has no use for it; and it would renew a lease that was given up.
+    const isLate = stopped.signal.aborted || clock.monotonicMs() - closedMs > STAGES_PATIENCE_MS;
+    if (isLate || held.job.stage === stage) return;
     try {
       const event = { type: 'stage', storedAtMs, leaseMs, token, stage } as const;
-      const answer = await write(++begun, (nowMs) => ({ ...event, nowMs }));
+      // One that has no answer is let go: whatever became of it, the next write finds out.
+      const answer = await write(++begun, (nowMs) => ({ ...event, nowMs }), { isBestEffort: true });
       if (answer !== 'written') {
         if (!closed) lose(answer);
         return;
@@ -189,6 +199,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   }
 
   function close(): void {
+    if (!closed) closedMs = clock.monotonicMs();
     closed = true;
     stopHeartbeat();
     stopFence();

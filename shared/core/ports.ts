@@ -83,6 +83,12 @@ export type JobStore = {
   getMany(keys: readonly JobKey[]): Promise<(StoredJob | undefined)[]>;
 
   /**
+   * The inputs alone of many jobs at once, in their order; `undefined` where there is no such job, or its input is gone.
+   * One read each.
+   */
+  inputs(keys: readonly JobKey[]): Promise<(Json | undefined)[]>;
+
+  /**
    * Changes top-level fields of a document that is still at `revision`; otherwise changes nothing. Atomic, durable when
    * it answers. A field set to `undefined` is removed, and the input with `dropInput`. Throws `result_unstorable` for a
    * value that can never be stored. A change that removes `slotUntil` gives the job's slot back in the same commit, whatever

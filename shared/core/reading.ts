@@ -1,8 +1,8 @@
 /** Reading jobs: at once, or when something has changed; one, many, a page, a stream. */
-import { keyFor, maySee, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
+import { keyFor, maySee, notFound, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
 import { auditJobs } from './audit.ts';
 import { isServiceError } from './errors.ts';
-import { isTerminal, type JobState } from './job.ts';
+import { isTerminal, type JobState, type Json } from './job.ts';
 import type { JobWatch, Watching } from './job-watch.ts';
 import type { PayloadReads } from './payload-reads.ts';
 import { asShown } from './payloads.ts';
@@ -27,16 +27,38 @@ export type ListFilter = Omit<JobQuery, 'tenant' | 'user'>;
 /** A page may be short where jobs have expired; `next` alone says whether there is more, and where it begins. */
 export type JobPage = { jobs: Seen[]; next: JobPosition | undefined };
 
+/** A job with what it was asked; that is absent when it was removed. */
+export type SeenWithInput = Seen & { input: Json | undefined };
+
+/** Is this a job of the contract that asks? Others are not found there. */
+export type Wanted = (found: SeenWithInput) => boolean;
+
 /** `over`: the reader has seen the end of the job already. */
 export type JobStream = { events: AsyncIterable<StreamEvent> } | { over: true };
 
 export type Reading = {
   /** One job of this principal. Throws `job_not_found`, also for an id that is malformed or somebody else's. */
   read(principal: Principal, id: string, options?: ReadOptions): Promise<Seen>;
+  /**
+   * One job as it is now, with its input, for contracts that show it. Throws `job_not_found`, also for one that is not
+   * wanted, which then does not count as read.
+   */
+  readWithInput(
+    principal: Principal,
+    id: string,
+    wanted: Wanted,
+    options?: Pick<ReadOptions, 'isGlance'>,
+  ): Promise<SeenWithInput>;
   /** Many jobs at once, in their order; `undefined` for what this principal does not find. */
   readMany(principal: Principal, ids: readonly string[]): Promise<(Seen | undefined)[]>;
   /** A page of this principal's jobs, newest first. */
   list(principal: Principal, filter: ListFilter): Promise<JobPage>;
+  /** As `list`, of those jobs alone that are wanted, with their inputs. A page may be short, or empty, before the last. */
+  listWithInputs(
+    principal: Principal,
+    filter: ListFilter,
+    wanted: Wanted,
+  ): Promise<{ jobs: SeenWithInput[]; next: JobPosition | undefined }>;
   /** How many jobs of a batch there are in each state. */
   countBatch(principal: Principal, batchId: string): Promise<Record<JobState, number>>;
   /**
@@ -67,6 +89,15 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
     return shown;
   }
 
+  /** The wanted ones, with their inputs: one that is to be gone by now is not looked for. */
+  async function wantedOf(found: readonly Seen[], wanted: Wanted): Promise<SeenWithInput[]> {
+    const shown = found.map(asShown);
+    const kept = shown.filter(({ job }) => job.payloadsRemovedAt === undefined);
+    const inputs = kept.length > 0 ? await store.inputs(kept.map(({ job }) => job)) : [];
+    const inputOf = new Map(kept.map((seen, index) => [seen, inputs[index]]));
+    return shown.map((seen) => ({ ...seen, input: inputOf.get(seen) })).filter(wanted);
+  }
+
   /** Noted when the reader has it: its connection may break with the last event on its way. */
   async function* givenAsTheyCome(
     principal: Principal,
@@ -76,6 +107,14 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
       yield event;
       if ('seen' in event) await reads.note(principal, [event.seen]);
     }
+  }
+
+  async function page(principal: Principal, filter: ListFilter): Promise<JobPage> {
+    const found = await store.list({ ...filter, ...ownerOf(principal), limit: filter.limit + 1 });
+    const some = found.slice(0, filter.limit);
+    const last = found.length > some.length ? some.at(-1)?.job : undefined;
+    const jobs = some.map(seenIn).filter((seen) => maySee(principal, seen));
+    return { jobs, next: last && { createdAt: last.createdAt, id: last.id } };
   }
 
   /** Who has time waits through a store that gives no answer, too; its listener may say a word meanwhile. */
@@ -142,12 +181,24 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
       return visible.map((one) => one && shown.shift());
     },
 
+    async readWithInput(principal, id, wanted, options = {}) {
+      const key = keyFor(principal, id);
+      const found = seenBy(principal, watch.peek(key, 0) ?? (await watch.look(key)));
+      const [one] = await wantedOf([found], wanted);
+      if (!one) throw notFound();
+      return { ...(await givenOne(principal, one, options)), input: one.input };
+    },
+
     async list(principal, filter) {
-      const found = await store.list({ ...filter, ...ownerOf(principal), limit: filter.limit + 1 });
-      const page = found.slice(0, filter.limit);
-      const last = found.length > page.length ? page.at(-1)?.job : undefined;
-      const jobs = page.map(seenIn).filter((seen) => maySee(principal, seen));
-      return { jobs: await given(principal, 'list', jobs), next: last && { createdAt: last.createdAt, id: last.id } };
+      const { jobs, next } = await page(principal, filter);
+      return { jobs: await given(principal, 'list', jobs), next };
+    },
+
+    async listWithInputs(principal, filter, wanted) {
+      const { jobs, next } = await page(principal, filter);
+      const shown = await wantedOf(jobs, wanted);
+      await given(principal, 'list', shown);
+      return { jobs: shown, next };
     },
 
     countBatch: (principal, batchId) => store.countByState({ ...ownerOf(principal), batchId }, clock.nowMs()),

@@ -5,17 +5,21 @@ import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
 import { type Erasing, erasing } from './erasing.ts';
 import { jobWatch } from './job-watch.ts';
+import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
+import { type Sharing, sharing } from './sharing.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
 import { type UsageReporting, usageReporting } from './usage-report.ts';
 
 export type JobService = Submitting &
+  Sharing &
   Batching &
   Reading &
   Cancelling &
   Erasing &
+  EndingOverdue &
   UsageReporting & {
     accounts: AccountKeeping;
     /** How many listeners are open for readers. */
@@ -38,10 +42,12 @@ export function jobService(options: JobServiceOptions): JobService {
   const { removal, ...cancels } = cancelling(payloads);
   return {
     ...submits,
+    ...sharing(options, submits),
     ...batching(options, submits),
     ...reading(payloads),
     ...cancels,
     ...erasing({ ...parts, removal }),
+    ...endingOverdue(parts),
     ...usageReporting(options),
     accounts: accountKeeping(options.accounts && { accounts: options.accounts, log: options.log }),
     listeners: watch.listeners,

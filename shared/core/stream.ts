@@ -37,7 +37,7 @@ const PROGRESS_MS = 1_000;
 
 /** Where a reader with this cursor goes on: `over` when it has seen the end, `undefined` when it must begin anew. */
 export async function resume(watching: Watching, cursor: number): Promise<Position | 'over' | undefined> {
-  const at = { attempt: Math.floor(cursor / IDS_PER_ATTEMPT), n: cursor % IDS_PER_ATTEMPT };
+  const at = { attempt: attemptOf(cursor), n: cursor % IDS_PER_ATTEMPT };
   let seen = watching.seen();
   // The process that this reader comes from may know more than we do.
   if (seen && !(await isKnownHere(watching, seen.job, at, false))) {
@@ -129,6 +129,11 @@ export async function* streamEvents(
     shownVersion = job.version;
     await watching.news.changed(mark, PROGRESS_MS, signal);
   }
+}
+
+/** The attempt whose event has this id. */
+export function attemptOf(id: number): number {
+  return Math.floor(id / IDS_PER_ATTEMPT);
 }
 
 function idOf({ attempt, n }: Position): number {

@@ -205,7 +205,7 @@ function replayed(submitted: Job, { job, readAtMs: nowMs }: StoredJob): Submitte
 }
 
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */
-function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
+export function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
   const { limits = {}, tags, metadata, stream, store, retentionMs, projectId, nanoUsdMost } = more;
   const own = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata };
   const extras = { ...own, stream, store, retentionMs, projectId, nanoUsdMost };
@@ -235,7 +235,8 @@ function replayOf(submitted: Job, found: Job, nowMs: number): Job {
   );
 }
 
-function assertInputFits(input: Json): void {
+/** Throws `input_too_large` for what no job may have. */
+export function assertInputFits(input: Json): void {
   const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
   if (bytes <= INPUT_BYTES_MOST) return;
   throw new ServiceError('input_too_large', `The input is ${bytes} bytes; at most ${INPUT_BYTES_MOST} are accepted.`);

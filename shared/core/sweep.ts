@@ -41,8 +41,11 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
   return swept;
 }
 
-/** One job's fault must not stop the others: its next look is in the document already, or it is still due. */
-async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof Swept | undefined> {
+/**
+ * Does what time does to one job, and says what that was. Never throws: one job's fault must not stop the others, and its
+ * next look is in the document already, or it is still due.
+ */
+export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof Swept | undefined> {
   const { store, chunks, queue, log, random } = options;
   const { job, revision, readAtMs: nowMs, storedAtMs } = found;
   const decision = transition(job, { type: 'wake', nowMs, storedAtMs, random: random() });

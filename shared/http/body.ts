@@ -53,7 +53,8 @@ export const noBodyNeeded: MiddlewareHandler = (context, next) => {
   return next();
 };
 
-function hasBody(request: Request): boolean {
+/** Was a body sent, be it an empty one in chunks? */
+export function hasBody(request: Request): boolean {
   if (request.method === 'GET' || request.method === 'HEAD') return false;
   return request.headers.has('transfer-encoding') || Number(request.headers.get('content-length') ?? 0) > 0;
 }

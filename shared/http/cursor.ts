@@ -3,16 +3,12 @@
  * used on shows what its caller may see. Its checksum tells a mistake from a place: a cursor that was cut, made up, or
  * taken from another list would show a page with a gap that nobody notices.
  */
-import { type FieldError, invalidRequest } from '../core/errors.ts';
+import { invalidRequest } from '../core/errors.ts';
 import { fingerprintOf, isJobId } from '../core/ids.ts';
 import type { Json } from '../core/job.ts';
 import type { JobPosition } from '../core/ports.ts';
 
 const CHECKSUM_DIGITS = 16;
-const WRONG: FieldError = {
-  path: 'cursor',
-  message: 'is no cursor of this list; take next_cursor from the page before as it is, with the same filters',
-};
 
 /** The place in the list that `list` describes: whose it is, and its filters. */
 export async function encodeCursor({ createdAt, id }: JobPosition, list: Json): Promise<string> {
@@ -20,12 +16,13 @@ export async function encodeCursor({ createdAt, id }: JobPosition, list: Json): 
   return Buffer.from(JSON.stringify([createdAt, id, checksum])).toString('base64url');
 }
 
-/** The place that a cursor of this list names. Throws `invalid_request` for any other text. */
-export async function decodeCursor(text: string, list: Json): Promise<JobPosition> {
+/** The place that a cursor of this list names. Throws `invalid_request` for any other text; `next` is where cursors are. */
+export async function decodeCursor(text: string, list: Json, next = 'next_cursor'): Promise<JobPosition> {
   const position = positionIn(text);
   // Base64 has several spellings of one value; ours is the only one.
   if (position && (await encodeCursor(position, list)) === text) return position;
-  throw invalidRequest([WRONG]);
+  const message = `is no cursor of this list; take ${next} from the page before as it is, with the same filters`;
+  throw invalidRequest([{ path: 'cursor', message }]);
 }
 
 function positionIn(text: string): JobPosition | undefined {

@@ -99,7 +99,8 @@ export function rateLimits({ limiter, clock, perMinute, trustedProxies }: Limits
     },
 
     async after(context, principal) {
-      if (context.res.status !== 404 || !JOB_READ.test(context.req.path)) return;
+      const isMiss = context.res.status === 404 && !context.get('hasJob');
+      if (!isMiss || !JOB_READ.test(context.req.path)) return;
       const name = nameOf(principal);
       const { allowed, retryAfterMs } = await limiter.take(`reads~${name}`, rules.reads);
       if (!allowed) guessers.set(name, clock.nowMs() + retryAfterMs);

@@ -7,11 +7,12 @@
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { invalidRequest } from '../core/errors.ts';
-import { CURSOR_MOST } from '../core/stream.ts';
+import type { JobStream } from '../core/reading.ts';
+import { CURSOR_MOST, type StreamEvent } from '../core/stream.ts';
 import type { HttpEnv } from './env.ts';
 
-/** An event without an id leaves the client's cursor where it is. */
-export type ServerSentEvent = { event: string; id?: number; data: unknown };
+/** One without a name is a client's `message`; one without an id leaves the client's cursor where it is. */
+export type ServerSentEvent = { event?: string; id?: number; data: unknown };
 
 export type SseOptions = {
   /** Aborted by us when the client has gone or the time is over; whoever makes the events stops then. */
@@ -44,7 +45,11 @@ export function respondWithEvents(
     try {
       await stream.write(`retry: ${RETRY_MS}\n\n`);
       for await (const { event, id, data } of events) {
-        await stream.writeSSE({ event, data: JSON.stringify(data), ...(id === undefined ? {} : { id: String(id) }) });
+        await stream.writeSSE({
+          ...(event === undefined ? {} : { event }),
+          data: JSON.stringify(data),
+          ...(id === undefined ? {} : { id: String(id) }),
+        });
       }
     } finally {
       clearTimeout(life);
@@ -59,19 +64,39 @@ export function respondWithEvents(
   return response;
 }
 
+/** Answers with a job's events; without any to whom has seen the end, or asks for the headers alone. */
+export async function answerStream(
+  context: Context<HttpEnv>,
+  open: (signal: AbortSignal) => Promise<JobStream>,
+  render: (events: AsyncIterable<StreamEvent>) => AsyncIterable<ServerSentEvent>,
+  streamMs: number,
+): Promise<Response> {
+  const stop = new AbortController();
+  const stream = await open(stop.signal);
+  if ('over' in stream) return context.body(null, 204);
+  // It does not outlive the credentials that it was opened with.
+  const lifeMs = Math.min(streamMs, context.get('leftMs') ?? streamMs);
+  if (context.req.method !== 'HEAD') return respondWithEvents(context, render(stream.events), { stop, lifeMs });
+  stop.abort();
+  return context.body(null, 200, { 'Content-Type': 'text/event-stream' });
+}
+
+/** What an `EventSource` that comes back heard last. A header that is no cursor is none, for a browser cannot mend it. */
+export function heardCursor(context: Context<HttpEnv>): number | undefined {
+  return toCursor(context.req.header('last-event-id'));
+}
+
 /**
- * Where a client goes on: what it heard last, or what its URL says. A header that is no cursor is none, for a browser
- * cannot mend it; a parameter that is none is an error.
+ * Where a client goes on: what it heard last, or what its URL says, where one that is no cursor is an error.
  */
 export function cursorOf(context: Context<HttpEnv>): number | undefined {
-  const heard = toCursor(context.req.header('last-event-id'));
   const asked = context.req.query('starting_after');
   const cursor = toCursor(asked);
   if (asked !== undefined && cursor === undefined) {
     const message = `must be the id of an event, a whole number from 0 to ${CURSOR_MOST}`;
     throw invalidRequest([{ path: 'starting_after', message }]);
   }
-  return heard ?? cursor;
+  return heardCursor(context) ?? cursor;
 }
 
 function toCursor(text: string | undefined): number | undefined {

@@ -1,6 +1,6 @@
 /** What every `JobStore` must do with many jobs: lists by every filter, places in them, many at once, counts. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { JOB_STATES, type Job } from '../../shared/core/job.ts';
+import { JOB_STATES, type Job, type Json } from '../../shared/core/job.ts';
 import type { JobPosition, JobQuery, JobStore } from '../../shared/core/ports.ts';
 import { type Chance, chance } from '../simulation/random.ts';
 import { type OpenStore, sampleJob } from './job-store.ts';
@@ -156,6 +156,27 @@ export function jobListContract(name: string, open: OpenStore): void {
       const [once] = await store.getMany([second]);
       expect(once?.revision).toBe((await store.get(second))?.revision);
       expect(Math.abs(Date.now() - (once?.readAtMs ?? 0))).toBeLessThan(10_000);
+    });
+
+    test('inputs come alone, in the order asked for; what is not there or is gone is undefined', async () => {
+      const own = `tenant-${id()}`;
+      const add = async (input: Json) => {
+        const job = sampleJob({ tenant: own });
+        await store.create(job, input);
+        return job;
+      };
+      const deep = { prompt: 'Say 👩‍🔬.', nested: [[['arrays']]], huge: 'x'.repeat(200_000) };
+      const [first, second, none, dropped] = [await add(deep), await add('text'), await add(null), await add(deep)];
+      const revision = (await store.get(dropped))?.revision ?? '';
+      const answer = await store.update(dropped, revision, { version: 2 }, { dropInput: true });
+      expect(answer).toHaveProperty('written');
+      const missing = { tenant: own, id: id() };
+      const foreign = { tenant: 'nobody', id: first.id };
+      const found = await store.inputs([second, missing, first, none, dropped, foreign, second]);
+      expect(found).toEqual(['text', undefined, deep, undefined, undefined, undefined, 'text']);
+      // One that changed since has the input that it was created with.
+      await store.update(first, (await store.get(first))?.revision ?? '', { version: 2 });
+      expect(await store.inputs([first])).toEqual([deep]);
     });
 
     test("the jobs of a batch are counted by state: one user's or all, without those that expired", async () => {

@@ -70,6 +70,9 @@ export async function canaryTour(baseUrl: string, workerUrl?: string): Promise<v
     ['POST', '/api/llm/jobs/batch/', 400, { jobs: [{ ...words('simulated'), [plant('field')]: 1 }] }],
     ['PUT', `/api/llm/jobs/${crypto.randomUUID()}`, 400, { ...words('simulated'), input_data: plant('input') }],
     ['GET', `/api/llm/jobs/${plant('id')}/status/?access_token=${plant('token')}`, 400],
+    ['POST', '/jobs', 400, { prompt: plant('prompt'), provider: plant('vendor'), model: 'gpt-4' }],
+    ['POST', '/jobs', 400, { prompt: plant('prompt'), provider: 'simulated', model: plant('model') }],
+    ['GET', `/jobs/${plant('id')}/stream`, 404],
     ['GET', `/${plant('path')}/`, 404],
     ['DELETE', `/api/llm/users/${plant('user')}/`, 403],
   ];

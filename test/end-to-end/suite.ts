@@ -7,6 +7,8 @@ import { pollToEnd, request, submit, warmUp } from '../support/http-client.ts';
 import { ANSWER, type Provider, startProvider, USAGE } from '../support/provider.ts';
 import { runSubmitAndGetLater, runSubmitAndPoll } from './seed-000/run-pattern.ts';
 import { STREAM_MS, streamTests } from './stream.ts';
+import { streamingJobsTests } from './streaming-jobs.ts';
+import { structuredExtractionTests } from './structured-extraction.ts';
 
 export type Target = { baseUrl: string; stop(): Promise<void> };
 
@@ -31,6 +33,11 @@ export function endToEndSuite(
     });
 
     streamTests(() => target.baseUrl);
+    structuredExtractionTests(
+      () => target.baseUrl,
+      () => provider,
+    );
+    streamingJobsTests(() => target.baseUrl);
 
     async function idOf(model: string): Promise<string> {
       const answer = (await (await fetch(`${target.baseUrl}/api/llm/models/`)).json()) as {

@@ -64,17 +64,23 @@ export type AccountCheck = {
 
 /** `isAtomic`: the store answers in one turn, so that two looks at once are of one instant. */
 export function accountCheck(store: JobStore, accounts: AccountStore, tenant: string, isAtomic: boolean): AccountCheck {
+  /** Tokens that were given, and those among them whose grant was answered. */
   const granted = new Map<string, number>();
+  const answered = new Map<string, number>();
   const found = new Set<string>();
   let looks = 0;
 
   async function look(user: string): Promise<void> {
+    const least = answered.get(user) ?? 0;
     const [seen, jobs] = await Promise.all([
       accounts.get({ tenant, user }),
       isAtomic ? store.list({ tenant, user, limit: 20_000, offset: 0 }) : [],
     ]);
-    const tokens = granted.get(user) ?? 0;
+    const most = granted.get(user) ?? 0;
     if (!seen) return;
+    // A grant that is under way may have been given.
+    const held = seen.account.balance + seen.account.charged.tokens;
+    const tokens = !isAtomic && held >= least && held <= most ? held : most;
     looks += 1;
     const all = jobs.map(({ job }) => job);
     const broken = isAtomic ? brokenLedger(seen.account, all, tokens) : brokenAccount(seen.account, tokens);
@@ -96,6 +102,7 @@ export function accountCheck(store: JobStore, accounts: AccountStore, tenant: st
       // A store that answers in one turn has it already.
       granted.set(user, (granted.get(user) ?? 0) + tokens);
       await given;
+      answered.set(user, (answered.get(user) ?? 0) + tokens);
     },
     async check() {
       for (const [user, tokens] of granted) {

@@ -98,11 +98,12 @@ export function creditCrowdScenarios(open: Open, crowd: number): void {
           },
         });
         const ended = await world.jobs();
-        expect(kills).toBeGreaterThan(1);
-        expect(ended.reduce((sum, { losses = 0 }) => sum + losses, 0)).toBeGreaterThan(0);
+        expect(kills).toBeGreaterThan(0);
         const settled = ended.filter((job) => job.settled);
         expect(settled.some(({ state }) => state === 'completed')).toBe(true);
         if (world.isVirtual) {
+          expect(kills).toBe(5);
+          expect(ended.reduce((sum, { losses = 0 }) => sum + losses, 0)).toBeGreaterThan(0);
           expect(new Set(settled.map(({ state }) => state))).toEqual(new Set(['completed', 'cancelled']));
           expect(ended.some(({ deletedAt }) => deletedAt !== undefined)).toBe(true);
           expect(ended.some(({ error }) => error?.code === 'insufficient_credits')).toBe(true);

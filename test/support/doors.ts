@@ -6,13 +6,16 @@ import { sqliteApiKeyStore } from '../../shared/adapters/sqlite-api-key-store.ts
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { Principal } from '../../shared/core/access.ts';
+import type { LlmPart, LlmRequest } from '../../shared/core/llm.ts';
 import { apiKeyAuthenticator, looksLikeApiKey, newApiKey } from '../../shared/http/api-keys.ts';
 import { openDoors } from '../../shared/http/doors.ts';
 import { noLimits, rateLimits } from '../../shared/http/limits.ts';
 import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { instanceOf } from '../../shared/llm/structured/instance.ts';
 import type { Reply } from './app.ts';
-import { coreWorld, NO_PROVIDERS } from './core-world.ts';
+import { answer, coreWorld, FINISH, NO_PROVIDERS } from './core-world.ts';
+import { warmExtraction } from './extraction.ts';
 import { AUDIENCE, type Claims, type Issuers, openIssuers, PROJECT, SECRET } from './issuers.ts';
 
 export const TENANT = 'acme';
@@ -25,7 +28,8 @@ export type DoorWorld = Awaited<ReturnType<typeof openDoorWorld>>;
 
 /** `environment` adds settings; `isLimited`: with the limits that they name. */
 export async function openDoorWorld(environment: Record<string, string> = {}, { isLimited = false } = {}) {
-  const world = coreWorld();
+  await warmExtraction();
+  const world = coreWorld(asAsked);
   const issuers = await openIssuers(world.clock);
   const config = readConfig({
     ...{ AUTH_MODE: 'firebase,session-cookie,oidc,api-key', FIREBASE_PROJECT: PROJECT, SIGNING_SECRETS: SECRET },
@@ -60,8 +64,8 @@ export async function openDoorWorld(environment: Record<string, string> = {}, { 
       text === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': `${Buffer.byteLength(text)}` };
     const init = { method, headers: { ...sized, ...headers }, ...(text === undefined ? {} : { body: text }) };
     const asked = Promise.resolve(app.request(path, init));
-    // A stream listens, and looks again now and then.
-    const response = await (/\/stream\b/.test(path) ? clock.until(asked) : asked);
+    // A stream listens, and looks again now and then; and one endpoint waits for the end of its job.
+    const response = await (/\/stream\b|generate-prompt\/?$/.test(path) ? clock.until(asked) : asked);
     const answer = await clock.until(response.text());
     const isJson = /json/.test(response.headers.get('content-type') ?? '') && answer !== '';
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(answer) : answer };
@@ -91,6 +95,14 @@ export async function openDoorWorld(environment: Record<string, string> = {}, { 
       await issuers.close();
     },
   };
+}
+
+/** An answer of the shape that is asked for, where one is. */
+async function* asAsked({ responseSchema }: LlmRequest): AsyncIterable<LlmPart> {
+  if (!responseSchema) return yield* answer();
+  yield { type: 'accepted' };
+  yield { type: 'text-delta', text: JSON.stringify((await instanceOf(responseSchema.schema)).value) };
+  yield FINISH;
 }
 
 export const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });

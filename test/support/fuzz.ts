@@ -187,7 +187,7 @@ export function fuzzRequest(seed: number, n: number, world: FuzzWorld): FuzzRequ
     headers[pick(HEADERS)] = headerValue(pick, chance);
   const request: FuzzRequest = { method: sent, path: `${path}${query(random, pick, chance)}`, headers };
   if (/^(GET|HEAD)$/i.test(sent) || chance(0.05)) return request;
-  const body = bodyOf(random, pick, chance, world);
+  const body = bodyOf(random, pick, chance, world, template);
   if (chance(0.93)) headers['Content-Type'] = 'application/json';
   return { ...request, body };
 }
@@ -222,7 +222,21 @@ function headerValue(pick: Pick, chance: Chance): string {
   return chance(0.03) ? 'y'.repeat(9_000) : word;
 }
 
-function bodyOf(random: Random, pick: Pick, chance: Chance, { ids }: FuzzWorld): string | Uint8Array<ArrayBuffer> {
+/** What the contracts beside `/api/llm` take, by where they are. */
+const OWN_BODIES: readonly [RegExp, (word: string) => Record<string, unknown>][] = [
+  [/^\/jobs\b/, (prompt) => ({ prompt, provider: 'simulated', model: 'simulated' })],
+  [/^\/llm\//, (text) => ({ text })],
+  [/\/web-knowledge\//, (manual_prompt) => ({ manual_prompt })],
+];
+
+function bodyOf(
+  random: Random,
+  pick: Pick,
+  chance: Chance,
+  { ids }: FuzzWorld,
+  path: string,
+): string | Uint8Array<ArrayBuffer> {
+  const own = OWN_BODIES.find(([where]) => where.test(path))?.[1];
   if (chance(0.12)) return pick(TEXTS);
   if (chance(0.04)) return Uint8Array.from({ length: Math.floor(random() * 200) }, () => Math.floor(random() * 256));
   if (chance(0.03)) return Uint8Array.from(Buffer.from(JSON.stringify(submission()), 'utf16le'));
@@ -231,6 +245,7 @@ function bodyOf(random: Random, pick: Pick, chance: Chance, { ids }: FuzzWorld):
   return JSON.stringify(chance(0.8) ? mutated(value, 0) : value);
 
   function submission(): Record<string, unknown> {
+    if (own && chance(0.8)) return own(pick(WORDS));
     return {
       ...{ job_type: 'general_llm_request', model_id: 'simulated' },
       input_data: chance(0.6) ? { prompt: pick(WORDS) } : wholeInput(),

@@ -1,14 +1,25 @@
 /**
- * A provider behind a real socket: `@copilotkit/aimock`, scripted by model. `gpt-4o-mini` answers, `gpt-4` refuses our
- * key, `gpt-4o` answers after a while; `CANARY_MODELS` say words that must get into no log.
+ * A provider behind a real socket: `@copilotkit/aimock`, scripted by model. `gpt-4o-mini` answers, `gpt-4` tells a story
+ * when it is asked for one, else refuses our key, `gpt-4o` answers after a while; `CANARY_MODELS` say words that must get into no log.
  */
 import { LLMock } from '@copilotkit/aimock';
 import { plant } from './canaries.ts';
 
 export const ANSWER = 'The analysis shows… 分析は 👩‍🔬 fertig.';
 export const USAGE = { input_tokens: 21, output_tokens: 9, total_tokens: 30 };
+/** What `gpt-4o-mini` finds in a text about a clinic. */
+export const EXTRACTION = {
+  summary: 'A kind doctor and a short wait.',
+  sentiment: 'positive',
+  tags: ['clinic', 'experience'],
+  entities: [{ type: 'person', value: 'Dr. Rao', confidence: 0.94 }],
+};
 const CHAT_USAGE = { prompt_tokens: 21, completion_tokens: 9, total_tokens: 30 };
 const GEMINI_USAGE = { promptTokenCount: 21, candidatesTokenCount: 9, totalTokenCount: 30 };
+/** What `gpt-4` answers when it is asked for a story, in some parts. */
+export const STORY = 'Once upon a time';
+export const STORY_USAGE = { input_tokens: 7, output_tokens: 42, total_tokens: 49 };
+const STORY_PARTS = { latency: 100, chunkSize: 5 };
 /** What the models do whose words are planted. */
 export const CANARY_MODELS = { answers: 'gpt-5', refuses: 'o1', overloaded: 'o3', cuts: 'o4-mini' };
 export const PLANTED_ANSWER = `An answer with ${plant('result')}.`;
@@ -29,10 +40,14 @@ export type Provider = {
 
 export async function startProvider(): Promise<Provider> {
   const mock = new LLMock({ host: '127.0.0.1', port: 0, logLevel: 'silent' });
+  const aboutClinic = { model: 'gpt-4o-mini', userMessage: 'I loved the clinic.' };
+  mock.on(aboutClinic, { content: JSON.stringify(EXTRACTION), usage: USAGE });
   mock.on({ model: 'gpt-4o-mini' }, { content: ANSWER, usage: USAGE });
   mock.on({ model: 'llama3.2' }, { content: ANSWER, usage: CHAT_USAGE });
   mock.on({ model: 'gemini-2.5-flash' }, { content: ANSWER, usage: GEMINI_USAGE });
   mock.on({ model: 'gpt-4o' }, { content: ANSWER, usage: USAGE }, { latency: PART_PAUSE_MS });
+  // The first one that matches answers.
+  mock.on({ model: 'gpt-4', userMessage: 'short story' }, { content: STORY, usage: STORY_USAGE }, STORY_PARTS);
   mock.on(
     { model: 'gpt-4' },
     { status: 401, error: { message: 'Incorrect API key provided: sk-secret', code: 'invalid_api_key' } },

@@ -73,6 +73,14 @@ describe('a submission is refused that has', () => {
     ['no job_type', { ...general(PROMPT), job_type: undefined }, { job_type: KNOWN_TYPES }],
     ['an unknown job_type', { ...general(PROMPT), job_type: 'foo' }, { job_type: KNOWN_TYPES }],
     [
+      'the body of another contract',
+      { text: 'I loved the clinic.' },
+      {
+        '': 'a body with `text` belongs to POST /llm/submit',
+        ...{ job_type: KNOWN_TYPES, model_id: 'is required', input_data: 'is required', text: 'is not a known field' },
+      },
+    ],
+    [
       'an unknown job_type and no model_id',
       { job_type: 'foo', input_data: PROMPT },
       { job_type: KNOWN_TYPES, model_id: 'is required' },

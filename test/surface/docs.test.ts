@@ -41,7 +41,10 @@ test('the schema of a published submission has a branch per job type, and what m
   const types = body.oneOf.map(
     (branch: { properties: { job_type: { const: string } } }) => branch.properties.job_type.const,
   );
-  expect(types).toEqual(['trainer_question_analysis', 'review_colab', 'general_llm_request']);
+  expect(types).toEqual([
+    ...['trainer_question_analysis', 'review_colab', 'general_llm_request', 'structured_extraction'],
+    'prompt_generation',
+  ]);
   for (const branch of body.oneOf) {
     // The input of a general request may name its model itself.
     const isGeneral = branch.properties.job_type.const === 'general_llm_request';

@@ -20,13 +20,23 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
+const PROMPTS = '/api/v1/web-knowledge/generate-prompt-async/';
 const SIMULATED_ID = '6e1b493d-10ca-4796-8088-6e8ec9e4f974';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 test('a slash at the end is optional everywhere', async () => {
   const id = await api.submit('Slashes.');
   await api.poll(id);
-  for (const path of [LIST, MODELS, statusOf(id), resultOf(id), '/health/', '/openapi.json/']) {
+  for (const path of [
+    LIST,
+    MODELS,
+    statusOf(id),
+    resultOf(id),
+    '/jobs/',
+    `/jobs/${id}/`,
+    '/health/',
+    '/openapi.json/',
+  ]) {
     const [with_, without] = [await api.get(path), await api.get(path.replace(/\/$/, ''))];
     expect([path, with_.status]).toEqual([path, 200]);
     expect([path, without.status, without.body]).toEqual([path, 200, with_.body]);
@@ -34,11 +44,21 @@ test('a slash at the end is optional everywhere', async () => {
   for (const [path, body] of [
     [SUBMIT, general({ prompt: 'Slashes.' })],
     [TRAINER, { model_id: 'simulated', full_input: 'Slashes.' }],
+    ['/jobs/', { prompt: 'Slashes.', provider: 'simulated', model: 'simulated' }],
     [BATCH, { jobs: [general({ prompt: 'Slashes.' })] }],
+    [PROMPTS, { manual_prompt: 'Slashes.' }],
   ] as const) {
     for (const written of [path, path.replace(/\/$/, '')]) {
       expect([written, (await api.post(written, body)).status]).toEqual([written, 202]);
     }
+  }
+  const { body: task } = await api.post(PROMPTS, { manual_prompt: 'Slashes.' });
+  for (const written of [task.status_url, task.status_url.replace(/\/$/, '')]) {
+    expect([written, (await api.get(written)).status]).toEqual([written, 200]);
+    expect((await api.send('POST', written.replace('/status/', '/cancel/'))).status).toBe(200);
+  }
+  for (const written of ['/api/v1/web-knowledge/generate-prompt/', '/api/v1/web-knowledge/generate-prompt']) {
+    expect([written, (await api.post(written, { manual_prompt: 'Slashes.' })).status]).toEqual([written, 200]);
   }
   const { body: batch } = await api.post(BATCH, { jobs: [general({ prompt: 'Slashes.' })] });
   for (const written of [batch.urls.status, batch.urls.status.replace(/\/$/, '')]) {
@@ -218,7 +238,7 @@ describe('the description', () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     const mounted = api.app.routes
-      .filter(({ method, path }) => method !== 'ALL' && path.startsWith('/api/'))
+      .filter(({ method, path }) => method !== 'ALL' && !/^\/(health|openapi\.json|docs\b)/.test(path))
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
     expect(new Set(described)).toEqual(new Set(mounted));
     expect(described).toEqual(

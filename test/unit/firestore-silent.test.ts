@@ -36,6 +36,7 @@ const CALLS: [string, (on: JobStore) => Promise<unknown>][] = [
   ['update', (on) => on.update(job, '1.0', { version: 2 })],
   ['list', (on) => on.list({ tenant: 't', limit: 1, offset: 0 })],
   ['getMany', (on) => on.getMany([job, sampleJob()])],
+  ['inputs', (on) => on.inputs([job, sampleJob()])],
   ['countByState', (on) => on.countByState(BATCH, 0)],
   ['due', (on) => on.due(0, 1)],
 ];
