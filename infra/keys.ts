@@ -4,16 +4,21 @@
  * and is shown once; all else about it goes to standard error, so that `KEY=$(npm run -s keys -- create …)` works.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { stdoutLog } from '../shared/adapters/stdout-log.ts';
-import { type Config, readConfig } from '../shared/config.ts';
 import { SCOPES, type Scope } from '../shared/core/access.ts';
 import { type ApiKey, type ApiKeyStore, isKeyIdPrefix, KEY_ID_DIGITS } from '../shared/core/api-keys.ts';
 import { isTenant } from '../shared/core/ids.ts';
 import type { Log } from '../shared/core/ports.ts';
 import { newApiKey } from '../shared/http/api-keys.ts';
-import { explain } from './explain.ts';
+import {
+  commandOf,
+  type Operation,
+  OperatorError,
+  operate,
+  printTable,
+  refuseOperands,
+  tenantIn,
+  wordsOf,
+} from './operating.ts';
 
 const USAGE = `Usage:
   npm run keys -- create --name reports [--tenant default] [--user key:reports] [--scopes jobs:read,jobs:write] [--days 90]
@@ -25,9 +30,6 @@ const DAY_MS = 86_400_000;
 const DAYS_MOST = 3_650;
 const DEFAULT_SCOPES = 'jobs:read,jobs:write';
 
-/** Something that whoever called can mend. */
-class KeysError extends Error {}
-
 const OPTIONS = {
   create: ['name', 'tenant', 'user', 'scopes', 'days', 'project'],
   list: ['tenant', 'project'],
@@ -38,33 +40,13 @@ type Options = Partial<Record<(typeof OPTIONS)['create'][number], string>>;
 type Act = (keys: ApiKeyStore, log: Log) => Promise<void>;
 
 /** What these words ask for. Throws a sentence for people, before anything is opened. */
-export function actOf(args: string[]): { act: Act; project: string | undefined } {
-  const [command = '', ...rest] = args;
-  if (!isCommand(command))
-    throw new KeysError(`${command === '' ? 'Say' : `'${command}' is unknown; say`} what to do.`);
-  const { options, operands } = parse(command, rest);
-  if (command !== 'revoke' && operands.length > 0) {
-    throw new KeysError(`'${operands[0]}' is one word too many for ${command}.`);
-  }
-  if (command === 'create') return { act: creating(options), project: options.project };
-  if (command === 'list') return { act: listing(tenantIn(options)), project: options.project };
-  return { act: revoking(operands), project: options.project };
-}
-
-function isCommand(text: string): text is Command {
-  return Object.hasOwn(OPTIONS, text);
-}
-
-function parse(command: Command, args: string[]): { options: Options; operands: string[] } {
-  const known = OPTIONS[command].map((name) => [name, { type: 'string' }] as const);
-  try {
-    const { values, positionals } = parseArgs({ args, options: Object.fromEntries(known), allowPositionals: true });
-    return { options: values as Options, operands: positionals };
-  } catch (error) {
-    // The rest of the message is about options that begin with a dash.
-    const [sentence = ''] = (error as Error).message.split('. ');
-    throw new KeysError(`${sentence}; ${command} takes ${OPTIONS[command].map((name) => `--${name}`).join(', ')}.`);
-  }
+export function actOf(args: string[]): Operation {
+  const { command, rest } = commandOf<Command>(args, OPTIONS);
+  const { options, operands } = wordsOf<keyof Options>(command, OPTIONS[command], rest);
+  if (command !== 'revoke') refuseOperands(command, operands);
+  const act =
+    command === 'revoke' ? revoking(operands) : command === 'list' ? listing(tenantIn(options)) : creating(options);
+  return { act: ({ apiKeys }, log) => act(apiKeys, log), project: options.project };
 }
 
 function creating(options: Options): Act {
@@ -72,11 +54,11 @@ function creating(options: Options): Act {
   // Names and tenants go by one rule: both are parts of other words.
   if (!isTenant(name)) {
     const wrong = options.name === undefined ? 'is required' : 'is wrong';
-    throw new KeysError(`--name ${wrong}: 1 to 64 letters, digits, ".", "_" and "-", a letter or digit first.`);
+    throw new OperatorError(`--name ${wrong}: 1 to 64 letters, digits, ".", "_" and "-", a letter or digit first.`);
   }
   const tenant = tenantIn(options) ?? 'default';
   if (user !== undefined && !/^[\x21-\x7e]{1,128}$/.test(user)) {
-    throw new KeysError('--user must be 1 to 128 visible ASCII characters.');
+    throw new OperatorError('--user must be 1 to 128 visible ASCII characters.');
   }
   const given = { name, tenant, user, scopes: scopesIn(scopes) };
   const lifeMs = days === undefined ? undefined : daysIn(days) * DAY_MS;
@@ -102,29 +84,21 @@ function listing(tenant: string | undefined): Act {
       ...[key.createdAt, key.expiresAt, key.lastUsedAt, key.revokedAt].map((at) => dateOf(at) ?? '-'),
     ]);
     const heads = ['id', 'name', 'tenant', 'user', 'scopes', 'created', 'expires', 'last used', 'revoked'];
-    const widths = heads.map((head, n) => Math.max(head.length, ...rows.map((row) => row[n]?.length ?? 0)));
-    for (const row of [heads, ...rows]) {
-      console.log(
-        row
-          .map((cell, n) => cell.padEnd(widths[n] ?? 0))
-          .join('  ')
-          .trimEnd(),
-      );
-    }
+    printTable(heads, rows);
   };
 }
 
 function revoking([idPrefix, ...more]: string[]): Act {
   if (idPrefix === undefined || more.length > 0 || !isKeyIdPrefix(idPrefix)) {
-    throw new KeysError(
+    throw new OperatorError(
       `revoke takes one id, or how it begins: up to ${KEY_ID_DIGITS} hexadecimal digits, as list shows it.`,
     );
   }
   return async (keys, log) => {
     const outcome = await keys.revoke(idPrefix, Date.now());
     if ('refused' in outcome) {
-      if (outcome.refused === 'missing') throw new KeysError(`No key's id begins with ${idPrefix}; see list.`);
-      throw new KeysError(`More than one key's id begins with ${idPrefix}: give more digits. None was revoked.`);
+      if (outcome.refused === 'missing') throw new OperatorError(`No key's id begins with ${idPrefix}; see list.`);
+      throw new OperatorError(`More than one key's id begins with ${idPrefix}: give more digits. None was revoked.`);
     }
     const { revoked } = outcome;
     log('info', 'audit', { act: 'api-key-revoked', ...auditOf(revoked) });
@@ -136,56 +110,21 @@ function auditOf({ id, name, tenant, user, scopes }: ApiKey) {
   return { key_id: id, name, tenant, user, scopes: scopes.join() };
 }
 
-function tenantIn({ tenant }: Options): string | undefined {
-  if (tenant === undefined || isTenant(tenant)) return tenant;
-  throw new KeysError('--tenant must be 1 to 64 letters, digits, ".", "_" and "-", a letter or digit first.');
-}
-
 function scopesIn(text: string): Scope[] {
   const wanted = [...new Set(text.split(',').map((scope) => scope.trim()))];
   const known = SCOPES.filter((scope) => wanted.includes(scope));
   if (known.length === wanted.length) return known;
-  throw new KeysError(`--scopes must be some of ${SCOPES.join(', ')}, separated by commas.`);
+  throw new OperatorError(`--scopes must be some of ${SCOPES.join(', ')}, separated by commas.`);
 }
 
 function daysIn(text: string): number {
   const days = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (days >= 1 && days <= DAYS_MOST) return days;
-  throw new KeysError(`--days must be a whole number from 1 to ${DAYS_MOST}.`);
+  throw new OperatorError(`--days must be a whole number from 1 to ${DAYS_MOST}.`);
 }
 
 function dateOf(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-async function runtimeFor(config: Config, project: string | undefined) {
-  // It takes a second to load: what is wrong with the words is said before.
-  const { embeddedRuntime, googleRuntime } = await import('../shared/runtime.ts');
-  if (project === '') throw new KeysError('--project must name a project.');
-  if (project !== undefined || config.firestoreEmulatorHost) {
-    return googleRuntime({ ...config, projectId: project ?? config.projectId });
-  }
-  if (config.databaseUrl !== ':memory:') return embeddedRuntime(config);
-  throw new KeysError('DATABASE_URL is :memory:, which keeps nothing: set it to a file, or give --project.');
-}
-
-async function main(): Promise<void> {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const { act, project } = actOf(process.argv.slice(2));
-  const config = readConfig();
-  const runtime = await runtimeFor(config, project);
-  // One line for each act, whatever the level of other lines.
-  const log = stdoutLog({ format: config.logFormat, level: 'info' }, (line) => process.stderr.write(line));
-  try {
-    await act(runtime.apiKeys, log);
-  } finally {
-    await runtime.close();
-  }
-}
-
-if (process.argv[1] === import.meta.filename) {
-  main().catch((error: unknown) => {
-    console.error(error instanceof KeysError ? `${error.message}\n${USAGE}` : explain(error));
-    process.exitCode = 1;
-  });
-}
+if (process.argv[1] === import.meta.filename) await operate(USAGE, actOf);

@@ -1,5 +1,15 @@
 /** Settings of who may come in, and how much each may ask for. */
-import { deployed, type Environment, listed, optional, type Setting, text, toPair, whole } from './config-kinds.ts';
+import {
+  choice,
+  deployed,
+  type Environment,
+  listed,
+  optional,
+  type Setting,
+  text,
+  toPair,
+  whole,
+} from './config-kinds.ts';
 
 /** Kinds of credentials that are accepted. */
 export const AUTH_MODES = ['firebase', 'session-cookie', 'oidc', 'api-key'] as const;
@@ -146,6 +156,13 @@ export const ACCESS_SETTINGS = {
     shownDefault: '',
     read: (raw) => toLimits(listed(raw)),
   } satisfies Setting<ReadonlyMap<string, number>>,
+  credits: choice(
+    'CREDITS',
+    '`on`: every job takes from an account of its user, who without one submits nothing. The same for all functions.',
+    ['on', 'off'],
+    'off',
+    () => 'off',
+  ),
   redisUrl: {
     variable: 'REDIS_URL',
     meaning:

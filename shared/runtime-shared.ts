@@ -8,7 +8,7 @@ import type { Config } from './config.ts';
 import type { Clock, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import type { ResultCache } from './core/result-cache.ts';
-import { type Limits, noLimits, rateLimits } from './http/limits.ts';
+import { type Limits, limitsFor } from './http/limits.ts';
 
 export type SharedParts = {
   limits: Limits;
@@ -24,7 +24,7 @@ export function sharedParts(config: Config, clock: Clock, log: Log): SharedParts
   const alone = memoryRateLimiter({ clock });
   const rateLimiter = link ? redisRateLimiter({ link, fallback: alone }) : alone;
   return {
-    limits: perMinute ? rateLimits({ limiter: rateLimiter, clock, perMinute, trustedProxies }) : noLimits,
+    limits: limitsFor(perMinute, { limiter: rateLimiter, clock, trustedProxies }),
     rateLimiter,
     resultCache: link ? redisResultCache(link) : memoryResultCache({ clock }),
     close: async () => link?.close(),

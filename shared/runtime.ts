@@ -1,4 +1,5 @@
 /** The composition root: which adapters stand behind the core. The only file that names concrete ones. */
+import { firestoreAccountStore } from './adapters/firestore-account-store.ts';
 import { firestoreApiKeyStore } from './adapters/firestore-api-key-store.ts';
 import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from './adapters/firestore-database.ts';
@@ -9,15 +10,16 @@ import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
+import type { AccountStore } from './core/accounts.ts';
 import type { ApiKeyStore } from './core/api-keys.ts';
 import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
-import { toFieldErrors } from './core/field-errors.ts';
 import { handingOn } from './core/handing-on.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
 import type { ModelCatalog } from './core/llm.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
+import { reserving } from './core/reserving.ts';
 import type { ResultCache } from './core/result-cache.ts';
 import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
@@ -29,7 +31,7 @@ import { intakeHandler } from './http/intake.ts';
 import type { Limits } from './http/limits.ts';
 import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
-import { publishedSubmissionSchema, toSubmission } from './job-types/submission.ts';
+import { parsePublished } from './job-types/submission.ts';
 import { modelCatalog } from './llm/catalog.ts';
 import { tablePricing } from './llm/cost.ts';
 import { providerLoader } from './llm/provider-loader.ts';
@@ -46,6 +48,8 @@ export type Runtime = Doors & {
   /** Keeps strangers from a function that only Google's services call. */
   onlyInvokers: ReturnType<typeof onlyInvokers>;
   apiKeys: ApiKeyStore;
+  /** Also where credits are off: nobody reads or writes them then. */
+  accounts: AccountStore;
   rateLimiter: RateLimiter;
   resultCache: ResultCache;
   /** Runs jobs, in this process. */
@@ -87,6 +91,7 @@ export function googleRuntime(config: Config): Runtime {
     chunks: firestoreChunkStore(database),
     estimateStore: firestoreEstimateStore(database),
     apiKeys: firestoreApiKeyStore(database),
+    accounts: firestoreAccountStore(database),
     flushMs: config.flushMs ?? FLUSH_MS,
   };
   return assemble(config, systemClock(), logOf(config), stores, queue, async () => {
@@ -114,8 +119,9 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
       import('./adapters/sqlite-estimate-store.ts'),
       import('./adapters/sqlite-api-key-store.ts'),
       import('./adapters/sqlite-job-queue.ts'),
+      import('./adapters/sqlite-accounts.ts'),
     ]);
-  const [{ sqliteApiKeyStore }, { sqliteJobQueue }] = others;
+  const [{ sqliteApiKeyStore }, { sqliteJobQueue }, { sqliteAccountStore }] = others;
   const clock = steadyClock();
   const log = logOf(config);
   const database = openDatabase(config.databaseUrl);
@@ -123,13 +129,15 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   const chunks = sqliteChunkStore(database, clock);
   const estimateStore = sqliteEstimateStore(database);
   const apiKeys = sqliteApiKeyStore(database);
+  const accounts = sqliteAccountStore(database, clock);
   const flushMs = config.flushMs ?? EMBEDDED_FLUSH_MS;
   const queue = sqliteJobQueue(database, { clock, log });
 
   let stopConsuming = () => {};
   let cancelSweep = () => {};
   let isStopping = false;
-  const runtime = assemble(config, clock, log, { store, chunks, estimateStore, apiKeys, flushMs }, queue, async () => {
+  const stores = { store, chunks, estimateStore, apiKeys, accounts, flushMs };
+  const runtime = assemble(config, clock, log, stores, queue, async () => {
     await drain();
     database.close();
   });
@@ -177,11 +185,20 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
 
 const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });
 
+type Stores = {
+  store: JobStore;
+  chunks: ChunkStore;
+  estimateStore: EstimateStore;
+  apiKeys: ApiKeyStore;
+  accounts: AccountStore;
+  flushMs: number;
+};
+
 function assemble(
   config: Config,
   clock: Clock,
   log: Log,
-  stores: { store: JobStore; chunks: ChunkStore; estimateStore: EstimateStore; apiKeys: ApiKeyStore; flushMs: number },
+  { accounts, apiKeys, ...stores }: Stores,
   queue: JobQueue,
   close: () => Promise<void>,
 ): Runtime {
@@ -198,11 +215,14 @@ function assemble(
   const limits = config.maxRunning;
   const limiter = limits.size > 0 ? concurrencyLimiter({ ...ground, limits }) : undefined;
   const common = limiter ? { ...ground, limiter, store: handingOn(ground.store, { ...ground, limiter }) } : ground;
-  const ports = { ...common, estimates: estimates(common) };
-  const service = jobService({ ...ports, models, wakeShards: config.wakeShards });
+  const hasCredits = config.credits === 'on';
+  const credits = hasCredits ? reserving({ accounts, jobTypes: jobTypesByName }) : undefined;
+  const ports = { ...common, estimates: estimates(common), credits };
+  const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
+  const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
   const worker = jobWorker({ ...ports, providerFor, leaseMs: config.leaseMs, instance: newId() });
-  const verify = apiKeyAuthenticator({ store: stores.apiKeys, clock, log });
+  const verify = apiKeyAuthenticator({ store: apiKeys, clock, log });
   return {
     ...shared,
     config,
@@ -211,7 +231,8 @@ function assemble(
     service,
     ...openDoors(config, { clock, apiKeys: { looksLikeOne: looksLikeApiKey, verify } }),
     onlyInvokers: onlyInvokers(config, { clock, log }),
-    apiKeys: stores.apiKeys,
+    apiKeys,
+    accounts,
     worker,
     intakeFor: (principal) =>
       intakeHandler({ ...intake, run: worker.run, ring: (key) => ringDoorbell(ports, key) }, principal),
@@ -223,9 +244,4 @@ function assemble(
       await Promise.all([close(), closeShared()]);
     },
   };
-}
-
-function parsePublished(content: unknown) {
-  const parsed = publishedSubmissionSchema.safeParse(content);
-  return parsed.success ? { submission: toSubmission(parsed.data) } : { wrong: toFieldErrors(parsed.error.issues) };
 }

@@ -11,6 +11,7 @@ export const body = <T extends z.ZodType>(schema: T) => ({ ...json(schema), requ
 export const errors = {
   400: answer(schemas.errorBody, 'A field is wrong; `details` names it and says what would be right.'),
   401: answer(schemas.errorBody, 'Credentials are missing, have expired or are unknown (`reason`).'),
+  402: answer(schemas.errorBody, "The user's account has too few tokens, or too little of its budget is left."),
   403: answer(schemas.errorBody, 'The credentials do not allow this; `scope` is what would.'),
   404: answer(schemas.errorBody, 'There is no such job, or it is not yours.'),
   413: answer(schemas.errorBody, 'The input or the body is too large.'),
@@ -33,7 +34,7 @@ const submitResponses = {
     ...answer(schemas.submitted, 'The job was accepted, now or before.'),
     headers: schemas.submitAnswerHeaders,
   },
-  400: errors[400],
+  ...{ 400: errors[400], 402: errors[402] },
   409: answer(schemas.errorBody, 'Something else was submitted under this id or key, or its job is gone.'),
   413: errors[413],
   415: errors[415],

@@ -17,6 +17,7 @@ import {
   toSubmission,
 } from '../../shared/job-types/submission.ts';
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
+import { mountAccounts } from './llm-jobs-accounts.ts';
 import { isBatch, mountBatch } from './llm-jobs-batch.ts';
 import { mountLists } from './llm-jobs-lists.ts';
 import { mountModels } from './llm-jobs-models.ts';
@@ -50,6 +51,7 @@ export const llmJobsSurface: Surface = {
     mountBatch(app, context);
     mountUsers(app, context);
     mountUsage(app, context);
+    mountAccounts(app, context);
   },
 };
 

@@ -3,6 +3,7 @@
 import { NOTHING_SPENT, type Spent } from '../core/costs.ts';
 import { type JobKey, type JobState, jobName } from '../core/job.ts';
 import { type JobStore, type StoredJob, USAGE_JOBS_MOST } from '../core/ports.ts';
+import { accountWrites } from './firestore-accounts.ts';
 import {
   ABORTED,
   ALREADY_EXISTS,
@@ -61,18 +62,23 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
       return found.map((one) => one && (inputOf(one.document.fields ?? {}) ?? undefined));
     },
 
-    async update(key, revision, changes, { dropInput = false, slot } = {}) {
+    async update(key, revision, changes, { dropInput = false, slot, account } = {}) {
       // A field in the mask that is not in the document is removed.
       const write = {
         update: { name: nameOf(key), fields: toFields(changes) },
         updateMask: { fieldPaths: [...Object.keys(changes), ...(dropInput ? ['input'] : [])] },
         currentDocument: { updateTime: fromRevision(revision) },
       };
-      const answer = await refusable(database.commit([write, ...slotWrites(database.root, key, changes, slot)]), {
+      const { root } = database;
+      const others = [
+        ...slotWrites(root, key, changes, slot),
+        ...accountWrites(root, key.tenant, changes.settled, account),
+      ];
+      const answer = await refusable(database.commit([write, ...others]), {
         [FAILED_PRECONDITION]: 'changed',
         // Of the slot set alone, which was not there when it was read.
         [ALREADY_EXISTS]: 'changed',
-        // Nothing was written: too many wanted the same slot set.
+        // Nothing was written: too many wanted the same slot set, or account.
         [ABORTED]: 'changed',
         [NOT_FOUND]: 'missing',
       });

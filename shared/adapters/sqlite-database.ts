@@ -40,6 +40,15 @@ const SCHEMA = `
     scopes TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER, last_used_at INTEGER
   ) WITHOUT ROWID;
 
+  CREATE TABLE IF NOT EXISTS accounts (
+    tenant TEXT NOT NULL, user TEXT NOT NULL, revision INTEGER NOT NULL, account TEXT NOT NULL,
+    PRIMARY KEY (tenant, user)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS grants (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, user TEXT NOT NULL, tokens INTEGER NOT NULL, granted_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, id)
+  ) WITHOUT ROWID;
+
   CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, published_at INTEGER NOT NULL,
     visible_at INTEGER NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0
@@ -83,6 +92,23 @@ function cannotOpen(path: string, cause: unknown): Error {
     cause,
   });
 }
+
+/** All of these steps, or, when one of them answers `false`, none. Answers which. */
+export function allOrNone(database: Database.Database, steps: readonly (() => boolean)[]): boolean {
+  const all = database.transaction(() => {
+    for (const step of steps) if (!step()) throw new Rollback();
+  });
+  try {
+    all();
+    return true;
+  } catch (error) {
+    if (error instanceof Rollback) return false;
+    throw error;
+  }
+}
+
+/** Undoes what a transaction did so far. */
+class Rollback extends Error {}
 
 /** For what is best effort: a full disk or a broken file is no reason to say anything. */
 export function quietly(body: () => void): void {

@@ -6,7 +6,9 @@ import type Database from 'libsql';
 import { NOTHING_SPENT } from '../core/costs.ts';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
 import type { Clock, JobQuery, JobStore, StoredJob, UsageSums } from '../core/ports.ts';
-import { answered, quietly } from './sqlite-database.ts';
+import { givesBack } from '../core/slots.ts';
+import { sqliteAccounts } from './sqlite-accounts.ts';
+import { allOrNone, answered, quietly } from './sqlite-database.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
 
 type Row = { revision: number; job: string; input?: string };
@@ -47,6 +49,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
      ORDER BY created_at LIMIT ?`,
   );
   const slots = sqliteSlots(database, clock);
+  const accounts = sqliteAccounts(database);
   const watchers = new Map<string, (key: JobKey) => void>();
   const readers = new Map<string, Set<(found: StoredJob | undefined) => void>>();
 
@@ -111,13 +114,18 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       }),
     ),
 
-    update: answered(({ tenant, id }, revision, changes, { dropInput = false, slot } = {}) => {
+    update: answered(({ tenant, id }, revision, changes, { dropInput = false, slot, account } = {}) => {
       const row = select.get(tenant, id) as Row | undefined;
       if (!row) return { refused: 'missing' };
       const next = applyChanges(JSON.parse(row.job) as Job, changes);
       const statement = dropInput ? writeWithoutInput : write;
       if (String(row.revision) !== revision) return { refused: 'changed' };
-      const isSaved = slots.within({ tenant, id }, changes, slot, () => save(next, row.revision, statement));
+      const { settled } = changes;
+      const saveJob = () => save(next, row.revision, statement);
+      const slotStep = slot || givesBack(changes) ? [() => slots.apply({ tenant, id }, changes, slot)] : [];
+      const accountStep = settled || account ? [() => accounts.apply(tenant, settled, account)] : [];
+      const others = [...slotStep, ...accountStep];
+      const isSaved = others.length === 0 ? saveJob() : allOrNone(database, [...others, saveJob]);
       if (!isSaved) return { refused: 'changed' };
       tellWatcher(next);
       return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };

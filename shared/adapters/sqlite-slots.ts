@@ -9,8 +9,8 @@ type SlotRow = { id: string; model: string; expiresAt: number };
 
 export type SqliteSlots = {
   look(tenant: string): SlotSet;
-  /** What a change of a job does to the slots, and `save`, both or neither; `false`: neither, for the set has changed. */
-  within(key: JobKey, changes: JobChanges, slot: SlotChange | undefined, save: () => boolean): boolean;
+  /** What a change of a job does to the slots, within a transaction; `false`: the set is not as it was seen. */
+  apply(key: JobKey, changes: JobChanges, slot: SlotChange | undefined): boolean;
 };
 
 export function sqliteSlots(database: Database.Database, clock: Clock): SqliteSlots {
@@ -37,7 +37,7 @@ export function sqliteSlots(database: Database.Database, clock: Clock): SqliteSl
   }
 
   /** `false`: the set is not as it was seen. */
-  function apply({ tenant, id }: JobKey, { slotUntil }: JobChanges, slot: SlotChange | undefined): boolean {
+  function applyOne({ tenant, id }: JobKey, { slotUntil }: JobChanges, slot: SlotChange | undefined): boolean {
     const { waiting, revision } = look(tenant);
     if (!slot) {
       remove.run(tenant, id);
@@ -57,23 +57,9 @@ export function sqliteSlots(database: Database.Database, clock: Clock): SqliteSl
 
   return {
     look,
-    within(key, changes, slot, save) {
-      if (!slot && !givesBack(changes)) return save();
-      let isDone = false;
-      const both = database.transaction(() => {
-        if (givesBack(changes) && slot) apply(key, changes, undefined);
-        isDone = apply(key, changes, slot) && save();
-        if (!isDone) throw new Rollback();
-      });
-      try {
-        both();
-      } catch (error) {
-        if (!(error instanceof Rollback)) throw error;
-      }
-      return isDone;
+    apply(key, changes, slot) {
+      if (givesBack(changes)) applyOne(key, changes, undefined);
+      return !slot || applyOne(key, changes, slot);
     },
   };
 }
-
-/** Undoes what the transaction did so far. */
-class Rollback extends Error {}

@@ -3,7 +3,9 @@ import type { Principal } from './access.ts';
 import type { Job } from './job.ts';
 import type { Log } from './ports.ts';
 
-export type AdminAct = 'read' | 'list' | 'stream' | 'cancel' | 'delete' | 'erase-user' | 'usage';
+export type AdminAct = 'read' | 'list' | 'stream' | 'cancel' | 'delete' | 'erase-user' | 'usage' | AccountAct;
+/** What only administrators do to accounts, their own among them. */
+export type AccountAct = 'account-read' | 'account-set' | 'tokens-granted';
 
 /** Notes that a principal acted on these jobs; nothing, where all of them are its own. */
 export function auditJobs(log: Log, principal: Principal, act: AdminAct, jobs: readonly Job[]): void {
@@ -17,6 +19,16 @@ export function auditJobs(log: Log, principal: Principal, act: AdminAct, jobs: r
 /** Notes that a principal acted on another person. */
 export function auditUser(log: Log, principal: Principal, act: AdminAct, user: string): void {
   if (user !== principal.user) audit(log, principal, act, { owner: user });
+}
+
+/** Notes that a principal changed an account, whoever's it is. */
+export function auditAccount(
+  log: Log,
+  principal: Principal,
+  act: AccountAct,
+  facts: { owner: string; subscription?: string; tokens?: number },
+): void {
+  audit(log, principal, act, facts);
 }
 
 /** Notes that a principal acted on the whole tenant. */

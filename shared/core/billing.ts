@@ -17,7 +17,8 @@ export function billingOf({ attempts, attempt }: Job): Billing {
   return kinds.includes('final') ? 'final' : 'none';
 }
 
-function billingOfAttempt({ calls, usage, finishReason, errorCode }: Attempt): Billing {
+/** What is known of the charges of one attempt. */
+export function billingOfAttempt({ calls, usage, finishReason, errorCode }: Attempt): Billing {
   // Some providers count as they go: without an end, what they counted is not all.
   if (usage && finishReason !== undefined) return 'final';
   if (calls === 0) return 'none';

@@ -1,4 +1,5 @@
 /** How a worker gets a job: read it, and write the claim under the revision that was read. */
+import type { Hold } from './costs.ts';
 import { isServiceError } from './errors.ts';
 import type { Decision, Refusal } from './events.ts';
 import { forgetChunks } from './forgotten.ts';
@@ -7,8 +8,9 @@ import { applyChanges, isTerminal, type JobKey, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
-import type { Limiter } from './limiter.ts';
+import type { Admission, Limiter, Prepare } from './limiter.ts';
 import { type ChunkStore, type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import type { Reserving } from './reserving.ts';
 import { SLOT_MS } from './slots.ts';
 import { stagesOf } from './stages.ts';
 import { isForWorker } from './waking.ts';
@@ -27,14 +29,17 @@ export type ClaimOptions = {
   instance: string;
   /** Where the number of running jobs is limited. */
   limiter?: Limiter | undefined;
+  /** Where jobs take from their users' accounts. */
+  credits?: Reserving | undefined;
 };
 
-export type ClaimRefusal = Refusal | 'unknown-job' | 'contended' | 'parked';
+/** `denied`: its user's account has too little for it, and the job was ended. */
+export type ClaimRefusal = Refusal | 'unknown-job' | 'contended' | 'parked' | 'denied';
 export type Claim = { held: Held; input: Json } | { refused: ClaimRefusal };
 
 /** A claim that loses a race looks again this often. Each look either finds a live lease or a job still free. */
 const CLAIM_TRIES = 5;
-/** One that needs a slot races with every other job of its tenant that takes one or gives one back. */
+/** One that needs a slot, or a hold, races with every other job that takes of the same, or gives back. */
 const LIMITED_TRIES = 20;
 /** Before another look, a random part of this, which doubles: those that collided must not collide again. */
 const CLAIM_PAUSE_MS = 20;
@@ -61,25 +66,43 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
       return { held: { ...stored, askedMs, answeredMs: foundMs }, input };
     }
     const limiter = options.limiter?.limits(stored.job) ? options.limiter : undefined;
-    const decideAt = (nowMs: number) => decide(options, { ...stored, readAtMs: nowMs }, token, limiter);
+    // What an earlier claim reserved is the job's until it is over.
+    const credits = stored.job.hold ? undefined : options.credits;
+    const decideAt = (nowMs: number, hold?: Hold) =>
+      decide(options, { ...stored, readAtMs: nowMs }, { token, hold, isLimited: limiter !== undefined });
+    const nowMs = () => stored.readAtMs + Math.floor(clock.monotonicMs() - foundMs);
     let { decision, claims } = decideAt(stored.readAtMs);
     if (decision.refused) return { refused: decision.refused };
-    if (tries >= (limiter && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
+    if (tries >= ((limiter || credits) && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
     askedMs = clock.monotonicMs();
-    // A write of unknown fate is not an error yet: the next look tells whether it landed.
-    const claimNow = () => {
-      // Others had their turn first: the lease begins when it is written.
-      askedMs = clock.monotonicMs();
-      ({ decision, claims } = decideAt(stored.readAtMs + Math.floor(askedMs - foundMs)));
-      return claims ? decision.changes : undefined;
+    const prepare: Prepare = async () => {
+      const reserved = await credits?.reserve(stored.job);
+      if (reserved && 'denied' in reserved) return reserved;
+      const claimNow = () => {
+        // Others had their turn first: the lease begins when it is written.
+        askedMs = clock.monotonicMs();
+        ({ decision, claims } = decideAt(nowMs(), reserved?.hold));
+        return claims ? decision.changes : undefined;
+      };
+      return { claimNow, account: reserved?.account };
     };
-    const writing =
-      limiter && claims ? limiter.admit(stored, claimNow) : store.update(key, stored.revision, decision.changes);
-    const answer = await writing.catch((error: unknown) => {
+    // A write of unknown fate is not an error yet: the next look tells whether it landed.
+    const orSilence = (error: unknown) => {
       if (!isServiceError(error, 'store_unavailable')) throw error;
       silence = error;
       return undefined;
-    });
+    };
+    const end = () => store.update(key, stored.revision, decision.changes ?? {});
+    let refused: ClaimRefusal = 'overdue';
+    let answer = await (claims ? writeClaim({ store, limiter, credits }, stored, prepare) : end()).catch(orSilence);
+    if (answer && 'denied' in answer) {
+      const error = answer.denied;
+      decision = transition(stored.job, { type: 'deny', nowMs: nowMs(), storedAtMs: stored.storedAtMs, error });
+      if (decision.refused) continue;
+      claims = false;
+      refused = 'denied';
+      answer = await end().catch(orSilence);
+    }
     if (answer && 'refused' in answer && answer.refused === 'parked') {
       if (silence) break;
       return { refused: 'parked' };
@@ -92,22 +115,38 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
     options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
     await forgetChunks(options, job);
-    if (!isForWorker(job, readAtMs)) return { refused: 'overdue' };
+    if (!isForWorker(job, readAtMs)) return { refused };
   }
   // Not acknowledged while a claim of ours may still land.
   if (silence) throw silence;
   return { refused: 'contended' };
 }
 
+/** Takes a slot, where they are limited, and a hold, where credits are on, both or neither with the claim. */
+function writeClaim(
+  { store, limiter, credits }: Pick<ClaimOptions, 'store' | 'limiter' | 'credits'>,
+  stored: StoredJob,
+  prepare: Prepare,
+): Promise<Admission> {
+  if (limiter) return limiter.admit(stored, prepare);
+  const { job, revision } = stored;
+  const write = async (): Promise<Admission> => {
+    const ready = await prepare();
+    if ('denied' in ready) return ready;
+    const changes = ready.claimNow();
+    return changes ? store.update(job, revision, changes, { account: ready.account }) : { refused: 'changed' };
+  };
+  return credits ? credits.inTurn(job, write) : write();
+}
+
 /** A claim, or, where no attempt may start, what happens in its place. */
 function decide(
   { leaseMs, instance, random, jobTypes }: ClaimOptions,
   { job, readAtMs: nowMs, storedAtMs }: StoredJob,
-  token: string,
-  limiter: Limiter | undefined,
+  { token, hold, isLimited }: { token: string; hold: Hold | undefined; isLimited: boolean },
 ): { decision: Decision; claims: boolean } {
   const now = { nowMs, storedAtMs };
-  const lease = { leaseMs, token, holder: instance, slotUntil: limiter && nowMs + SLOT_MS };
+  const lease = { leaseMs, token, holder: instance, slotUntil: isLimited ? nowMs + SLOT_MS : undefined, hold };
   const stage = stagesOf(jobTypes.get(job.jobType), job.attempt + 1)[0];
   const claim = transition(job, { type: 'claim', ...now, ...lease, stage });
   if (claim.refused !== 'overdue') return { decision: claim, claims: true };

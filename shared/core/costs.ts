@@ -33,6 +33,15 @@ export const NOTHING_SPENT: Spent = {
   unpriced: 0,
 };
 
+/** What is reserved of an account, or charged to it. */
+export type Amounts = { tokens: number; nanoUsd: number };
+
+/** What a job reserved of its user's account, and on which day of UTC. */
+export type Hold = Amounts & { day: string };
+
+/** How a job that had reserved something was settled: what it gave back, and what it was charged, on the day of its hold. */
+export type Settled = { user: string; day: string; released: Amounts; charged: Amounts };
+
 const NANO_PER_USD = 1_000_000_000;
 
 /** Nano-dollars as dollars, for people and for JSON. */

@@ -1,7 +1,8 @@
 /** How jobs end: by their holder, by a cancel, by time. Pure. */
 import { endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
+import { settlement } from './credits.ts';
 import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
-import { isTerminal, type Job, type JobChanges, type JobError } from './job.ts';
+import { applyChanges, isTerminal, type Job, type JobChanges, type JobError } from './job.ts';
 import { CANCEL_GRACE_MS, isLeaseAlive, unheld } from './leases.ts';
 import { limitsOf } from './limits.ts';
 import { payloadsAfterEnd } from './payloads.ts';
@@ -56,7 +57,7 @@ export function erase(job: Job, event: EventOf<'delete'>): Decision {
 /** A job that nobody holds, or whose holder does not answer, is over. */
 export function endUnheld(job: Job, nowMs: number, state: 'failed' | 'cancelled', error?: JobError): JobChanges {
   const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
-  return { ...nothingLeft(job, nowMs), ...lost, state, ...(error ? { error } : {}) };
+  return { ...nothingLeft(job, nowMs, lost), state, ...(error ? { error } : {}) };
 }
 
 function finished(
@@ -69,15 +70,18 @@ function finished(
   // A job may be completed in spite of its last call.
   const ended = state === 'completed' && errorCode !== undefined ? 'failed' : state;
   const end = { outcome: ended, errorCode, usage, cost, providerRequestId, finishReason, notMade, chunks };
-  return { ...nothingLeft(job, nowMs), ...endAttempt(job, nowMs, end), state };
+  const isFree = state === 'completed' && errorCode !== undefined;
+  return { ...nothingLeft(job, nowMs, endAttempt(job, nowMs, end), isFree), state };
 }
 
-function nothingLeft(job: Job, nowMs: number): JobChanges {
+/** `attempts` are the changes by which its last attempt ended; `isFree`: what it used is not charged. */
+function nothingLeft(job: Job, nowMs: number, attempts: JobChanges, isFree = false): JobChanges {
   const gone = { stage: undefined, nextAttemptAt: undefined, cancelFor: undefined };
   const kept = keptUntil(job, nowMs);
   const after = payloadsAfterEnd(job, nowMs, kept.expiresAt);
   const over = { completedAt: nowMs, version: job.version + 1 };
-  return { ...unheld(job), ...unparked(job), ...gone, ...kept, ...after, ...over };
+  const settled = settlement(applyChanges(job, attempts), isFree);
+  return { ...unheld(job), ...unparked(job), ...gone, ...kept, ...after, ...over, ...attempts, ...settled };
 }
 
 /** Why time ended a job, for its user. */

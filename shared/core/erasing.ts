@@ -3,6 +3,7 @@ import { type Principal, seesAll } from './access.ts';
 import { auditUser } from './audit.ts';
 import type { JobRemoval } from './cancelling.ts';
 import { isServiceError, ServiceError } from './errors.ts';
+import { isUser } from './ids.ts';
 import type { Job } from './job.ts';
 import type { Clock, JobPosition, JobStore, Log } from './ports.ts';
 
@@ -26,11 +27,6 @@ const PAGES_MOST = 10;
 const TIME_MOST_MS = 20_000;
 /** So many are deleted side by side. */
 const AT_ONCE = 10;
-
-/** Can a user be called so? */
-export function isUser(name: string): boolean {
-  return /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,300}$/u.test(name);
-}
 
 export function erasing({ store, clock, log, removal }: ErasingOptions): Erasing {
   /** Answers whether it was there; one that had been deleted may have left something. */

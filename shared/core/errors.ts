@@ -17,6 +17,8 @@ export type RequestErrorCode =
   | 'auth_unavailable'
   | 'job_not_found'
   | 'batch_not_found'
+  | 'account_not_found'
+  | 'credits_off'
   | 'job_not_complete'
   | 'result_removed'
   | 'forbidden'

@@ -1,6 +1,6 @@
 /** What can happen to a job, and the answers: the words of the transition table in `lifecycle.ts`. */
 
-import type { Cost } from './costs.ts';
+import type { Cost, Hold } from './costs.ts';
 import type { AttemptOutcome, JobChanges, JobError, Json, Usage } from './job.ts';
 
 /** What a call left behind, whichever way it ended. */
@@ -38,12 +38,17 @@ export type Now = { nowMs: number };
 export type NowAndBirth = Now & { storedAtMs: number };
 export type Lease = { leaseMs: number };
 type ByHolder = Now & { token: string };
+type Taken = { slotUntil?: number | undefined; hold?: Hold | undefined };
 
 /** What can happen to a job. */
 export type JobEvent =
-  /** A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. Where slots are limited, it takes one. */
-  | ({ type: 'claim'; token: string; stage: string; holder: string; slotUntil?: number | undefined } & NowAndBirth &
-      Lease)
+  /**
+   * A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. Where slots are limited, it
+   * takes one; where credits are on, the first one has a hold.
+   */
+  | ({ type: 'claim'; token: string; stage: string; holder: string } & Taken & NowAndBirth & Lease)
+  /** A worker wants the job, and its user's account has too little for it. */
+  | ({ type: 'deny'; error: JobError } & NowAndBirth)
   /** A worker wants the job, and there is no slot for it. */
   | ({ type: 'park'; parkedFor: string } & NowAndBirth)
   /** There is a slot for a parked job: it is kept for it until a worker comes. */

@@ -13,6 +13,11 @@ export function isTenant(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);
 }
 
+/** Can a user be called so? */
+export function isUser(name: string): boolean {
+  return /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,300}$/u.test(name);
+}
+
 /** May a client choose this id? Versions 4 and 7; derived ids are version 8, so that nobody can squat on them. */
 export function isClientJobId(id: string): boolean {
   const version = UUID.exec(id)?.[1];

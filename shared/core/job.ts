@@ -14,12 +14,15 @@
  * - **cursor**: where a reader stands: in a stream of events, or in a list.
  * - **slot**: a job's place among the running ones of its tenant, where their number is limited; it expires by itself.
  * - **park**: to let a job wait, without an attempt, until it gets a slot. **promote**: to give a parked job one.
+ * - **account**: what a user may use, where credits are on: a subscription, tokens, and perhaps a budget of money.
+ * - **hold**: what a job reserves of its user's account with its first claim. **settle**: to release that, and charge what
+ *   was used, in the commit that ends the job. **grant**: tokens that are added to an account, once.
  * - **ring**: to publish a job's doorbell (again). **sweep**: to look for jobs whose time has come.
  *
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
  */
 
-import type { CallEstimate, Cost, Spent } from './costs.ts';
+import type { CallEstimate, Cost, Hold, Settled, Spent } from './costs.ts';
 
 /** Any value that JSON can express. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -149,6 +152,10 @@ export type Job = {
   callEstimate?: CallEstimate | undefined;
   /** What its calls used and cost; absent before the first attempt ended. */
   spent?: Spent | undefined;
+  /** What it reserved of its user's account; absent where credits are off, and before its first claim. */
+  hold?: Hold | undefined;
+  /** What became of its hold when it ended: all of these together are the ledger of the account. */
+  settled?: Settled | undefined;
   /** Its answer is kept in chunks as it comes, for readers who stream it. */
   stream?: boolean | undefined;
   /** Its payloads go when they were read, or an hour after its end; absent: they are kept as long as the job. */

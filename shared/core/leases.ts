@@ -33,6 +33,7 @@ export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
       ...{ stage, token, holder, sequence: 0, rings: 0, nextAttemptAt: undefined },
       ...unparked(job),
       ...(event.slotUntil === undefined ? {} : { slotUntil: event.slotUntil }),
+      ...(event.hold === undefined ? {} : { hold: event.hold }),
     },
   };
 }

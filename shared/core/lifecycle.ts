@@ -2,7 +2,7 @@
  * The life of a job as one pure table: every state × every event. What the table does not allow is a typed refusal.
  * Nothing here knows a store, a clock or a queue: the instant is part of the event, the answer is the fields to change.
  */
-import { cancel, erase, finish } from './endings.ts';
+import { cancel, endUnheld, erase, finish } from './endings.ts';
 import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
 import type { Job, JobState } from './job.ts';
 import { changeStage, handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
@@ -15,8 +15,27 @@ type Row = { [T in JobEvent['type']]: Rule<T> };
 
 const refuse = (refused: Refusal) => (): Decision => ({ refused });
 
+/** Why no attempt may start now; `undefined`: one may. */
+function unclaimable(job: Job, event: EventOf<'claim' | 'deny'>): Refusal | undefined {
+  if (isLeaseAlive(job, event.nowMs)) return 'leased';
+  if (isOverdue(job, event)) return 'overdue';
+  return (job.nextAttemptAt ?? 0) > event.nowMs ? 'not-due' : undefined;
+}
+
+const claim: Rule<'claim'> = (job, event) => {
+  const refused = unclaimable(job, event);
+  return refused ? { refused } : takeLease(job, event);
+};
+
+/** Where a claim may be made, and there is too little for it. */
+const deny: Rule<'deny'> = (job, event) => {
+  const refused = unclaimable(job, event);
+  return refused ? { refused } : { changes: endUnheld(job, event.nowMs, 'failed', event.error) };
+};
+
 const over: Row = {
   claim: refuse('done'),
+  deny: refuse('done'),
   park: refuse('done'),
   promote: refuse('done'),
   renew: refuse('done'),
@@ -32,7 +51,8 @@ const over: Row = {
 
 const table: { [S in JobState]: Row } = {
   pending: {
-    claim: (job, event) => (isOverdue(job, event) ? { refused: 'overdue' } : takeLease(job, event)),
+    claim,
+    deny,
     park,
     promote,
     renew: refuse('not-leased'),
@@ -46,11 +66,8 @@ const table: { [S in JobState]: Row } = {
     wake,
   },
   processing: {
-    claim(job, event) {
-      if (isLeaseAlive(job, event.nowMs)) return { refused: 'leased' };
-      if (isOverdue(job, event)) return { refused: 'overdue' };
-      return (job.nextAttemptAt ?? 0) > event.nowMs ? { refused: 'not-due' } : takeLease(job, event);
-    },
+    claim,
+    deny,
     park,
     promote,
     renew: (job, event) => renewLease(job, event),

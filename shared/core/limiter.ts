@@ -3,24 +3,32 @@
  * parks the job; whoever gives a slot back hands it on to the job that has been parked longest, before anybody new may
  * take it: the slot set says that somebody waits, and who claims looks first whose turn it is.
  */
+import type { AccountChange } from './accounts.ts';
+import type { Denial } from './credits.ts';
 import { describeError, isServiceError } from './errors.ts';
 import { applyChanges, type Job, type JobChanges } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep, type Written } from './ports.ts';
 import { ringDoorbell } from './ring.ts';
 import { fullFor, isLimited, lineOf, RESERVATION_MS, type RunningLimits, type SlotSet, turnsIn } from './slots.ts';
+import { turns } from './turns.ts';
 
-/** `parked`: the job waits for a slot. `changed`: look at the job again. */
-export type Admission = { written: Written } | { refused: 'changed' | 'missing' | 'parked' };
+/**
+ * A claim that can be written: `claimNow` makes it when its turn has come (`undefined`: it may not be any more), and
+ * `account` reserves for it in the same commit.
+ */
+export type ReadyClaim = { claimNow: () => JobChanges | undefined; account?: AccountChange | undefined };
+/** Looks whether the job's account has enough for it, just before its claim is written. */
+export type Prepare = () => Promise<ReadyClaim | { denied: Denial }>;
+
+/** `parked`: the job waits for a slot. `changed`: look at the job again. `denied`: nothing was written. */
+export type Admission = { written: Written } | { refused: 'changed' | 'missing' | 'parked' } | { denied: Denial };
 
 export type Limiter = {
   /** Does a limit apply to this job? Otherwise it is claimed as if there were none. */
   limits(job: Job): boolean;
-  /**
-   * Writes a claim that takes a slot until its `slotUntil`, or parks the job. `claimNow` makes the claim when its turn has
-   * come; `undefined`: it may not be any more. Throws `store_unavailable`.
-   */
-  admit(stored: StoredJob, claimNow: () => JobChanges | undefined): Promise<Admission>;
+  /** Writes a claim that takes a slot until its `slotUntil`, or parks the job. Throws `store_unavailable`. */
+  admit(stored: StoredJob, prepare: Prepare): Promise<Admission>;
   /**
    * Gives free slots to the jobs that are parked for them, the oldest first, and rings them. Answers their ids. Throws
    * `store_unavailable`.
@@ -51,33 +59,24 @@ const NAMES_MOST = 30;
 type Taken =
   | { written: Written; over: readonly string[] }
   | { refused: 'changed' | 'missing' }
+  | { denied: Denial }
   | { waitFor: string; set: SlotSet };
 type Round = 'over' | 'again' | 'raced' | { promoted: string; over: readonly string[]; isMore: boolean };
 
 /** One for all of a process: the jobs that it claims take turns at the slot set of their tenant. */
 export function concurrencyLimiter(options: LimiterOptions): Limiter {
   const { store, clock, log, random, limits } = options;
-  /** The last of those who wait in this process for their turn at a tenant's slot set. */
-  const lasts = new Map<string, Promise<unknown>>();
-
-  /** One at a time within this process: they would only refuse each other. */
-  async function inTurn<T>(tenant: string, work: () => Promise<T>): Promise<T> {
-    const turn = (lasts.get(tenant) ?? Promise.resolve()).then(work);
-    const settled = turn.catch(() => undefined);
-    lasts.set(tenant, settled);
-    try {
-      return await turn;
-    } finally {
-      if (lasts.get(tenant) === settled) lasts.delete(tenant);
-    }
-  }
+  /** One at a time within this process, at the slot set of a tenant. */
+  const inTurn = turns();
 
   const turnsOf = (tenant: string, set: SlotSet) => turnsIn({ limits, tenant, set }).slice(0, NAMES_MOST);
   const oldest = (tenant: string, names: readonly string[]) => store.parked(tenant, names, LOOK_AT);
 
   /** Takes a slot if it is the job's turn; otherwise, what it has to wait for. */
-  async function take({ job, revision }: StoredJob, claimNow: () => JobChanges | undefined): Promise<Taken> {
+  async function take({ job, revision }: StoredJob, prepare: Prepare): Promise<Taken> {
     const { tenant, id, model } = job;
+    const ready = await prepare();
+    if ('denied' in ready) return ready;
     const set = await store.slots(tenant);
     const full = fullFor({ limits, tenant, set }, job);
     if (full) return { waitFor: full, set };
@@ -86,9 +85,10 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     const first = waiting.find((found) => found.job.id !== id);
     if (first && first.job.createdAt <= job.createdAt) return { waitFor: lineOf(limits, job), set };
     const over = first ? [] : turns;
-    const claim = claimNow();
+    const claim = ready.claimNow();
     if (!claim) return { refused: 'changed' };
-    const answer = await store.update(job, revision, claim, { slot: { take: model.model, seen: set, over } });
+    const slot = { take: model.model, seen: set, over };
+    const answer = await store.update(job, revision, claim, { slot, account: ready.account });
     return { ...answer, over };
   }
 
@@ -187,11 +187,11 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
 
   return {
     limits: (job) => isLimited(limits, job),
-    async admit(stored, claimNow) {
+    async admit(stored, prepare) {
       const { tenant } = stored.job;
-      const taken = await inTurn(tenant, () => take(stored, claimNow));
+      const taken = await inTurn(tenant, () => take(stored, prepare));
       if ('waitFor' in taken) return park(stored, taken.waitFor, taken.set);
-      if ('refused' in taken) return taken;
+      if (!('written' in taken)) return taken;
       try {
         if (await announceMissed(tenant, taken.over)) await handOn(tenant);
       } catch (error) {

@@ -3,6 +3,7 @@
  * adapter passes it. No method takes or returns a type of Firestore, Pub/Sub, SQLite or an LLM vendor.
  */
 
+import type { AccountChange } from './accounts.ts';
 import type { Spent } from './costs.ts';
 import type { Job, JobChanges, JobKey, JobState, Json } from './job.ts';
 import type { SlotChange, SlotSet } from './slots.ts';
@@ -91,13 +92,15 @@ export type JobStore = {
    * Changes top-level fields of a document that is still at `revision`; otherwise changes nothing. Atomic, durable when
    * it answers. A field set to `undefined` is removed, and the input with `dropInput`. Throws `result_unstorable` for a
    * value that can never be stored. A change that removes `slotUntil` gives the job's slot back in the same commit, whatever
-   * has become of the slot set; `slot` says what else happens to that set in it, or else (`changed`) nothing does.
+   * has become of the slot set; `slot` says what else happens to that set in it, or else (`changed`) nothing does. A change
+   * that has `settled` releases and charges that in the same commit, whatever has become of the account; `account` reserves
+   * in it, on condition (`changed`) that the account is as it was seen.
    */
   update(
     key: JobKey,
     revision: Revision,
     changes: JobChanges,
-    options?: { dropInput?: boolean; slot?: SlotChange | undefined },
+    options?: { dropInput?: boolean; slot?: SlotChange | undefined; account?: AccountChange | undefined },
   ): Promise<{ written: Written } | { refused: 'changed' | 'missing' }>;
 
   /**

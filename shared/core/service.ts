@@ -1,4 +1,6 @@
 /** What a surface may ask about jobs. Surfaces never see the store or the queue. */
+import { type AccountKeeping, accountKeeping } from './account-keeping.ts';
+import type { AccountStore } from './accounts.ts';
 import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
 import { type Erasing, erasing } from './erasing.ts';
@@ -20,13 +22,19 @@ export type JobService = Submitting &
   Erasing &
   EndingOverdue &
   UsageReporting & {
+    accounts: AccountKeeping;
     /** How many listeners are open for readers. */
     listeners(): number;
     /** Answers everybody who waits, and ends all streams: the process is about to end. */
     close(): void;
   };
 
-export type JobServiceOptions = SubmittingOptions & ResultCaching & { chunks: ChunkStore };
+export type JobServiceOptions = SubmittingOptions &
+  ResultCaching & {
+    chunks: ChunkStore;
+    /** Where credits are on. */
+    accounts?: AccountStore | undefined;
+  };
 
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
@@ -43,6 +51,7 @@ export function jobService(options: JobServiceOptions): JobService {
     ...erasing({ ...parts, removal }),
     ...endingOverdue(parts),
     ...usageReporting(options),
+    accounts: accountKeeping(options.accounts && { accounts: options.accounts, log: options.log }),
     listeners: watch.listeners,
     close: watch.close,
   };

@@ -1,5 +1,6 @@
 /** Taking jobs in: one document each, then its doorbell, once however often it is submitted. */
 import type { Principal, Seen } from './access.ts';
+import type { Denial } from './credits.ts';
 import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import { fingerprintOf } from './ids.ts';
@@ -16,8 +17,9 @@ import {
   type SubmissionIdentity,
 } from './new-job.ts';
 import { asShown } from './payloads.ts';
-import type { JobQueue, JobStore, Log } from './ports.ts';
+import type { JobQueue, JobStore, Log, StoredJob } from './ports.ts';
 import type { Pricing } from './pricing.ts';
+import type { Reserving } from './reserving.ts';
 import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
 import { usableModel } from './usable-model.ts';
@@ -64,7 +66,8 @@ export type Submitting = {
   /**
    * Accepts a job: one document, then its doorbell. A repeat under the same id or key answers the first job, however it
    * ended. Throws `invalid_request` (unknown model), `input_too_large`, `model_unavailable`, `idempotency_conflict`
-   * (same id or key, something else submitted), `job_id_taken` (another user's, or a job that readers no longer find), or
+   * (same id or key, something else submitted), `job_id_taken` (another user's, or a job that readers no longer find), where
+   * credits are on `subscription_inactive`, `insufficient_credits` or `budget_exceeded` for a job that is not there yet, or
    * `store_unavailable` naming the job id when it is not known whether the job was stored.
    */
   submit(principal: Principal, submission: Submission): Promise<Submitted>;
@@ -83,6 +86,8 @@ export type SubmittingOptions = JobMaker & {
   estimates: Estimates;
   pricing: Pricing;
   log: Log;
+  /** Where jobs take from their users' accounts. */
+  credits?: Reserving | undefined;
 };
 
 /** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
@@ -93,7 +98,7 @@ export const PROJECT_CHARACTERS_MOST = 128;
 const OUTPUT_TOKENS_ASSUMED = 1_000;
 
 export function submitting(options: SubmittingOptions): Submitting {
-  const { store, models, jobTypes, newId, pricing, log } = options;
+  const { store, models, jobTypes, newId, pricing, log, credits } = options;
 
   async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
     const { jobType, input } = submission;
@@ -106,7 +111,8 @@ export function submitting(options: SubmittingOptions): Submitting {
       throw invalidRequest(wrong.map(({ path, message }) => ({ path: `input_data.${path}`, message })));
     }
     const job = await pendingJob(principal, submission, type, model);
-    const submitted = await createOnce(job, submission.input);
+    const denial = await credits?.denialAtSubmit(job, submission.emptyAccount === 'accept');
+    const submitted = denial ? await replayedOr(denial, job) : await createOnce(job, submission.input);
     const { replayed } = submitted;
     log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
     // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
@@ -175,9 +181,8 @@ export function submitting(options: SubmittingOptions): Submitting {
       cause ??= error;
       return undefined;
     });
-    const nowMs = found?.readAtMs ?? 0;
-    if (found?.job.token === job.token) return { job, nowMs, replayed: false };
-    if (found) return { ...asShown({ job: replayOf(job, found.job, nowMs), nowMs }), replayed: true };
+    if (found?.job.token === job.token) return { job, nowMs: found.readAtMs, replayed: false };
+    if (found) return replayed(job, found);
     throw new ServiceError(
       'store_unavailable',
       'It is not known whether the job was stored. PUT the same body to its job_id: that makes no second job.',
@@ -185,7 +190,18 @@ export function submitting(options: SubmittingOptions): Submitting {
     );
   }
 
+  /** A job that is there already is answered, whatever its user may submit now. */
+  async function replayedOr({ code, message }: Denial, job: Job): Promise<Submitted> {
+    const found = await store.get(job);
+    if (found) return replayed(job, found);
+    throw new ServiceError(code, message);
+  }
+
   return { submit, recordRejected };
+}
+
+function replayed(submitted: Job, { job, readAtMs: nowMs }: StoredJob): Submitted {
+  return { ...asShown({ job: replayOf(submitted, job, nowMs), nowMs }), replayed: true };
 }
 
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */

@@ -19,6 +19,8 @@ const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   auth_unavailable: 503,
   job_not_found: 404,
   batch_not_found: 404,
+  account_not_found: 404,
+  credits_off: 409,
   route_not_found: 404,
   method_not_allowed: 405,
   result_removed: 404,

@@ -36,6 +36,11 @@ export const noLimits: Limits = {
   after: async () => {},
 };
 
+/** Limits as they are configured; without any, nobody is limited. */
+export function limitsFor(perMinute: LimitsOptions['perMinute'] | undefined, around: Omit<LimitsOptions, 'perMinute'>) {
+  return perMinute ? rateLimits({ ...around, perMinute }) : noLimits;
+}
+
 /** Those that are remembered to have asked for too many jobs that are not there. */
 const GUESSERS_MOST = 10_000;
 const BURST_LEAST = 20;

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { toNanoUsd } from '../core/costs.ts';
+import type { FieldError } from '../core/errors.ts';
+import { toFieldErrors } from '../core/field-errors.ts';
 import { isClientJobId, KEY_RULE, normalizedKey } from '../core/ids.ts';
 import type { Json, Limits } from '../core/job.ts';
 import { LIMIT_RANGES } from '../core/limits.ts';
@@ -200,4 +202,10 @@ export function toSubmission(
     jobId: body.job_id,
     idempotencyKey: body.idempotency_key === undefined ? undefined : normalizedKey(body.idempotency_key),
   };
+}
+
+/** Reads what a service published, or says what is wrong with it. */
+export function parsePublished(content: unknown): { submission: Submission } | { wrong: FieldError[] } {
+  const parsed = publishedSubmissionSchema.safeParse(content);
+  return parsed.success ? { submission: toSubmission(parsed.data) } : { wrong: toFieldErrors(parsed.error.issues) };
 }

@@ -1,16 +1,18 @@
 /** `JobStore` on SQLite. */
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { sqliteStores } from '../support/stores.ts';
-import { jobStoreContract, type OpenStore } from './job-store.ts';
+import { jobStoreContract } from './job-store.ts';
+import { jobStoreAccountsContract } from './job-store-accounts.ts';
 import { jobListContract } from './job-store-lists.ts';
 import { jobStoreSlotsContract } from './job-store-slots.ts';
 import { jobUsageContract } from './job-store-usage.ts';
 import { jobStoreWatchingContract } from './job-store-watching.ts';
 
-const open: OpenStore = async () => sqliteStores(systemClock());
+const open = async () => sqliteStores(systemClock());
 
 jobStoreContract('SQLite', open);
 jobListContract('SQLite', open);
 jobStoreSlotsContract('SQLite', open);
+jobStoreAccountsContract('SQLite', open);
 jobStoreWatchingContract('SQLite', open);
 jobUsageContract('SQLite', open);

@@ -8,8 +8,8 @@ import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { readConfig } from '../../shared/config.ts';
 import { apiKeyAuthenticator } from '../../shared/http/api-keys.ts';
 import { embeddedRuntime } from '../../shared/runtime.ts';
-import { type KeysRun, runKeys } from '../support/keys-process.ts';
 import { startLocalProcess } from '../support/local-process.ts';
+import { rowsOf, runKeys } from '../support/operator-process.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 
 let folder: string;
@@ -31,11 +31,6 @@ async function answerTo(key: string, file: string) {
   }
 }
 
-const rowsOf = ({ stdout }: KeysRun) =>
-  stdout
-    .trimEnd()
-    .split('\n')
-    .map((line) => line.split(/ {2,}/));
 const DATE = /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 test('a key is made, shown once, listed without it, and revoked', async () => {

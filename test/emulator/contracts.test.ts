@@ -6,11 +6,13 @@ import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
+import { accountStoreContract } from '../contracts/account-store.ts';
 import { apiKeyStoreContract } from '../contracts/api-key-store.ts';
 import { chunkStoreContract } from '../contracts/chunk-store.ts';
 import { estimateStoreContract } from '../contracts/estimate-store.ts';
 import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-queue.ts';
 import { jobStoreContract } from '../contracts/job-store.ts';
+import { jobStoreAccountsContract } from '../contracts/job-store-accounts.ts';
 import { jobListContract } from '../contracts/job-store-lists.ts';
 import { jobStoreSlotsContract } from '../contracts/job-store-slots.ts';
 import { jobUsageContract } from '../contracts/job-store-usage.ts';
@@ -27,11 +29,13 @@ describeOnEmulators('contracts', () => {
   jobStoreContract('Firestore', openStores);
   jobListContract('Firestore', openStores);
   jobStoreSlotsContract('Firestore', openStores);
+  jobStoreAccountsContract('Firestore', openStores);
   jobStoreWatchingContract('Firestore', openStores);
   jobUsageContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
   estimateStoreContract('Firestore', openStores);
   apiKeyStoreContract('Firestore', openStores);
+  accountStoreContract('Firestore', openStores);
 
   jobQueueContract('Pub/Sub, through the push driver', async () => {
     const { projectId, jobsTopic: topic, pubsubEmulatorHost: emulatorHost = '' } = emulatorConfig();

@@ -4,7 +4,7 @@ import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { apiKeyAuthenticator } from '../../shared/http/api-keys.ts';
 import { googleRuntime } from '../../shared/runtime.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
-import { runKeys } from '../support/keys-process.ts';
+import { runKeys } from '../support/operator-process.ts';
 
 describeOnEmulators('npm run keys', () => {
   test('makes and lists keys in the project that it is given', async () => {

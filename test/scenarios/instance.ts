@@ -1,6 +1,7 @@
 /** One process of a world: it can do everything, it fails on its own, and it can die. */
 
 import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
+import type { AccountStore } from '../../shared/core/accounts.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import type { JobKey } from '../../shared/core/job.ts';
@@ -8,6 +9,7 @@ import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
+import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
@@ -25,6 +27,7 @@ export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   clock: Clock;
   store: Faulty<JobStore>;
   chunks: Faulty<ChunkStore>;
+  accounts: Faulty<AccountStore>;
   queue: Faulty<JobQueue>;
   service: JobService;
   worker: Worker;
@@ -53,7 +56,12 @@ export type Surroundings = {
   random: () => number;
   lines: string[];
   limits?: RunningLimits | undefined;
+  accounts: AccountStore;
+  /** What jobs reserve, where credits are on; `estimate`: what their call is expected to use. */
+  credits?: Credits | undefined;
 };
+
+export type Credits = NonNullable<JobType['credits']> | 'estimate';
 
 export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }: InstanceOptions): Instance {
   const { name, random, lines, leaseMs, wakeShards } = around;
@@ -63,10 +71,14 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const store = faulty(process.around(deaf ? { ...around.store, watchCancels: () => () => {} } : around.store), faults);
   const queue = faulty(process.around(around.queue), faults);
   const chunks = faulty(process.around(around.chunks), faults);
+  const accounts = faulty(process.around(around.accounts), faults);
+  const { credits: asked } = around;
+  const reserved = asked && asked !== 'estimate' ? { credits: asked } : {};
   const policies = [...jobTypesByName].map(([of, type]) => [
     of,
-    { ...type, retry: { ...type.retry, ...around.retry } },
+    { ...type, ...reserved, retry: { ...type.retry, ...around.retry } },
   ]);
+  const jobTypes = new Map(policies as [string, JobType][]);
   const log: Log = (severity, event, fields) =>
     void lines.push(JSON.stringify({ by: name, severity, event, ...fields }));
   const { limits } = around;
@@ -86,7 +98,8 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     flushMs: FLUSH_MS,
     resultCache: memoryResultCache({ clock }),
     estimates: estimates({ estimateStore: process.around(around.estimateStore), clock, log }),
-    jobTypes: new Map(policies as [string, JobType][]),
+    jobTypes,
+    ...(asked ? { credits: reserving({ accounts, jobTypes }), accounts } : {}),
     newId: () => crypto.randomUUID(),
     pricing: tablePricing(),
   };
@@ -98,6 +111,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     clock,
     store,
     chunks,
+    accounts,
     queue,
     service,
     worker,

@@ -3,6 +3,8 @@
 import { describeOnEmulators } from '../support/emulators.ts';
 import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
+import { creditScenarios } from './credits.ts';
+import { creditCrowdScenarios } from './credits-crowd.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
@@ -32,6 +34,8 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
+  creditScenarios(openEmulatorWorld);
+  creditCrowdScenarios(openEmulatorWorld, 30);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);

@@ -2,6 +2,8 @@
 import { describe } from 'vitest';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
+import { creditScenarios, creditTimeScenarios } from './credits.ts';
+import { creditCrowdScenarios } from './credits-crowd.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { erasingScenarios } from './erasing.ts';
@@ -38,6 +40,9 @@ describe('on SQLite', () => {
   slotScenarios(openSqliteWorld);
   crashScenarios(openSqliteWorld, 50);
   crowdScenarios(openSqliteWorld, 1_000);
+  creditScenarios(openSqliteWorld);
+  creditCrowdScenarios(openSqliteWorld, 100);
+  creditTimeScenarios(openSqliteWorld);
   streamingScenarios(openSqliteWorld);
   deleteScenarios(openSqliteWorld);
   erasingScenarios(openSqliteWorld);

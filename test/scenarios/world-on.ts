@@ -4,15 +4,18 @@ import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
 import { chance } from '../simulation/random.ts';
 import { ADA } from '../support/core-world.ts';
+import { accountCheck } from './account-invariants.ts';
 import { type Instance, type InstanceOptions, startInstance } from './instance.ts';
 import { checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
 import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
-export function worldOn(ground: Ground, { retry, provider: given, limits }: WorldOptions): World {
-  const { isVirtual, clock, store, chunks, estimateStore, queue, leaseMs, wakeShards, pass, until } = ground;
+export function worldOn(ground: Ground, { retry, provider: given, limits, credits }: WorldOptions): World {
+  const { isVirtual, clock, store, accounts, chunks, estimateStore, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
   const published: JobKey[] = [];
+  const { tenant } = ADA;
+  const purse = accountCheck(store, accounts, tenant, isVirtual);
   let delivered = 0;
   const writes: RecordedWrite[] = [];
   /** A deleted job does not tell its own any more. */
@@ -31,8 +34,12 @@ export function worldOn(ground: Ground, { retry, provider: given, limits }: Worl
     const name = `instance-${instances.length + 1}`;
     const around = {
       ...{ name, clock, leaseMs, wakeShards, random, lines, retry: { ...ground.retry, ...retry } },
-      ...{ store: recorded(store, name, writes), queue: countedQueue, provider: given ?? provider.port },
-      ...{ chunks, estimateStore, limits },
+      ...{
+        store: recorded(credits ? purse.store : store, name, writes),
+        queue: countedQueue,
+        provider: given ?? provider.port,
+      },
+      ...{ chunks, estimateStore, limits, accounts, credits },
     };
     const made = startInstance(around, options);
     instances.push(made);
@@ -87,6 +94,17 @@ export function worldOn(ground: Ground, { retry, provider: given, limits }: Worl
       prompts.set(job.id, promptOf(input));
       return job;
     },
+    async fund(tokens, settings, user = ADA.user) {
+      const isNew = !(await accounts.get({ tenant, user }));
+      if (settings || isNew) await accounts.put({ tenant, user }, settings ?? { subscription: 'active' });
+      if (tokens !== 0) await purse.grant(user, tokens);
+    },
+    async account(user = ADA.user) {
+      const stored = await accounts.get({ tenant, user });
+      if (!stored) throw new Error(`${user} has no account`);
+      return stored.account;
+    },
+    accountLooks: purse.looks,
     deliver: (key, by = main) => until(by.run(key)),
     async deliverRung(by = main) {
       const rung = published.slice(delivered);
@@ -124,6 +142,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits }: Worl
 
     jobs: async () => (await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })).map(({ job }) => job),
     async check() {
+      await purse.check();
       const writesOf = new Map<string, RecordedWrite[]>();
       for (const write of writes) writesOf.set(write.id, [...(writesOf.get(write.id) ?? []), write]);
       for (const { job } of await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })) {

@@ -1,5 +1,6 @@
 /** The world in which a scenario plays: real store and queue, processes that can fail each on its own, and time. */
 import { test } from 'vitest';
+import type { Account, AccountSettings, AccountStore } from '../../shared/core/accounts.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore } from '../../shared/core/ports.ts';
@@ -7,7 +8,7 @@ import type { RetryPolicy } from '../../shared/core/retry.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
-import type { Instance, InstanceOptions } from './instance.ts';
+import type { Credits, Instance, InstanceOptions } from './instance.ts';
 import type { RecordedWrite } from './invariants.ts';
 import type { ProviderCall, ProviderDouble } from './provider-double.ts';
 
@@ -17,6 +18,8 @@ export type WorldOptions = {
   leaseMs?: number;
   /** How many jobs may run at once. */
   limits?: RunningLimits;
+  /** What jobs reserve; absent: credits are off. */
+  credits?: Credits;
   /** Another provider than the one that the test writes. */
   provider?: LlmProvider;
   /** On the machine's clock also where time is virtual otherwise: for real sockets. */
@@ -30,6 +33,7 @@ export type Ground = {
   store: JobStore;
   chunks: ChunkStore;
   estimateStore: EstimateStore;
+  accounts: AccountStore;
   queue: JobQueue;
   leaseMs: number;
   retry: Partial<RetryPolicy>;
@@ -50,6 +54,11 @@ export type World = Pick<Ground, 'isVirtual' | 'clock' | 'leaseMs' | 'pass' | 'u
   answerTo(job: Job, nth?: number): void;
   /** Submits a job; its prompt, unless given, is its own. */
   submit(over?: Partial<Submission>): Promise<Job>;
+  /** Gives tokens to an account, and settings, where any are given: at first, those of an active subscription. */
+  fund(tokens: number, settings?: AccountSettings, user?: string): Promise<void>;
+  account(user?: string): Promise<Account>;
+  /** How often I6 was looked at. */
+  accountLooks(): number;
   /** Lets the worker of an instance take the job, and waits for the outcome. */
   deliver(key: JobKey, by?: Instance): Promise<WorkOutcome>;
   /** Delivers every doorbell that was published since the last time. */

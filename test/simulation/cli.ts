@@ -56,6 +56,8 @@ console.table({
   'jobs deleted': total(reports, (report) => report.deletes),
   chunks: total(reports, (report) => report.chunks),
   'jobs parked': total(reports, (report) => report.parks),
+  'jobs settled': total(reports, (report) => report.settled),
+  'jobs denied': total(reports, (report) => report.denied),
   'payloads removed': total(reports, (report) => report.removals),
   'zombie writes refused': total(reports, (report) => report.zombieWrites),
   calls: total(reports, (report) => report.calls),

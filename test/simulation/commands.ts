@@ -1,5 +1,6 @@
 /** The simulation by hand: a list of commands, as a property test makes and shrinks them, and what became of the jobs. */
 import { virtualClock } from '../support/virtual-clock.ts';
+import { tokensOf } from './money.ts';
 import { chance } from './random.ts';
 import { limitsOf } from './slots.ts';
 import { STORE_FAULTS, simulatedWorld } from './world.ts';
@@ -21,7 +22,15 @@ export async function obey(commands: readonly Command[], seed: number): Promise<
   const luck = chance(seed);
   const clock = virtualClock();
   const world = simulatedWorld({
-    ...{ clock, luck: luck.fork(), workers: WORKERS, leaseMs: LEASE_MS, faultRate: 0, running: limitsOf(seed) },
+    ...{
+      clock,
+      luck: luck.fork(),
+      workers: WORKERS,
+      leaseMs: LEASE_MS,
+      faultRate: 0,
+      running: limitsOf(seed),
+      tokens: tokensOf(seed),
+    },
     ...{ trouble: 0.3, slowestMs: 60_000, waitsMs: [0, 20_000, 90_000], skewMs: 300_000, silenceMs: 20_000 },
   });
   const ids = Array.from({ length: JOBS_MOST }, () => luck.uuid());

@@ -10,7 +10,7 @@ import { noLimits } from '../../shared/http/limits.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
 import { isFleeting, isStreamed, promptOf } from './model.ts';
 
-const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
+export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 const JOB_TYPE = 'general_llm_request';
 const MODEL = 'simulated';
 
@@ -40,6 +40,8 @@ export const directDoors: Doors = {
     submit: (jobId, limits) =>
       service.submit(LOCAL, {
         ...{ jobType: JOB_TYPE, model: MODEL, input: { prompt: promptOf(jobId) }, jobId, limits },
+        // Who has too little gets as far as a worker.
+        emptyAccount: 'accept',
         ...{ ...OWN, stream: isStreamed(jobId) || undefined, store: isFleeting(jobId) ? false : undefined },
       }),
     cancel: async (id) => (await service.cancel(LOCAL, id)).job,

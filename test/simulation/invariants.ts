@@ -50,7 +50,8 @@ function holdsPayloads({ store, deletedAt, payloadsRemovedAt }: Job): boolean {
   return store === false && deletedAt === undefined && payloadsRemovedAt === undefined;
 }
 
-export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteLog {
+/** `money` answers what does not hold of the accounts. */
+export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: () => string[]): WriteLog {
   const jobs = new Map<string, Job>();
   const writes: Write[] = [];
   const violations: string[] = [];
@@ -84,7 +85,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteL
       notBefore.set(id, Math.max(notBefore.get(id) ?? 0, until));
     }
     // What goes on being wrong is said once.
-    const wrong = slots.wrong().map((what) => `I7 ${what}`);
+    const wrong = [...slots.wrong().map((what) => `I7 ${what}`), ...money()];
     violations.push(...wrong.filter((what) => !violations.includes(what)));
     if ((after.wakeAt === null) !== (isTerminal(after.state) && !holdsPayloads(after))) {
       fail('I3', id, 'nobody will look at it again');
@@ -184,6 +185,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck): WriteL
     settled() {
       checkEnds();
       if (slots.left() > 0) violations.push(`I7 ${slots.left()} slots are left`);
+      violations.push(...money());
       return violations;
     },
   };

@@ -5,6 +5,7 @@ import type { Limits } from '../../shared/core/job.ts';
 import { type Clock, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 import type { Doors } from './doors.ts';
+import { tokensOf } from './money.ts';
 import { chance } from './random.ts';
 import { limitsOf } from './slots.ts';
 import { simulatedWorld } from './world.ts';
@@ -34,6 +35,9 @@ export type SimulationReport = {
   /** Jobs that kept nothing (`store: false`), and whose payloads were removed. */
   removals: number;
   zombieWrites: number;
+  /** Jobs that reserved and were settled, and jobs for which there was too little. */
+  settled: number;
+  denied: number;
   /** How often a job had to wait for a slot. */
   parks: number;
   calls: number;
@@ -105,6 +109,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...pace,
     ...more,
     running: limitsOf(seed),
+    // Over HTTP a submit that cannot be paid is refused, and would be repeated for ever.
+    tokens: options.doors ? undefined : tokensOf(seed),
     luck: luck.fork(),
     workers: 3,
     faultRate,
@@ -174,6 +180,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     deletes: log.jobs().filter(({ deletedAt }) => deletedAt !== undefined).length,
     ...{ chunks, removals: world.removals() },
     zombieWrites: log.zombieWrites(),
+    settled: log.jobs().filter((job) => job.settled).length,
+    denied: log.jobs().filter(({ error }) => error?.code === 'insufficient_credits').length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
     calls: ids.reduce((sum, id) => sum + log.calls(id), 0),
     recordedCalls: ids.reduce((sum, id) => sum + log.recordedCalls(id), 0),

@@ -4,11 +4,13 @@
  */
 
 import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
+import { sqliteAccountStore } from '../../shared/adapters/sqlite-accounts.ts';
 import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobQueue } from '../../shared/adapters/sqlite-job-queue.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import type { AccountStore } from '../../shared/core/accounts.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import { isTerminal, type Limits } from '../../shared/core/job.ts';
@@ -16,6 +18,7 @@ import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import { type ChunkStore, type Clock, type JobQueue, type JobStore, sleep } from '../../shared/core/ports.ts';
+import { reserving } from '../../shared/core/reserving.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import { sweep } from '../../shared/core/sweep.ts';
@@ -26,9 +29,10 @@ import { modelCatalog } from '../../shared/llm/catalog.ts';
 import { tablePricing } from '../../shared/llm/cost.ts';
 import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Fault, faulty } from '../support/faulty.ts';
-import { type ApiDoor, type Doors, directDoors } from './doors.ts';
+import { type ApiDoor, type Doors, directDoors, LOCAL } from './doors.ts';
 import { type WriteLog, writeLog } from './invariants.ts';
 import { simulatedModel } from './model.ts';
+import { moneyCheck } from './money.ts';
 import { type SimulatedProcess, simulatedProcess } from './process.ts';
 import type { Chance } from './random.ts';
 import { slotCheck } from './slots.ts';
@@ -50,6 +54,8 @@ export type WorldOptions = {
   /** After this long without an answer a client tries again. */
   silenceMs: number;
   doors?: Doors;
+  /** What the user of all jobs has; absent: credits are off. */
+  tokens?: number | undefined;
   /** How many jobs may run at once. */
   running?: RunningLimits | undefined;
   /** Something wrong with the store, to see that it is found. */
@@ -87,8 +93,16 @@ export function simulatedWorld(options: WorldOptions) {
   const plain = sqliteJobStore(database, clock);
   const chunks = sqliteChunkStore(database, clock);
   const estimateStore = sqliteEstimateStore(database);
+  const accountStore = sqliteAccountStore(database, clock);
+  const { tokens } = options;
+  if (tokens !== undefined) void fund(accountStore, tokens);
   const texts = keptTexts(database);
-  const log: WriteLog = writeLog(plain, clock, slotCheck(database, clock, options.running));
+  const log: WriteLog = writeLog(
+    plain,
+    clock,
+    slotCheck(database, clock, options.running),
+    moneyCheck(database, tokens),
+  );
   const { brokenStore = (store: JobStore) => store } = options;
   const pubsub = sqliteJobQueue(database, { clock, log: () => {}, deliveriesMost: 20, backoffMostMs: 60_000 });
   const faultCounts = new Map<Fault, number>();
@@ -100,6 +114,7 @@ export function simulatedWorld(options: WorldOptions) {
   let isClosed = false;
   const model = { ...options, luck: luck.fork(), log, trouble: () => trouble };
   const type: JobType = { ...generalLlmRequest, limits: { ...DEFAULT_LIMITS, timeoutMs: 3_600_000 } };
+  const jobTypes = new Map([[type.name, type]]);
   const workers: WorkerProcess[] = [];
 
   /** A new process, with ports of its own that fail by chance and die with it. */
@@ -127,7 +142,8 @@ export function simulatedWorld(options: WorldOptions) {
       ...{ chunks: ports<ChunkStore>(chunks, STORE_FAULTS), flushMs: FLUSH_MS },
       estimates: estimates({ estimateStore: process.within(estimateStore), clock: process.clock, log: silent }),
       resultCache: memoryResultCache({ clock: process.clock }),
-      ...{ newId: () => luck.uuid(), jobTypes: new Map([[type.name, type]]) },
+      ...{ newId: () => luck.uuid(), jobTypes },
+      credits: tokens === undefined ? undefined : reserving({ accounts: ports(accountStore, STORE_FAULTS), jobTypes }),
       provider: faulty(process.within(simulatedModel(model, process.name)), {
         clock: process.clock,
         code: 'network',
@@ -291,4 +307,12 @@ export function simulatedWorld(options: WorldOptions) {
       database.close();
     },
   };
+}
+
+/** Within the turn: SQLite answers at once. */
+async function fund(accounts: AccountStore, tokens: number): Promise<void> {
+  const key = { tenant: LOCAL.tenant, user: LOCAL.user };
+  const made = accounts.put(key, { subscription: 'active' });
+  const given = accounts.grant(key, { id: 'all', tokens });
+  await Promise.all([made, given]);
 }

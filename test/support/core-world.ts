@@ -6,6 +6,7 @@ import { estimates } from '../../shared/core/estimates.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { LlmPart, LlmProvider, LlmRequest } from '../../shared/core/llm.ts';
 import type { Log } from '../../shared/core/ports.ts';
+import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
@@ -30,12 +31,13 @@ export type Generate = (request: LlmRequest, signal: AbortSignal, call: number) 
 /** A failure ends its job. */
 export const NO_RETRY: RetryPolicy = { pausesMs: [], refusalsMost: 0, jitter: 'none', waitInPlaceMostMs: 0 };
 
-/** `retry` is the policy of all job types, their own when absent. */
-export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
+/** `retry` is the policy of all job types, their own when absent; `hasCredits`: jobs take from accounts. */
+export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { hasCredits = false } = {}) {
   const clock = virtualClock();
   const stores = sqliteStores(clock);
   const store = faulty(stores.store, { clock });
   const chunks = faulty(stores.chunks, { clock });
+  const accounts = faulty(stores.accounts, { clock });
   const log: Log = (severity, event, fields) => void lines.push(JSON.stringify({ severity, event, ...fields }));
   const published: JobKey[] = [];
   const lines: string[] = [];
@@ -67,8 +69,12 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
     resultCache: memoryResultCache({ clock }),
     flushMs: FLUSH_MS,
     estimates: estimates({ estimateStore: stores.estimateStore, clock, log }),
+    credits: hasCredits ? reserving({ accounts, jobTypes }) : undefined,
   };
-  const service = jobService({ ...options, models: modelCatalog({ ...NO_PROVIDERS, clock }), wakeShards: 1 });
+  const service = jobService({
+    ...{ ...options, models: modelCatalog({ ...NO_PROVIDERS, clock }), wakeShards: 1 },
+    accounts: hasCredits ? accounts : undefined,
+  });
   const worker = jobWorker(options);
   return {
     ...options,
@@ -76,6 +82,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy) {
     store,
     queue,
     chunks,
+    accounts,
     service,
     worker,
     /** Another worker instance on the same store and queue. */

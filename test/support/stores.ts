@@ -1,14 +1,17 @@
 /** Every store behind the core, as the runtime puts them together. */
+import { firestoreAccountStore } from '../../shared/adapters/firestore-account-store.ts';
 import { firestoreApiKeyStore } from '../../shared/adapters/firestore-api-key-store.ts';
 import { firestoreChunkStore } from '../../shared/adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 import { firestoreEstimateStore } from '../../shared/adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
+import { sqliteAccountStore } from '../../shared/adapters/sqlite-accounts.ts';
 import { sqliteApiKeyStore } from '../../shared/adapters/sqlite-api-key-store.ts';
 import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import type { AccountStore } from '../../shared/core/accounts.ts';
 import type { ApiKeyStore } from '../../shared/core/api-keys.ts';
 import type { ChunkStore, Clock, EstimateStore, JobStore } from '../../shared/core/ports.ts';
 
@@ -17,6 +20,7 @@ export type Stores = {
   chunks: ChunkStore;
   estimateStore: EstimateStore;
   apiKeys: ApiKeyStore;
+  accounts: AccountStore;
   close(): Promise<void>;
 };
 
@@ -28,6 +32,7 @@ export function sqliteStores(clock: Clock) {
     chunks: sqliteChunkStore(database, clock),
     estimateStore: sqliteEstimateStore(database),
     apiKeys: sqliteApiKeyStore(database),
+    accounts: sqliteAccountStore(database, clock),
     async close() {
       database.close();
     },
@@ -48,6 +53,7 @@ export function firestoreStores(options: {
     chunks: firestoreChunkStore(database),
     estimateStore: firestoreEstimateStore(database),
     apiKeys: firestoreApiKeyStore(database),
+    accounts: firestoreAccountStore(database),
     close: database.close,
   };
 }

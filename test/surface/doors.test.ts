@@ -36,6 +36,9 @@ GET /api/llm/jobs/:job_id/result           | 401m   401e    401u    200   404   
 GET /api/llm/jobs/:job_id/stream           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 POST /api/llm/jobs/:job_id/cancel          | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
 POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   404   404       404     403c   200         403s      403s        401e
+GET /api/llm/accounts/:user_id             | 401m   401e    401u    409   409       409       409    403s   409   409       409     409    409         403s      403s        401e
+PUT /api/llm/accounts/:user_id             | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403c   403s        403s      403s        401e
+POST /api/llm/accounts/:user_id/grant      | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403c   403s        403s      403s        401e
 DELETE /api/llm/users/:user_id             | 401m   401e    401u    200   403s      200       403s   200    200   200       403s    403c   200         403s      403s        401e
 DELETE /api/llm/jobs/:job_id               | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         403s      403s        401e
 POST /jobs                                 | 401m   401e    401u    202   202       202       403s   202    202   202       202     403c   202         403s      403s        401e
@@ -69,6 +72,8 @@ const BODIES: Record<string, unknown> = {
   'POST /api/llm/trainer-analysis': { model_id: 'simulated', full_input: 'A canary.' },
   'POST /api/llm/jobs/batch': { jobs: [body] },
   'PUT /api/llm/jobs/:job_id': body,
+  'PUT /api/llm/accounts/:user_id': { subscription: 'active' },
+  'POST /api/llm/accounts/:user_id/grant': { tokens: 5 },
   'POST /jobs': { prompt: 'A canary of Ada.', provider: 'simulated', model: 'simulated' },
   'POST /api/v1/web-knowledge/generate-prompt-async': { manual_prompt: 'A canary of Ada.' },
   'POST /api/v1/web-knowledge/generate-prompt': { manual_prompt: 'A canary of Ada.' },
@@ -174,7 +179,7 @@ function inWords(reply: Reply, route = '/api/llm'): string {
     expect(challenge).toContain(`error="insufficient_scope", scope="${answer.scope}"`);
     return '403s';
   }
-  expect(answer.code).toMatch(/^(job|batch)_not_found$|^job_id_taken$/);
+  expect(answer.code).toMatch(/^(job|batch)_not_found$|^job_id_taken$|^credits_off$/);
   return String(status);
 }
 
@@ -205,7 +210,11 @@ describe('every route', () => {
     const described = doors.app.openAPIRegistry.definitions.flatMap((one) => (one.type === 'route' ? one.route : []));
     expect(described.length).toBe(OF_A_CONTRACT.length);
     for (const { method, path, security } of described) {
-      expect([method, path, security?.[0]?.bearer]).toEqual([method, path, [expect.stringMatching(/^jobs:\w+$/)]]);
+      expect([method, path, security?.[0]?.bearer]).toEqual([
+        method,
+        path,
+        [expect.stringMatching(/^jobs:\w+$|^admin$/)],
+      ]);
     }
   });
 

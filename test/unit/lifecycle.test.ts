@@ -32,13 +32,14 @@ const EVENTS = {
   park: { type: 'park', ...now, parkedFor: 'gpt-4o' },
   promote: { type: 'promote', ...now, slotUntil: NOW + MINUTE_MS },
   read: { type: 'read', nowMs: NOW },
+  deny: { type: 'deny', ...now, error: { code: 'insufficient_credits', message: 'too few' } },
   stage: { type: 'stage', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, stage: 'validating' },
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
-  ...{ read: true, wake: true, park: true, promote: true, stage: true },
+  ...{ read: true, wake: true, park: true, promote: true, stage: true, deny: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
@@ -218,6 +219,19 @@ describe('the table', () => {
       expect(after.attempts.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
     },
   );
+  test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, deny: where a claim may be made, it is over', (job) => {
+    const before: Job = { ...JOBS[job], slotUntil: NOW + 1, parkedFor: '*', parkedAt: NOW - 1 };
+    const [claim] = TABLE[job];
+    const decision = transition(before, EVENTS.deny);
+    expect(decision.refused).toBe(claim === p ? undefined : claim);
+    if (decision.refused) return;
+    const after = applyChanges(before, decision.changes);
+    const { attempt } = before;
+    expect(after).toMatchObject({ state: 'failed', attempt, error: EVENTS.deny.error, wakeAt: null });
+    for (const field of ['slotUntil', 'parkedFor', 'settled']) expect(after).not.toHaveProperty(field);
+    expect(after.attempts.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
+  });
+
   test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])('%s, read: nothing, where payloads are kept', (job) => {
     expect(transition(JOBS[job], EVENTS.read)).toEqual({
       refused: JOB_STATES.slice(2).includes(JOBS[job].state) ? 'done' : 'not-due',

@@ -1,0 +1,89 @@
+/** What the programs of operators share: their words, the store that they work on, and how they show it. */
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { stdoutLog } from '../shared/adapters/stdout-log.ts';
+import { type Config, readConfig } from '../shared/config.ts';
+import { isTenant } from '../shared/core/ids.ts';
+import type { Log } from '../shared/core/ports.ts';
+import type { Runtime } from '../shared/runtime.ts';
+import { explain } from './explain.ts';
+
+/** Something that whoever called can mend. */
+export class OperatorError extends Error {}
+
+/** What words ask for: done on the stores of a runtime, those of a Google Cloud project where one is named. */
+export type Operation = { act: (runtime: Runtime, log: Log) => Promise<void>; project: string | undefined };
+
+/** The command that these words begin with, and the rest. Throws a sentence for people. */
+export function commandOf<C extends string>(args: string[], known: Record<C, unknown>): { command: C; rest: string[] } {
+  const [command = '', ...rest] = args;
+  if (Object.hasOwn(known, command)) return { command: command as C, rest };
+  throw new OperatorError(`${command === '' ? 'Say' : `'${command}' is unknown; say`} what to do.`);
+}
+
+/** The options of a command, each a text, and the words beside them. */
+export function wordsOf<N extends string>(
+  command: string,
+  names: readonly N[],
+  args: string[],
+): { options: Partial<Record<N, string>>; operands: string[] } {
+  const known = names.map((name) => [name, { type: 'string' }] as const);
+  try {
+    const { values, positionals } = parseArgs({ args, options: Object.fromEntries(known), allowPositionals: true });
+    return { options: values as Partial<Record<N, string>>, operands: positionals };
+  } catch (error) {
+    // The rest of the message is about options that begin with a dash.
+    const [sentence = ''] = (error as Error).message.split('. ');
+    throw new OperatorError(`${sentence}; ${command} takes ${names.map((name) => `--${name}`).join(', ')}.`);
+  }
+}
+
+/** A command that takes options alone. */
+export function refuseOperands(command: string, operands: readonly string[]): void {
+  if (operands.length > 0) throw new OperatorError(`'${operands[0]}' is one word too many for ${command}.`);
+}
+
+export function tenantIn({ tenant }: { tenant?: string | undefined }): string | undefined {
+  if (tenant === undefined || isTenant(tenant)) return tenant;
+  throw new OperatorError('--tenant must be 1 to 64 letters, digits, ".", "_" and "-", a letter or digit first.');
+}
+
+/** To standard output, in columns. */
+export function printTable(heads: readonly string[], lines: readonly (readonly string[])[]): void {
+  const widths = heads.map((head, n) => Math.max(head.length, ...lines.map((line) => line[n]?.length ?? 0)));
+  for (const line of [heads, ...lines]) {
+    const cells = line.map((cell, n) => cell.padEnd(widths[n] ?? 0));
+    console.log(cells.join('  ').trimEnd());
+  }
+}
+
+/** Does what the words of this process ask for, or says what is wrong with them and ends with 1. */
+export async function operate(usage: string, operationOf: (args: string[]) => Operation): Promise<void> {
+  try {
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    const { act, project } = operationOf(process.argv.slice(2));
+    const config = readConfig();
+    const runtime = await runtimeFor(config, project);
+    // One line for each act, whatever the level of other lines.
+    const log = stdoutLog({ format: config.logFormat, level: 'info' }, (line) => process.stderr.write(line));
+    try {
+      await act(runtime, log);
+    } finally {
+      await runtime.close();
+    }
+  } catch (error) {
+    console.error(error instanceof OperatorError ? `${error.message}\n${usage}` : explain(error));
+    process.exitCode = 1;
+  }
+}
+
+async function runtimeFor(config: Config, project: string | undefined): Promise<Runtime> {
+  // It takes a second to load: what is wrong with the words is said before.
+  const { embeddedRuntime, googleRuntime } = await import('../shared/runtime.ts');
+  if (project === '') throw new OperatorError('--project must name a project.');
+  if (project !== undefined || config.firestoreEmulatorHost) {
+    return googleRuntime({ ...config, projectId: project ?? config.projectId });
+  }
+  if (config.databaseUrl !== ':memory:') return embeddedRuntime(config);
+  throw new OperatorError('DATABASE_URL is :memory:, which keeps nothing: set it to a file, or give --project.');
+}
