@@ -59,8 +59,8 @@ export function respondWithEvents(
     }
   });
   // Nothing between us and the client may keep or change what goes by.
-  context.header('Cache-Control', 'no-store, no-transform');
-  context.header('X-Accel-Buffering', 'no');
+  response.headers.set('Cache-Control', 'no-store, no-transform');
+  response.headers.set('X-Accel-Buffering', 'no');
   return response;
 }
 

@@ -6,6 +6,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenerativeAI } from '@google/generative-ai';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { listen } from '../../infra/listen.ts';
 import { collect } from '../../shared/core/answers.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
 import { anthropicProvider } from '../../shared/llm/providers/anthropic.ts';
@@ -38,6 +39,13 @@ async function* yielding<T>(...items: T[]): AsyncIterable<T> {
 
 const nothingElse = { toolCalls: [], fileSearchResults: [], warnings: [] };
 const usage = { inputTokens: 10, outputTokens: 20, totalTokens: 30 };
+
+/** A server in the same process may have replaced the class of what `fetch` answers. */
+beforeAll(async () => {
+  const { close } = await listen(() => new Response(null), { host: '127.0.0.1', port: 0 });
+  await close();
+  expect(await fetch(server.url)).not.toBeInstanceOf(globalThis.Response);
+});
 
 describe('what answers like a client', () => {
   test("the seed's own mock of OpenAI's", async () => {
