@@ -165,7 +165,8 @@ export const ACCESS_SETTINGS = {
   ),
   redisUrl: {
     variable: 'REDIS_URL',
-    meaning: 'Redis, which makes rate limits hold across instances; without it each instance counts for itself.',
+    meaning:
+      'Redis, where rate limits hold across instances, and results are found for an hour as `result:{job_id}`; without it each instance has its own.',
     shownDefault: '',
     read: (raw) => {
       if (raw === undefined || (/^rediss?:\/\//.test(raw) && URL.canParse(raw))) return raw;

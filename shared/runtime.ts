@@ -5,9 +5,7 @@ import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from './adapters/firestore-database.ts';
 import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
-import { memoryRateLimiter } from './adapters/memory-rate-limiter.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
-import { redisRateLimiter } from './adapters/redis-rate-limiter.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
@@ -22,6 +20,7 @@ import type { ModelCatalog } from './core/llm.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import { reserving } from './core/reserving.ts';
+import type { ResultCache } from './core/result-cache.ts';
 import { ringDoorbell } from './core/ring.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
@@ -29,7 +28,7 @@ import { jobWorker, type Worker } from './core/worker.ts';
 import { apiKeyAuthenticator, looksLikeApiKey } from './http/api-keys.ts';
 import { type Doors, onlyInvokers, openDoors } from './http/doors.ts';
 import { intakeHandler } from './http/intake.ts';
-import { type Limits, limitsFor } from './http/limits.ts';
+import type { Limits } from './http/limits.ts';
 import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
 import { parsePublished } from './job-types/submission.ts';
@@ -37,6 +36,7 @@ import { modelCatalog } from './llm/catalog.ts';
 import { tablePricing } from './llm/cost.ts';
 import { providerLoader } from './llm/provider-loader.ts';
 import type { ProviderSettings } from './llm/provider-registry.ts';
+import { sharedParts } from './runtime-shared.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
 export type Runtime = Doors & {
@@ -51,6 +51,7 @@ export type Runtime = Doors & {
   /** Also where credits are off: nobody reads or writes them then. */
   accounts: AccountStore;
   rateLimiter: RateLimiter;
+  resultCache: ResultCache;
   /** Runs jobs, in this process. */
   worker: Worker;
   /** Takes in what other services publish, in this principal's name, and runs it. */
@@ -182,12 +183,6 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   };
 }
 
-/** One for all instances where there is a Redis, else of this one. Connects on first use. */
-function rateLimiterOf({ redisUrl: url }: Config, clock: Clock, log: Log): RateLimiter & { close(): Promise<void> } {
-  const fallback = memoryRateLimiter({ clock });
-  return url === undefined ? { ...fallback, async close() {} } : redisRateLimiter({ url, fallback, clock, log });
-}
-
 const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });
 
 type Stores = {
@@ -212,7 +207,11 @@ function assemble(
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
   const pricing = tablePricing();
-  const ground = { ...stores, queue, pricing, clock, newId, log, random: Math.random, jobTypes: jobTypesByName };
+  const { close: closeShared, ...shared } = sharedParts(config, clock, log);
+  const ground = {
+    ...{ ...stores, resultCache: shared.resultCache, queue, pricing },
+    ...{ clock, newId, log, random: Math.random, jobTypes: jobTypesByName },
+  };
   const limits = config.maxRunning;
   const limiter = limits.size > 0 ? concurrencyLimiter({ ...ground, limits }) : undefined;
   const common = limiter ? { ...ground, limiter, store: handingOn(ground.store, { ...ground, limiter }) } : ground;
@@ -223,19 +222,17 @@ function assemble(
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
   const worker = jobWorker({ ...ports, providerFor, leaseMs: config.leaseMs, instance: newId() });
-  const rateLimiter = rateLimiterOf(config, clock, log);
   const verify = apiKeyAuthenticator({ store: apiKeys, clock, log });
   return {
+    ...shared,
     config,
     log,
     models,
     service,
     ...openDoors(config, { clock, apiKeys: { looksLikeOne: looksLikeApiKey, verify } }),
-    limits: limitsFor(config.rateLimits, { limiter: rateLimiter, clock, trustedProxies: config.trustedProxies }),
     onlyInvokers: onlyInvokers(config, { clock, log }),
     apiKeys,
     accounts,
-    rateLimiter,
     worker,
     intakeFor: (principal) =>
       intakeHandler({ ...intake, run: worker.run, ring: (key) => ringDoorbell(ports, key) }, principal),
@@ -244,7 +241,7 @@ function assemble(
     async close() {
       service.close();
       worker.close();
-      await Promise.all([close(), rateLimiter.close()]);
+      await Promise.all([close(), closeShared()]);
     },
   };
 }

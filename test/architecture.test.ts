@@ -90,6 +90,7 @@ describe('an arrow', () => {
     ['shared/http/app.ts', '../core/errors.ts'],
     ['shared/client/react.ts', './client.ts'],
     ['shared/runtime.ts', './adapters/sqlite-job-store.ts'],
+    ['shared/runtime.ts', './runtime-shared.ts'],
     ['functions/surfaces/llm-jobs.ts', './llm-jobs-view.ts'],
     ['functions/surfaces/llm-jobs-view.ts', 'type ./llm-jobs.ts'],
     ['functions/surfaces/llm-jobs.ts', 'type ./surface.ts'],

@@ -38,7 +38,9 @@ const everyday = [
     hookTimeout: 60_000,
     testTimeout: 60_000,
   }),
-  project('redis', ['contracts/*.redis.test.ts'], { globalSetup: here('support/redis-setup.ts') }),
+  project('redis', ['contracts/*.redis.test.ts', 'scenarios/*.redis.test.ts'], {
+    globalSetup: here('support/redis-setup.ts'),
+  }),
   project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts', 'browser/*.emulator.test.ts'], {
     ...onEmulators,
     testTimeout: 60_000,

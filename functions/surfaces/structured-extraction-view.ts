@@ -1,7 +1,7 @@
 /** A job in the words of seed 002, which are those of RQ: `{ job_id, status, stage }`, and the result as a JSON string. */
 import type { Seen } from '../../shared/core/access.ts';
 import type { Job, JobState } from '../../shared/core/job.ts';
-import { type Extraction, structuredExtraction } from '../../shared/job-types/structured-extraction.ts';
+import { extractionText, structuredExtraction } from '../../shared/job-types/structured-extraction.ts';
 
 /** So long after its end a job is found here; the job itself is kept longer. */
 export const VISIBLE_MS = 3_600_000;
@@ -30,7 +30,7 @@ export function renderStatus(job: Job) {
 }
 
 /** From the moment that a cancel is accepted the job can end in no other way. */
-export function wordOf(job: Job): StatusWord {
+export function wordOf(job: Pick<Job, 'state' | 'cancelRequestedAt'>): StatusWord {
   return WORDS[job.cancelRequestedAt === undefined ? job.state : 'cancelled'];
 }
 
@@ -43,14 +43,7 @@ function stageOf(job: Job): Stage | null {
   return isChecked ? 'validating' : 'calling_llm';
 }
 
-/** With its fields in the document's order, whatever order the model and the store have; `undefined`: there is none. */
-export function renderResult(job: Job): string | undefined {
-  const { result } = (job.result ?? {}) as { result?: Extraction };
-  if (wordOf(job) !== 'finished' || !result) return undefined;
-  const { summary, sentiment, tags, entities, language, toxicity_score } = result;
-  return JSON.stringify({
-    ...{ summary, sentiment, tags },
-    entities: entities.map(({ type, value, confidence }) => ({ type, value, confidence })),
-    ...{ language, toxicity_score },
-  });
+/** `undefined`: there is none. */
+export function renderResult({ result, ...job }: Job): string | undefined {
+  return wordOf(job) === 'finished' && result !== undefined ? extractionText(result) : undefined;
 }

@@ -7,7 +7,8 @@ import type { JobWatch } from './job-watch.ts';
 import { transition } from './lifecycle.ts';
 import type { PayloadReads } from './payload-reads.ts';
 import { asShown } from './payloads.ts';
-import type { ChunkStore, JobStore, Log, StoredJob } from './ports.ts';
+import type { ChunkStore, JobStore, StoredJob } from './ports.ts';
+import { type ResultCaching, uncacheResult } from './result-cache.ts';
 
 export type Cancelling = {
   /**
@@ -27,16 +28,15 @@ export type Cancelling = {
 export type JobRemoval = {
   /** Throws `job_not_found` where there is nothing to delete, or `store_unavailable`. */
   remove(key: JobKey): Promise<Seen>;
-  /** Throws `store_unavailable`. */
-  removeChunks(job: Job): Promise<void>;
+  /** Removes what lies beside a deleted job: its chunks, and its result in the cache. Throws `store_unavailable`. */
+  removeBeside(job: Job): Promise<void>;
 };
 
-export type CancellingOptions = {
+export type CancellingOptions = ResultCaching & {
   store: JobStore;
   chunks: ChunkStore;
   watch: JobWatch;
   reads: PayloadReads;
-  log: Log;
 };
 
 /** A change that meets a newer document is decided again on it, this often at most. */
@@ -45,7 +45,7 @@ const TRIES = 5;
 export function cancelling(options: CancellingOptions): Cancelling & { removal: JobRemoval } {
   const { store, chunks, watch, reads, log } = options;
 
-  /** `find` throws for a job that is not to be changed; `owns` says whether its chunks may go all the same. */
+  /** `find` throws for a job that is not to be changed; `owns` says whether what lies beside it may go all the same. */
   async function change(
     key: JobKey,
     type: 'cancel' | 'delete',
@@ -60,7 +60,7 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
       if (found?.job.deletedAt !== undefined && type === 'delete' && owns(found.job)) {
         if (deletedAts.has(found.job.deletedAt)) return watch.offer(found);
         // The delete that made it so may not have come as far as that.
-        await removeChunks(found.job);
+        await removeBeside(found.job);
       }
       const { job, nowMs } = find(found && seenIn(found));
       if (!found) continue;
@@ -95,8 +95,8 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
     throw new ServiceError('store_unavailable', sentence, { cause, retryAfterMs: 1_000 });
   }
 
-  async function removeChunks(job: Job): Promise<void> {
-    if (job.stream) await chunks.remove(job);
+  async function removeBeside(job: Job): Promise<void> {
+    await Promise.all([job.stream && chunks.remove(job), uncacheResult(options, job)]);
   }
 
   async function removeWhole(
@@ -105,7 +105,7 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
     owns: (job: Job) => boolean,
   ): Promise<Seen> {
     const seen = await change(key, 'delete', find, owns);
-    await removeChunks(seen.job);
+    await removeBeside(seen.job);
     return seen;
   }
 
@@ -134,7 +134,7 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
     },
     removal: {
       remove: (key) => removeWhole(key, undeleted, () => true),
-      removeChunks,
+      removeBeside,
     },
   };
 }

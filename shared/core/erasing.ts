@@ -29,10 +29,10 @@ const TIME_MOST_MS = 20_000;
 const AT_ONCE = 10;
 
 export function erasing({ store, clock, log, removal }: ErasingOptions): Erasing {
-  /** Answers whether it was there; one that had been deleted may have kept chunks. */
+  /** Answers whether it was there; one that had been deleted may have left something. */
   async function erase(job: Job): Promise<boolean> {
     if (job.deletedAt !== undefined) {
-      await removal.removeChunks(job);
+      await removal.removeBeside(job);
       return false;
     }
     try {

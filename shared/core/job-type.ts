@@ -29,6 +29,8 @@ export type JobType = {
   toRequest(input: Json, model: JobModel): LlmRequest;
   /** Turns the finished answer into what is stored as the job's result, or refuses it. */
   toResult(answer: Answer, input: Json): Checked | Promise<Checked>;
+  /** The result as programs find it that look in the cache (`result:{job_id}`); absent: the result as JSON. */
+  cached?(result: Json): string;
   /** How often a refused answer is sent back to the model to be mended; absent: never. */
   repairsMost?(input: Json): number;
   /**

@@ -14,13 +14,15 @@ import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
 import { type Clock, type JobQueue, sleep } from './ports.ts';
 import type { Rejected } from './repair.ts';
+import { cacheResult, type ResultCaching } from './result-cache.ts';
 import { nextTry, type RetryPolicy } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
 import { stagesOf } from './stages.ts';
 
 export type RunOptions = AttemptOptions &
   HolderOptions &
-  ChunkWriterOptions & {
+  ChunkWriterOptions &
+  ResultCaching & {
     queue: JobQueue;
     estimates: Estimates;
     jobTypes: ReadonlyMap<string, JobType>;
@@ -186,9 +188,11 @@ async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome
     code: error?.code,
     ms: completedAt - startedAt,
   });
-  if (state === 'completed' && !('insteadOf' in outcome)) {
-    await options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt);
-  }
+  const isUsual = state === 'completed' && !('insteadOf' in outcome);
+  await Promise.all([
+    isUsual && options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt),
+    cacheResult(options, lease.job()),
+  ]);
   return { finished: state as FinishOutcome['state'] };
 }
 

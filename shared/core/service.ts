@@ -9,6 +9,7 @@ import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
+import type { ResultCaching } from './result-cache.ts';
 import { type Sharing, sharing } from './sharing.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
 import { type UsageReporting, usageReporting } from './usage-report.ts';
@@ -28,11 +29,12 @@ export type JobService = Submitting &
     close(): void;
   };
 
-export type JobServiceOptions = SubmittingOptions & {
-  chunks: ChunkStore;
-  /** Where credits are on. */
-  accounts?: AccountStore | undefined;
-};
+export type JobServiceOptions = SubmittingOptions &
+  ResultCaching & {
+    chunks: ChunkStore;
+    /** Where credits are on. */
+    accounts?: AccountStore | undefined;
+  };
 
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);

@@ -18,7 +18,7 @@ const inputSchema = fields({
 export type ExtractionInput = z.infer<typeof inputSchema>;
 
 /** What the text is found to say; the last two where the input is `extended`. */
-export type Extraction = {
+type Extraction = {
   summary: string;
   sentiment: string;
   tags: string[];
@@ -63,6 +63,7 @@ export const structuredExtraction: JobTypeDefinition = {
   retentionMs: DEFAULT_RETENTION_MS,
   stages: { begin: ['calling_llm'], answered: 'validating' },
   repairsMost: () => 1,
+  cached: extractionText,
 
   toRequest(input, { model }) {
     const { text, extended } = input as ExtractionInput;
@@ -81,6 +82,16 @@ export const structuredExtraction: JobTypeDefinition = {
     return { result: toJson({ success: true, result: checked.parsed, ...renderBesides(checked) }) };
   },
 };
+
+/** What was found, as JSON, with its fields in the document's order, whatever order the model and the store have. */
+export function extractionText(result: Json): string {
+  const { summary, sentiment, tags, entities, language, toxicity_score } = (result as { result: Extraction }).result;
+  return JSON.stringify({
+    ...{ summary, sentiment, tags },
+    entities: entities.map(({ type, value, confidence }) => ({ type, value, confidence })),
+    ...{ language, toxicity_score },
+  });
+}
 
 function schemaOf(input: Json): JsonObject {
   return (input as ExtractionInput).extended ? EXTENDED_SCHEMA : PLAIN_SCHEMA;

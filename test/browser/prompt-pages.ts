@@ -111,7 +111,7 @@ export function promptPagesSuite(
     describe.concurrent('the component', () => {
       test('shows a bar, then the prompt', async () => {
         const opened = await open();
-        await generate(opened, `${MANUAL} [simulate seconds=1.5]`);
+        await generate(opened, `${MANUAL} [simulate seconds=3]`);
         const bar = opened.page.locator('.progress-text', { hasText: '70% - Processing...' });
         await bar.waitFor({ timeout: PATIENCE_MS });
         expect(await opened.page.locator('.progress-fill').getAttribute('style')).toContain('width: 70%');
@@ -207,7 +207,7 @@ export function promptPagesSuite(
 
     describe.concurrent('the class', () => {
       test('hears of the progress, and of the prompt', async () => {
-        const { heard, polls } = await withClass({ prompt: `${MANUAL} [simulate seconds=1.5]` });
+        const { heard, polls } = await withClass({ prompt: `${MANUAL} [simulate seconds=3]` });
         expect(heard).toMatchObject({ text: expect.stringContaining(MANUAL), byAi: true });
         expect(heard.progress[0]).toEqual({
           status: 'processing',

@@ -4,6 +4,7 @@ import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../infra/child-processes.ts';
 import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
+import { redisLink } from '../../shared/adapters/redis-link.ts';
 import { redisRateLimiter } from '../../shared/adapters/redis-rate-limiter.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import type { Clock, Log } from '../../shared/core/ports.ts';
@@ -33,7 +34,8 @@ function open(url: string, by: Clock = clock) {
       return memory.take(...args);
     },
   };
-  const limiter = redisRateLimiter({ url, fallback, clock: by, log });
+  const link = redisLink({ url, clock: by, log });
+  const limiter = { ...redisRateLimiter({ link, fallback }), close: link.close };
   opened.push(limiter);
   return {
     limiter,
@@ -128,7 +130,7 @@ describeOnRedis('with a server', () => {
       const client = await createClient({ url: server.url }).connect();
       await client.set('llm-jobs:rate:taken', 'text');
       expect(await limiter.take('taken', RULE)).toMatchObject({ allowed: true, remaining: 999 });
-      expect(lines).toEqual([{ event: 'rate-limits-not-shared', reason: 'WRONGTYPE' }]);
+      expect(lines).toEqual([{ event: 'redis-unanswered', reason: 'WRONGTYPE' }]);
       client.destroy();
     });
   });
@@ -148,7 +150,7 @@ describeOnRedis('with a server', () => {
       await pause(50);
     }
     expect(fallbacks() - before).toBe(40);
-    expect(lines).toEqual([{ event: 'rate-limits-not-shared', reason: expect.stringMatching(/ECONNREFUSED|Socket/) }]);
+    expect(lines).toEqual([{ event: 'redis-unanswered', reason: expect.stringMatching(/ECONNREFUSED|Socket/) }]);
     await server.start();
     await ready();
     const counted = fallbacks();
@@ -185,7 +187,7 @@ describeOnRedis('with a server', () => {
     const next = await timed(Promise.all(Array.from({ length: 100 }, () => limiter.take('user:ada', RULE))));
     expect(next.tookMs).toBeLessThan(SOON_MS);
     expect(fallbacks() - before).toBe(101);
-    expect(lines).toEqual([{ event: 'rate-limits-not-shared', reason: 'no-answer' }]);
+    expect(lines).toEqual([{ event: 'redis-unanswered', reason: 'no-answer' }]);
     server.release();
     await ready();
     await server.stop();
@@ -241,7 +243,7 @@ describeOnRedis('with a server', () => {
     const server = await startRedis('--requirepass', 'right-password');
     const { limiter, lines } = open(`redis://:wrong-password@127.0.0.1:${server.port}`);
     expect((await limiter.take('user:ada', RULE)).allowed).toBe(true);
-    await expect.poll(() => lines).toEqual([{ event: 'rate-limits-not-shared', reason: 'WRONGPASS' }]);
+    await expect.poll(() => lines).toEqual([{ event: 'redis-unanswered', reason: 'WRONGPASS' }]);
     const { ready } = open(`redis://:right-password@127.0.0.1:${server.port}`);
     await ready();
     await server.stop();
@@ -253,7 +255,7 @@ describe('without a server', () => {
     const { limiter, lines, fallbacks } = open(`redis://127.0.0.1:${await freePort()}`);
     // The first one waits for the client to be loaded, too.
     await limiter.take('user:ada', RULE);
-    await expect.poll(() => lines).toEqual([{ event: 'rate-limits-not-shared', reason: 'ECONNREFUSED' }]);
+    await expect.poll(() => lines).toEqual([{ event: 'redis-unanswered', reason: 'ECONNREFUSED' }]);
     const { tookMs, answer } = await timed(limiter.take('user:ada', RULE));
     expect(answer).toMatchObject({ allowed: true, remaining: 998 });
     expect(tookMs).toBeLessThan(SOON_MS);

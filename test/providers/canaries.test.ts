@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { renderJob } from '../../functions/surfaces/llm-jobs-view.ts';
+import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import type { Job } from '../../shared/core/job.ts';
@@ -75,6 +76,7 @@ async function run({ provider, model }: (typeof PROVIDERS)[number]): Promise<{ j
     ...{ queue: { publish: async () => {} }, providerFor, pricing: tablePricing(), newId: () => crypto.randomUUID() },
     jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, retry: NO_RETRY }]]),
     estimates: estimates({ estimateStore, clock, log }),
+    resultCache: memoryResultCache({ clock }),
   });
   await worker.run(job);
   const found = await store.get(job);

@@ -6,6 +6,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import type { Job } from '../../shared/core/job.ts';
@@ -75,6 +76,7 @@ async function run(
     chunks,
     flushMs: 0,
     estimates: estimates({ estimateStore, clock, log }),
+    resultCache: memoryResultCache({ clock }),
   });
   await worker.run(job);
   const ended = (await store.get(job))?.job;

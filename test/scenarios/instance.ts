@@ -1,5 +1,6 @@
 /** One process of a world: it can do everything, it fails on its own, and it can die. */
 
+import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
@@ -95,6 +96,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
       log,
     },
     flushMs: FLUSH_MS,
+    resultCache: memoryResultCache({ clock }),
     estimates: estimates({ estimateStore: process.around(around.estimateStore), clock, log }),
     jobTypes,
     ...(asked ? { credits: reserving({ accounts, jobTypes }), accounts } : {}),

@@ -3,6 +3,7 @@
  * are simulated processes that can die, stall and be told to stop, each behind ports that fail by chance.
  */
 
+import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import { sqliteAccountStore } from '../../shared/adapters/sqlite-accounts.ts';
 import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
@@ -140,6 +141,7 @@ export function simulatedWorld(options: WorldOptions) {
       ...{ ...around, limiter, store: limiter ? handingOn(store, { ...around, limiter }) : store },
       ...{ chunks: ports<ChunkStore>(chunks, STORE_FAULTS), flushMs: FLUSH_MS },
       estimates: estimates({ estimateStore: process.within(estimateStore), clock: process.clock, log: silent }),
+      resultCache: memoryResultCache({ clock: process.clock }),
       ...{ newId: () => luck.uuid(), jobTypes },
       credits: tokens === undefined ? undefined : reserving({ accounts: ports(accountStore, STORE_FAULTS), jobTypes }),
       provider: faulty(process.within(simulatedModel(model, process.name)), {

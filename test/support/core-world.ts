@@ -1,5 +1,6 @@
 /** The core on virtual time: a real SQLite that can be made to fail, a provider that the test writes, a counted queue. */
 
+import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import type { Principal } from '../../shared/core/access.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
@@ -65,6 +66,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
     log,
     leaseMs: LEASE_MS,
     chunks,
+    resultCache: memoryResultCache({ clock }),
     flushMs: FLUSH_MS,
     estimates: estimates({ estimateStore: stores.estimateStore, clock, log }),
     credits: hasCredits ? reserving({ accounts, jobTypes }) : undefined,

@@ -197,3 +197,11 @@ describe('a job', () => {
     expect(failed.job).toMatchObject({ state: 'failed', error: { code: 'schema_violation' } });
   });
 });
+
+test('what is cached is the bare object as JSON, in the order of the document', () => {
+  const entities = [{ confidence: 0.94, value: 'Dr. Rao', type: 'person' }];
+  const result = { entities, tags: ['clinic'], sentiment: 'positive', summary: 'Kind.', toxicity_score: 0 };
+  expect(structuredExtraction.cached?.({ success: true, result })).toBe(
+    '{"summary":"Kind.","sentiment":"positive","tags":["clinic"],"entities":[{"type":"person","value":"Dr. Rao","confidence":0.94}],"toxicity_score":0}',
+  );
+});

@@ -1,0 +1,26 @@
+/** `ResultCache` on Redis: as text, under the key by which other programs look for a result. */
+import type { JobKey } from '../core/job.ts';
+import type { ResultCache } from '../core/result-cache.ts';
+import type { RedisLink } from './redis-link.ts';
+
+/** Never throws, never waits for more than a moment. */
+export function redisResultCache(link: RedisLink): ResultCache {
+  return {
+    async put(key, text, keepMs) {
+      const expiration = { type: 'PX', value: Math.ceil(keepMs) } as const;
+      await link.ask((client) => client.set(resultKey(key), text, { expiration }));
+    },
+    async get(key) {
+      const asked = await link.ask((client) => client.get(resultKey(key)));
+      return asked?.answer ?? undefined;
+    },
+    async remove(key) {
+      await link.ask((client) => client.del(resultKey(key)));
+    },
+  };
+}
+
+/** Readers of the default tenant know a job's id and no tenant. */
+function resultKey({ tenant, id }: JobKey): string {
+  return tenant === 'default' ? `result:${id}` : `result:${tenant}:${id}`;
+}
