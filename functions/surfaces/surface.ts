@@ -19,7 +19,7 @@ export type SurfaceContext = {
   limits: Limits;
   /** How long a stream is kept open. */
   streamMs: number;
-  /** The models of contracts that name none, by a reference that can be submitted. */
+  /** The models of contracts that name none, by a reference that can be submitted. Throw `model_unavailable` where there is none. */
   defaultModels: { extraction(): string; promptGeneration(): string };
   /** For how long equal submissions of a user share a job, where a contract has that; 0: never. */
   shareMs: number;

@@ -44,6 +44,8 @@ describe('a batch', () => {
     expect(again.headers.get('Idempotency-Replayed')).toBe('true');
     const other = await send(['c', 'd']);
     expect([other.status, Object.keys(other.body)]).toEqual([409, ['detail']]);
+    const mixed = await send(['a', 'd']);
+    expect([mixed.status, mixed.body]).toEqual([409, other.body]);
     expect((await world.post(BATCH, { texts: ['a', 'b'] })).body).not.toEqual(first.body);
   });
 
