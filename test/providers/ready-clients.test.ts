@@ -4,9 +4,9 @@
  */
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenerativeAI } from '@google/generative-ai';
+import { getRequestListener } from '@hono/node-server';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { listen } from '../../infra/listen.ts';
 import { collect } from '../../shared/core/answers.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
 import { anthropicProvider } from '../../shared/llm/providers/anthropic.ts';
@@ -39,13 +39,6 @@ async function* yielding<T>(...items: T[]): AsyncIterable<T> {
 
 const nothingElse = { toolCalls: [], fileSearchResults: [], warnings: [] };
 const usage = { inputTokens: 10, outputTokens: 20, totalTokens: 30 };
-
-/** A server in the same process may have replaced the class of what `fetch` answers. */
-beforeAll(async () => {
-  const { close } = await listen(() => new Response(null), { host: '127.0.0.1', port: 0 });
-  await close();
-  expect(await fetch(server.url)).not.toBeInstanceOf(globalThis.Response);
-});
 
 describe('what answers like a client', () => {
   test("the seed's own mock of OpenAI's", async () => {
@@ -174,15 +167,33 @@ describe("the SDKs' own clients", () => {
     ["Google's", gemini, () => geminiProvider({ client: new GoogleGenerativeAI(KEY), baseUrl: server.url })],
   ];
 
-  test.each(clients)('%s answers with its own key', async (_, protocol, provider) => {
+  const answerHi = (protocol: Protocol) =>
     server.answerWith(async ({ stream, write, response }) => {
       stream();
       await write(protocol.opening + protocol.delta('Hi') + protocol.ending);
       response.end();
     });
+
+  test.each(clients)('%s answers with its own key', async (_, protocol, provider) => {
+    answerHi(protocol);
     expect(await answerOf(provider())).toMatchObject({ text: 'Hi', usage: USAGE });
     expect(JSON.stringify(server.requests[0]?.headers)).toContain(KEY);
   });
+
+  test.each(clients)(
+    '%s answers where a web server has replaced the global Response',
+    async (_, protocol, provider) => {
+      const { Request, Response } = Object.getOwnPropertyDescriptors(globalThis);
+      getRequestListener(() => new globalThis.Response());
+      try {
+        expect(await fetch('data:,')).not.toBeInstanceOf(globalThis.Response);
+        answerHi(protocol);
+        expect(await answerOf(provider())).toMatchObject({ text: 'Hi', usage: USAGE });
+      } finally {
+        Object.defineProperties(globalThis, { Request, Response });
+      }
+    },
+  );
 
   test.each(clients)('%s makes one call, whatever it would do itself', async (_, protocol, provider) => {
     for (const status of [408, 429, 500]) {
