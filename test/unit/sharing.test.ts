@@ -177,6 +177,13 @@ test('a completed job is shared: that is what it is for', async () => {
   expect(world.calls()).toBe(1);
 });
 
+test('a store that takes longer than jobs are shared is no reason for a second job', async () => {
+  world.store.fail('create', 'slow');
+  const { job, replayed } = await world.clock.until(world.service.submitShared(ADA, submissionOf('Equal.'), 1_000));
+  expect(world.clock.nowMs()).toBeGreaterThan(job.createdAt + 1_000);
+  expect([world.store.fired(), world.store.calls('create'), replayed]).toEqual([1, 1, false]);
+});
+
 test('a store that gives no answer is no reason for a second job', async () => {
   await share();
   world.store.fail('get', 'before');
