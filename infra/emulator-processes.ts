@@ -45,6 +45,9 @@ function sdkRoot(gcloud: string): string {
   return asked.stdout?.trim() || beside;
 }
 
+/** Code that runs for minutes is not worth to be compiled twice: half of the processor time of a test run. */
+const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+
 export type Emulator = {
   /** `127.0.0.1:port`. */
   host: string;
@@ -55,7 +58,9 @@ export type Emulator = {
 export async function startEmulator(commands: EmulatorCommands, kind: EmulatorKind, port?: number): Promise<Emulator> {
   const at = port ?? (await freePort());
   const [command, ...args] = commands[kind](at);
-  const child = startGroup(command, args, { stdio: 'ignore' });
+  const options = [process.env.JAVA_TOOL_OPTIONS, ...QUICK_START].filter(Boolean).join(' ');
+  const env = { ...process.env, JAVA_TOOL_OPTIONS: options };
+  const child = startGroup(command, args, { stdio: 'ignore', env });
   await untilListening(at, child, 60_000);
   return { host: `127.0.0.1:${at}`, stop: () => stopGroup(child) };
 }

@@ -12,7 +12,8 @@ function project(
   return { extends: true, test: { name, include: include.map((pattern) => here(pattern)), ...options } };
 }
 
-const onEmulators = { globalSetup: here('support/emulators-setup.ts'), hookTimeout: 90_000 };
+const startsPrograms = here('support/programs-setup.ts');
+const onEmulators = { globalSetup: [startsPrograms, here('support/emulators-setup.ts')], hookTimeout: 90_000 };
 /** Spies on a module that all others share. */
 const REPLACES_MODULES = 'surface/issuers.test.ts';
 const everyday = [
@@ -31,9 +32,9 @@ const everyday = [
     { isolate: false, exclude: [here(REPLACES_MODULES)] },
   ),
   project('mocked', [REPLACES_MODULES]),
-  project('embedded', ['embedded/**/*.test.ts']),
+  project('embedded', ['embedded/**/*.test.ts'], { globalSetup: startsPrograms }),
   project('browser', ['browser/*.test.ts'], {
-    globalSetup: here('support/browser-setup.ts'),
+    globalSetup: [startsPrograms, here('support/browser-setup.ts')],
     exclude: ['**/*.emulator.test.ts'],
     hookTimeout: 60_000,
     testTimeout: 60_000,
@@ -48,6 +49,7 @@ const everyday = [
 ];
 const long = [
   project('long', ['long/*.test.ts'], {
+    globalSetup: startsPrograms,
     exclude: ['**/*.emulator.test.ts'],
     testTimeout: 600_000,
     fileParallelism: false,

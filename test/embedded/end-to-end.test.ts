@@ -11,6 +11,7 @@ import { canaryTour } from '../end-to-end/canaries.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';
+import { argumentsFor } from '../support/programs.ts';
 import { startProvider } from '../support/provider.ts';
 
 /** Five attempts have up to 15 s of pauses between them. */
@@ -125,7 +126,7 @@ test('a second service on the same file does not start, and says why', async () 
   const config = readConfig({ PORT: '0', DATABASE_URL: join(folder, 'jobs.db'), LOG_LEVEL: 'error' });
   const service = await startLocal(config);
   try {
-    const second = spawnSync(process.execPath, ['--import', 'tsx', 'infra/local.ts'], {
+    const second = spawnSync(process.execPath, argumentsFor('infra/local.ts'), {
       env: { ...process.env, PORT: '0', DATABASE_URL: config.databaseUrl },
       encoding: 'utf8',
     });

@@ -7,7 +7,7 @@ import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { SETTINGS } from '../../shared/config.ts';
 import { ACCESS_SETTINGS } from '../../shared/config-access.ts';
 import { SURFACE_SETTINGS } from '../../shared/config-surfaces.ts';
-import { type LocalProcess, startLocalProcess } from '../support/local-process.ts';
+import { type LocalProcess, npmStart } from '../support/local-process.ts';
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
 const readme = read('README.md');
@@ -18,7 +18,7 @@ const commands = [...readme.matchAll(/```bash\n([\s\S]*?)```/g)]
 describe('the commands', () => {
   let service: LocalProcess;
   beforeAll(async () => {
-    service = await startLocalProcess({ PORT: String(await freePort()), DATABASE_URL: ':memory:', SIMULATED_MS: '0' });
+    service = await npmStart({ PORT: String(await freePort()), DATABASE_URL: ':memory:', SIMULATED_MS: '0' });
   }, 30_000);
   afterAll(() => stopGroup(service.child));
 

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';
+import { argumentsFor } from '../support/programs.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -17,7 +18,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function start(environment: Record<string, string>) {
-  return spawnSync(process.execPath, ['--import', 'tsx', 'infra/local.ts'], {
+  return spawnSync(process.execPath, argumentsFor('infra/local.ts'), {
     env: { ...process.env, PORT: '0', DATABASE_URL: ':memory:', ...environment },
     encoding: 'utf8',
     timeout: 15_000,

@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     const [pubsub, firestore] = await Promise.all([
       startEmulator(commands, 'pubsub'),
       startEmulator(commands, 'firestore'),
-      bundleAll(),
+      bundleAll({ sourcemap: false }),
     ]);
     await warmUp(firestore.host);
     project.provide('emulators', { pubsub: pubsub.host, firestore: firestore.host });

@@ -1,5 +1,6 @@
 /** `npm run keys`, `npm run accounts`: programs of operators, as processes. */
 import { spawn } from 'node:child_process';
+import { argumentsFor } from './programs.ts';
 
 export type OperatorRun = { code: number | null; stdout: string; stderr: string };
 
@@ -9,7 +10,7 @@ export const runAccounts = running('infra/accounts.ts');
 /** Runs a program with these words; `environment` says where its store is. */
 function running(program: string) {
   return async (environment: Record<string, string>, ...words: string[]): Promise<OperatorRun> => {
-    const child = spawn(process.execPath, ['--import', 'tsx', program, ...words], {
+    const child = spawn(process.execPath, [...argumentsFor(program), ...words], {
       // What it prints may be a key, which is not for the net that looks for keys.
       env: { ...process.env, KEPT_OUTPUT: '', FIRESTORE_EMULATOR_HOST: '', ...environment },
     });

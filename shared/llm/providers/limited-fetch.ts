@@ -54,12 +54,6 @@ export function unlistedErrors(fetchAny: typeof fetch): typeof fetch {
   };
 }
 
-/** Is this what a `fetch` answered? Its class does not tell: web servers replace the global one, users bring their own. */
-export function isResponse(answer: unknown): answer is Response {
-  const { headers, body } = (answer ?? {}) as Partial<Response>;
-  return typeof headers?.get === 'function' && body !== undefined;
-}
-
 function onlyItemOf(json: string): string | undefined {
   try {
     const document: unknown = JSON.parse(json);
