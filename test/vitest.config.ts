@@ -44,6 +44,7 @@ const everyday = [
   }),
   project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts', 'browser/*.emulator.test.ts'], {
     ...onEmulators,
+    isolate: false,
     testTimeout: 60_000,
   }),
 ];
