@@ -1,4 +1,5 @@
 /** The public application: every surface, mounted on the common one. Adding a surface is its file and its line here. */
+import { ServiceError } from '../../shared/core/errors.ts';
 import { describeApp, type HttpApp, type HttpAppOptions, httpApp } from '../../shared/http/app.ts';
 import { mountDocs } from '../../shared/http/docs.ts';
 import { renderError } from '../../shared/http/errors.ts';
@@ -48,8 +49,8 @@ export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind
   const context: SurfaceContext = {
     ...{ service, models, jobTokens, limits, streamMs: config.streamMs, shareMs: config.shareSeconds * 1_000 },
     defaultModels: {
-      extraction: () => usableOr(models, config.openaiModel, config.allowSimulated),
-      promptGeneration: () => usableOr(models, config.promptGenerationModel, config.allowSimulated),
+      extraction: () => defaultModel(options, 'OPENAI_MODEL', config.openaiModel),
+      promptGeneration: () => defaultModel(options, 'PROMPT_GENERATION_MODEL', config.promptGenerationModel),
     },
   };
   for (const { mount } of surfaces) mount(app, context);
@@ -62,10 +63,12 @@ export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind
   return app;
 }
 
-/** A model without a key is only tried out. */
-function usableOr(models: SurfaceContext['models'], reference: string, allowSimulated: boolean): string {
+/** The model that a setting names; one without a key is only tried out. */
+function defaultModel({ models, config }: PublicAppOptions, setting: string, reference: string): string {
   const model = models.find(reference);
-  return model && !models.availability(model).available && allowSimulated ? SIMULATED : reference;
+  // The caller named none, and cannot mend it.
+  if (!model) throw new ServiceError('model_unavailable', `There is no model "${reference}" (${setting}).`);
+  return config.allowSimulated && !models.availability(model).available ? SIMULATED : reference;
 }
 
 function allowedOrigins({ corsOrigins, authModes }: PublicConfig): (origin: string) => boolean {

@@ -28,7 +28,7 @@ function toTime(ms: number): string {
 }
 
 /** Where a task is read. */
-export function statusUrlOf({ id }: Job): string {
+export function statusUrlOf({ id }: Pick<Job, 'id'>): string {
   return `${ROOT}/generate-prompt-async/status/${id}/`;
 }
 
@@ -119,7 +119,12 @@ export function renderError(context: Context<HttpEnv>, error: ServiceError): Res
   return context.json({ success: false, ...wordsOf(error), ...ended }, status);
 }
 
-function wordsOf({ code, message, details }: ServiceError): { message: string; error: string } {
+function wordsOf({ code, message, details, fields }: ServiceError): { message: string; error: string } {
+  // Where it is not known whether the task is there, this contract has another way to find out.
+  if (code === 'store_unavailable' && fields?.job_id !== undefined) {
+    const sentence = `It is not known whether the generation was started. Check ${statusUrlOf({ id: fields.job_id })} before you start it again.`;
+    return { message: sentence, error: sentence };
+  }
   switch (code) {
     case 'job_not_found':
       return { message: NOT_FOUND, error: NOT_FOUND };

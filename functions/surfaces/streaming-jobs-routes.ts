@@ -1,5 +1,6 @@
 /** The routes of `/jobs`, and the shapes of seed 001 on the wire. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { noBodyNeeded } from '../../shared/http/body.ts';
 import { needs } from '../../shared/http/rules.ts';
 import { text } from '../../shared/job-types/fields.ts';
 
@@ -54,6 +55,7 @@ export const createJobRoute = createRoute({
   method: 'post',
   path: '/jobs',
   summary: 'Create a job whose tokens can be streamed',
+  middleware: noBodyNeeded,
   request: {
     headers: z.object({ 'idempotency-key': z.string().optional() }),
     body: { ...json(jobBody), required: true },

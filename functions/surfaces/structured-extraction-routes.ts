@@ -72,7 +72,7 @@ export const batchRoute = createRoute({
   security: needs('jobs:write'),
   method: 'post',
   path: '/llm/submit/batch',
-  summary: `Have up to ${TEXTS_MOST} texts structured, each by a job of its own; all are accepted, or none`,
+  summary: `Have up to ${TEXTS_MOST} texts structured, each by a job of its own`,
   middleware: [bodyNeeded, storableBatch] as const,
   request: { headers: keyHeaders, body: { ...json(textsBody), required: true } },
   responses: {

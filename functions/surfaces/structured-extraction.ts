@@ -36,9 +36,11 @@ function mountSubmit(app: HttpApp, surface: SurfaceContext): void {
       const idempotencyKey = keyOf(context);
       const principal = context.get('principal');
       const isShared = shareMs > 0 && idempotencyKey === undefined;
-      const { job, replayed } = isShared
+      const submitted = isShared
         ? await service.submitShared(principal, submission, shareMs)
         : await service.submit(principal, { ...submission, idempotencyKey });
+      assertFound(submitted);
+      const { job, replayed } = submitted;
       if (replayed) context.header('Idempotency-Replayed', 'true');
       return context.json({ job_id: job.id }, 200);
     },
@@ -61,6 +63,7 @@ function mountBatch(app: HttpApp, surface: SurfaceContext): void {
       const items = submissions.map((submission) => ({ name: undefined, submission }));
       const { outcomes } = await service.submitBatch(principal, { key, items });
       const submitted = allOf(outcomes);
+      submitted.forEach(assertFound);
       if (submitted.every(({ replayed }) => replayed)) context.header('Idempotency-Replayed', 'true');
       return context.json({ job_ids: submitted.map(({ job }) => job.id) }, 200);
     },
@@ -103,15 +106,11 @@ function mountJobs(app: HttpApp, { service }: SurfaceContext): void {
 
 function submissionOf(
   context: Context<HttpEnv>,
-  { models, defaultModels }: SurfaceContext,
+  { defaultModels }: SurfaceContext,
   text: string,
   extended: boolean | undefined,
 ): Submission {
   const model = defaultModels.extraction();
-  if (!models.find(model)) {
-    // The caller named none, and cannot mend it.
-    throw new ServiceError('model_unavailable', `There is no model "${model}" (OPENAI_MODEL).`);
-  }
   const input = extended ? { text, extended } : { text };
   return { jobType: structuredExtraction.name, model, input, requestId: context.get('requestId') };
 }
@@ -130,13 +129,20 @@ function assertTextFits(input: Json, index: number): void {
   }
 }
 
+/** Whoever is answered with a job from before must find it. */
+function assertFound(submitted: Submitted): void {
+  if (isVisible(submitted)) return;
+  throw new ServiceError('job_id_taken', 'The job of this Idempotency-Key is gone. Use another one.');
+}
+
 /** All jobs of a batch. Throws where one was not accepted, which is no matter of its text any more. */
 function allOf(outcomes: readonly BatchOutcome[]): Submitted[] {
   const submitted = outcomes.flatMap((outcome) => ('refused' in outcome ? [] : [outcome]));
   const refused = outcomes.flatMap((outcome) => ('refused' in outcome ? [outcome.refused] : []))[0];
   if (!refused) return submitted;
   const { code, message, retryAfterMs } = refused;
-  if (submitted.length === 0) throw refused;
+  // To send a batch again does not help one that is not the first of its key.
+  if (submitted.length === 0 || code === 'idempotency_conflict') throw refused;
   const sentence = `${submitted.length} of ${outcomes.length} texts were accepted; the first that was not: ${message} Send the batch again; under the same Idempotency-Key no text gets a second job.`;
   throw new ServiceError(code, sentence, retryAfterMs === undefined ? {} : { retryAfterMs });
 }

@@ -19,7 +19,7 @@ export type SurfaceContext = {
   limits: Limits;
   /** How long a stream is kept open. */
   streamMs: number;
-  /** The models of contracts that name none, by a reference that can be submitted. */
+  /** The models of contracts that name none, by a reference that can be submitted. Throw `model_unavailable` where there is none. */
   defaultModels: { extraction(): string; promptGeneration(): string };
   /** For how long equal submissions of a user share a job, where a contract has that; 0: never. */
   shareMs: number;
@@ -28,7 +28,7 @@ export type SurfaceContext = {
 export type Surface = {
   /** As `SURFACES` names it. */
   name: string;
-  /** Is this a path of its contract? The longest prefix that is its own, whether or not it has such a route. */
+  /** Does a request for this path, be there such a route or not, mean this contract? Its errors are in its words then. */
   owns(path: string): boolean;
   mount(app: HttpApp, context: SurfaceContext): void;
   /** An error in its contract's words, whoever threw it. */

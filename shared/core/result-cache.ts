@@ -14,6 +14,7 @@ export type ResultCache = {
   put(key: JobKey, text: string, keepMs: number): Promise<void>;
   /** What is kept there; `undefined` when nothing is, or the cache gives no answer. */
   get(key: JobKey): Promise<string | undefined>;
+  /** For good: a `put` of this job that comes later, because its worker was slower than its reader, keeps nothing. */
   remove(key: JobKey): Promise<void>;
 };
 

@@ -4,15 +4,15 @@
 import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
-import { isServiceError, ServiceError } from './errors.ts';
+import { describeError, isServiceError, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { forgetChunks } from './forgotten.ts';
 import { type Holder, type HolderOptions, holder } from './holder.ts';
-import type { JobError, Json } from './job.ts';
+import type { Job, JobError, Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
-import { type Clock, type JobQueue, sleep } from './ports.ts';
+import { type Clock, type JobQueue, type Log, sleep } from './ports.ts';
 import type { Rejected } from './repair.ts';
 import { cacheResult, type ResultCaching } from './result-cache.ts';
 import { nextTry, type RetryPolicy } from './retry.ts';
@@ -65,7 +65,7 @@ export async function runClaimed(
       const result = type ? await streamed(options, type, lease, input, rejected) : notInstalled(jobType);
       rejected = result.ended === 'failed' ? result.rejected : undefined;
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
-      const outcome = await follow(options, lease, type && about(type, input), result, hasTime);
+      const outcome = await follow(options, lease, type && about(log, lease.job(), type, input), result, hasTime);
       if (!outcome) continue;
       await forgetChunks(options, lease.job());
       return outcome;
@@ -78,11 +78,19 @@ export async function runClaimed(
 /** What a job type says of this job, whose input may have been dropped from the document meanwhile. */
 type About = { retry: RetryPolicy; repairsMost(): number; fallback(error: JobError): Json | undefined };
 
-function about(type: JobType, input: Json): About {
+function about(log: Log, { id, attempt: n }: Job, type: JobType, input: Json): About {
   return {
     retry: type.retry,
     repairsMost: () => type.repairsMost?.(input) ?? 0,
-    fallback: (error) => type.fallback?.(input, error),
+    fallback(error) {
+      try {
+        return type.fallback?.(input, error);
+      } catch (thrown) {
+        // Its job must end all the same: another attempt would be paid for, and come to this again.
+        log('error', 'fallback-broke', { job_id: id, attempt: n, error: describeError(thrown) });
+        return undefined;
+      }
+    },
   };
 }
 

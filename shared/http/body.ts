@@ -47,7 +47,7 @@ export const checkBody =
     return next();
   };
 
-/** For routes whose body says nothing: none is as good as `{}`, also from a client that names a type for it. */
+/** For routes where no body is as good as `{}`, also from a client that names a type for it. */
 export const noBodyNeeded: MiddlewareHandler = (context, next) => {
   if (!hasBody(context.req.raw)) context.req.bodyCache.text = Promise.resolve('{}') as never;
   return next();

@@ -58,6 +58,16 @@ export function resultCacheContract(name: string, open: OpenCaches): void {
       expect(await first().get(other)).toBe('other text');
     });
 
+    test('what is removed before it is put, or while it is, is a miss for good', async () => {
+      const [early, ...raced] = [newKey(), newKey(), newKey()] as const;
+      await last().remove(early);
+      await first().put(early, 'text', HOUR_MS);
+      const [one, two] = raced;
+      await Promise.all([first().put(one, 'text', HOUR_MS), last().remove(one)]);
+      await Promise.all([last().remove(two), first().put(two, 'text', HOUR_MS)]);
+      for (const key of [early, one, two]) expect(await last().get(key)).toBeUndefined();
+    });
+
     test('when its time is over it is a miss, and not before', async () => {
       const key = newKey();
       await first().put(key, 'text', 1_000);

@@ -4,6 +4,7 @@
  */
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenerativeAI } from '@google/generative-ai';
+import { getRequestListener } from '@hono/node-server';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { collect } from '../../shared/core/answers.ts';
@@ -166,15 +167,33 @@ describe("the SDKs' own clients", () => {
     ["Google's", gemini, () => geminiProvider({ client: new GoogleGenerativeAI(KEY), baseUrl: server.url })],
   ];
 
-  test.each(clients)('%s answers with its own key', async (_, protocol, provider) => {
+  const answerHi = (protocol: Protocol) =>
     server.answerWith(async ({ stream, write, response }) => {
       stream();
       await write(protocol.opening + protocol.delta('Hi') + protocol.ending);
       response.end();
     });
+
+  test.each(clients)('%s answers with its own key', async (_, protocol, provider) => {
+    answerHi(protocol);
     expect(await answerOf(provider())).toMatchObject({ text: 'Hi', usage: USAGE });
     expect(JSON.stringify(server.requests[0]?.headers)).toContain(KEY);
   });
+
+  test.each(clients)(
+    '%s answers where a web server has replaced the global Response',
+    async (_, protocol, provider) => {
+      const { Request, Response } = Object.getOwnPropertyDescriptors(globalThis);
+      getRequestListener(() => new globalThis.Response());
+      try {
+        expect(await fetch('data:,')).not.toBeInstanceOf(globalThis.Response);
+        answerHi(protocol);
+        expect(await answerOf(provider())).toMatchObject({ text: 'Hi', usage: USAGE });
+      } finally {
+        Object.defineProperties(globalThis, { Request, Response });
+      }
+    },
+  );
 
   test.each(clients)('%s makes one call, whatever it would do itself', async (_, protocol, provider) => {
     for (const status of [408, 429, 500]) {

@@ -135,6 +135,27 @@ describe('a submit', () => {
     expect(world.published).toEqual([]);
   });
 
+  test('of prompt generation is refused without a subscription, and fails with too few tokens', async () => {
+    const path = '/api/v1/web-knowledge/generate-prompt-async';
+    const start = () => as(ADA).post(path, { manual_prompt: 'Write a poem.' });
+    const inactive = 'Subscription is not active. Renew your subscription to continue.';
+    const refused = await start();
+    expect([refused.status, JSON.stringify(refused.body)]).toEqual([403, expect.stringContaining(inactive)]);
+    await put({ subscription: 'active' });
+    await grant({ tokens: 250 }, 'k');
+    const { status, body } = await start();
+    expect(status).toBe(202);
+    const [{ id } = { id: '' }] = (await world.store.list({ tenant: 'default', limit: 5, offset: 0 })).map(
+      ({ job }) => job,
+    );
+    expect(await world.clock.until(world.run({ tenant: 'default', id }))).toEqual({ refused: 'denied' });
+    expect((await as(ADA).get(`${path}/status/${body.task_id}`)).body).toMatchObject({
+      ...{ status: 'failed', progress: 100, message: 'Insufficient tokens' },
+      error: 'You need at least 700 tokens for prompt enhancement. Available: 250',
+    });
+    expect(world.calls()).toBe(0);
+  });
+
   test('in a batch is judged on its own', async () => {
     await put({ subscription: 'active' });
     await grant({ tokens: 500 }, 'k');

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ErrorCode, ServiceError, type ServiceErrorOptions } from '../../shared/core/errors.ts';
 import type { JobService } from '../../shared/core/service.ts';
+import { openApp } from '../support/app.ts';
 import { openDoorWorld } from '../support/doors.ts';
 import { type Refuse, refuser } from './counted-app.ts';
 import { cancelOf, GENERATE, MANUAL, type PromptWorld, promptWorld, ROOT, START, statusOf } from './prompt-world.ts';
@@ -112,6 +113,33 @@ describe('an error at a submit', () => {
     for (const path of SUBMITS) await api.post(path, MANUAL);
     expect(asked).toEqual(['accept', undefined]);
   });
+});
+
+test.each(SUBMITS)('a store that gives no answer: POST %s says how to find out', async (path) => {
+  world.store.fail('create', 'after');
+  world.store.fail('get', 'before');
+  const { status, headers, body } = await world.post(path, MANUAL);
+  expect(world.store.fired()).toBe(2);
+  expect([status, headers.get('Retry-After'), body]).toEqual([
+    ...[503, '1'],
+    {
+      success: false,
+      message: expect.stringMatching(/^It is not known whether the generation was started\. Check \/api\//),
+      error: body.message,
+    },
+  ]);
+  const [url = ''] = /\/api\/\S+/.exec(body.message) ?? [];
+  expect((await world.get(url)).body).toMatchObject({ status: 'queued' });
+});
+
+test('a model of the setting that is not there is no fault of who asks', async () => {
+  const api = await openApp({ PROMPT_GENERATION_MODEL: 'gemini-nothing' });
+  const sentence = 'There is no model "gemini-nothing" (PROMPT_GENERATION_MODEL).';
+  for (const path of SUBMITS) {
+    const { status, body } = await api.post(path, MANUAL);
+    expect([status, body]).toEqual([503, { success: false, message: sentence, error: sentence }]);
+  }
+  await api.close();
 });
 
 describe('an error while a page polls', () => {

@@ -98,6 +98,7 @@ describe('a body is refused', () => {
   });
 
   test.each<[string, number, string, string, Record<string, string>]>([
+    ['that is empty', 400, '', `prompt: ${MISSING}; provider: ${MISSING}; model: ${MISSING}`, {}],
     ['that is no JSON', 400, '{"prompt":', 'The body is not valid JSON.', {}],
     [
       'with a lone surrogate',

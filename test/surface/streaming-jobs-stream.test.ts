@@ -33,6 +33,12 @@ function open(generate?: Parameters<typeof streamingWorld>[0]): StreamingWorld {
   return api;
 }
 
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+};
+
 async function completed(): Promise<string> {
   const id = await open().create();
   await api.run(id);
@@ -44,16 +50,19 @@ test("is the document's transcript, word for word, but for the lines by which a 
   void api.world.run({ tenant: 'default', id });
   const { status, headers, text } = await api.stream(id);
   expect(status).toBe(200);
-  expect(Object.fromEntries(headers)).toMatchObject({
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-store, no-transform',
-    'x-accel-buffering': 'no',
-  });
+  expect(Object.fromEntries(headers)).toMatchObject(HEADERS);
   expect(text.replace(/^retry: \d+\n\n/, '').replaceAll(/^id: \d+\n/gm, '')).toBe(TRANSCRIPT);
   expect(eventsIn(text)).toEqual([
     ...WORDS.map((token, index) => ({ id: String(1_000_001 + index), data: { token } })),
     METRICS,
   ]);
+});
+
+test('a stream is kept by nobody on its way to a page of another origin, too', async () => {
+  const id = await completed();
+  const { headers } = await api.stream(id, { Origin: 'http://localhost:5173' });
+  const expected = { ...HEADERS, 'access-control-allow-origin': 'http://localhost:5173' };
+  expect(Object.fromEntries(headers)).toMatchObject(expected);
 });
 
 describe('a reader gets every token from the start, who comes', () => {

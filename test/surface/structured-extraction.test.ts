@@ -140,6 +140,27 @@ describe('a job', () => {
     expect((await world.get(statusOf(id))).body).toMatchObject({ status: 'completed' });
   });
 
+  test('is found by whoever repeats its submission, or the key is refused', async () => {
+    world = extractionWorld();
+    const key = { 'Idempotency-Key': 'mine-1' };
+    const id = await world.submit(undefined, key);
+    const [first] = (await world.post('/llm/submit/batch', { texts: [TEXT] }, key)).body.job_ids;
+    await world.runToEnd(id);
+    await world.runToEnd(first);
+    await world.clock.advance(HOUR_MS - 60_000);
+    expect(await world.submit(undefined, key)).toBe(id);
+    await world.clock.advance(60_000);
+    const late = [
+      await world.post('/llm/submit', { text: TEXT }, key),
+      await world.post('/llm/submit/batch', { texts: [TEXT] }, key),
+    ];
+    const gone = { detail: 'The job of this Idempotency-Key is gone. Use another one.' };
+    expect(late.map(({ status, body }) => [status, body])).toEqual([
+      [409, gone],
+      [409, gone],
+    ]);
+  });
+
   test('is not found that is none, or of another type; a cancel does not touch it', async () => {
     world = extractionWorld();
     const other = (await world.core.submit()).id;

@@ -65,6 +65,22 @@ test('that cannot be stored ends as failed, once', async () => {
   expect(world.calls()).toBe(1);
 });
 
+test('whose type breaks instead fails as it would have, once', async () => {
+  world = coreWorld(failing('auth'));
+  const job = await submit();
+  const broken = {
+    ...promptGeneration,
+    fallback: () => {
+      throw new Error('about a secret');
+    },
+  };
+  const worker = world.anotherWorker({ jobTypes: new Map([[broken.name, broken]]) });
+  expect(await world.clock.until(worker.run(job))).toEqual({ finished: 'failed' });
+  expect(await world.read(job)).toMatchObject({ state: 'failed', error: { code: 'auth' }, attempt: 1 });
+  expect(world.lines.filter((line) => line.includes('fallback-broke'))).toHaveLength(1);
+  expect(world.lines.join()).not.toContain('secret');
+});
+
 test('whose time is over has it, too, before the sweeper comes', async () => {
   world = coreWorld(async function* () {
     await new Promise<void>((resolve) => void world.clock.setTimer(resolve, 500_000));

@@ -89,6 +89,20 @@ describe('the result of a job that is completed', () => {
     expect([await world.resultCache.get(erased), await world.resultCache.get(kept)]).toEqual([undefined, undefined]);
   });
 
+  test('is not there when the job was deleted before its worker came to put it', async () => {
+    world = coreWorld();
+    const job = await world.submit();
+    let deletes = 0;
+    const put: ResultCache['put'] = async (...kept) => {
+      expect(await world.service.remove(ADA, job.id)).toMatchObject({ job: { state: 'completed' } });
+      deletes += 1;
+      await world.resultCache.put(...kept);
+    };
+    await runOn(job, { resultCache: { ...world.resultCache, put } });
+    expect(deletes).toBe(1);
+    expect(await world.resultCache.get(job)).toBeUndefined();
+  });
+
   test('is gone when a delete is repeated that could not take it back', async () => {
     world = coreWorld();
     const job = await completed();

@@ -136,6 +136,16 @@ describe('a job is not shared that', () => {
     if (ms === 0) await isFresh(first);
   });
 
+  test.each(windows)('was completed and then deleted, asked for %s', async (_, ms) => {
+    await untilBorder(FOR_MS / 2);
+    const first = await share();
+    await world.clock.until(world.run(first));
+    await world.service.remove(ADA, first.id);
+    await world.clock.advance(ms);
+    const { job, replayed } = await world.service.submitShared(ADA, submissionOf('Equal.'), FOR_MS);
+    expect([job.id === first.id, job.deletedAt, replayed]).toEqual([false, undefined, false]);
+  });
+
   test.each(windows)('failed, asked for %s', async (_, ms) => {
     world.close();
     world = coreWorld(async function* () {
@@ -175,6 +185,13 @@ test('a completed job is shared: that is what it is for', async () => {
   const { job, replayed } = await world.service.submitShared(ADA, submissionOf('Equal.'), FOR_MS);
   expect([job.id, job.state, replayed]).toEqual([first.id, 'completed', true]);
   expect(world.calls()).toBe(1);
+});
+
+test('a store that takes longer than jobs are shared is no reason for a second job', async () => {
+  world.store.fail('create', 'slow');
+  const { job, replayed } = await world.clock.until(world.service.submitShared(ADA, submissionOf('Equal.'), 1_000));
+  expect(world.clock.nowMs()).toBeGreaterThan(job.createdAt + 1_000);
+  expect([world.store.fired(), world.store.calls('create'), replayed]).toEqual([1, 1, false]);
 });
 
 test('a store that gives no answer is no reason for a second job', async () => {

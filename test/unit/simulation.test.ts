@@ -15,7 +15,10 @@ async function simulateAll(seeds: number, options: { faultRate: number }) {
   return reports;
 }
 
-type Figure = 'faults' | 'kills' | 'pauses' | 'drains' | 'deletes' | 'chunks' | 'parks' | 'removals' | 'zombieWrites';
+type Figure = Exclude<
+  { [F in keyof SimulationReport]: SimulationReport[F] extends number ? F : never }[keyof SimulationReport],
+  'seed' | 'virtualMs'
+>;
 const sum = (reports: SimulationReport[], figure: Figure) =>
   reports.reduce((total, report) => total + report[figure], 0);
 
@@ -43,7 +46,17 @@ test.each([0.01, 0.05])(
         violations,
       })),
     ).toEqual([]);
-    for (const figure of ['faults', 'kills', 'pauses', 'drains', 'deletes', 'chunks', 'parks', 'removals'] as const)
+    for (const figure of [
+      'faults',
+      'kills',
+      'pauses',
+      'drains',
+      'deletes',
+      'chunks',
+      'parks',
+      'removals',
+      'settled',
+    ] as const)
       expect(sum(reports, figure)).toBeGreaterThan(10);
     if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
   },
@@ -146,6 +159,29 @@ describe('the checker finds', () => {
       (store) => ({
         ...store,
         due: async (...asked) => (await store.due(...asked)).filter(({ job }) => !isTerminal(job.state)),
+      }),
+    ],
+    ['a hold that is not settled', ['I6'], changing(({ settled: _, ...changes }) => changes)],
+    [
+      'a hold that no account knows of',
+      ['I6'],
+      (store) => ({
+        ...store,
+        update: (key, revision, changes, { account: _, ...options } = {}) =>
+          store.update(key, revision, changes, options),
+      }),
+    ],
+    [
+      'a job that reserves with each claim',
+      ['I6'],
+      (store) => ({
+        ...store,
+        async getWithInput(key) {
+          const found = await store.getWithInput(key);
+          if (!found) return found;
+          const { hold: _, ...job } = found.job;
+          return { ...found, job };
+        },
       }),
     ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],

@@ -14,6 +14,7 @@ import { type Transformer, transformed } from '../transformers/transformer.ts';
 import { type AnthropicEvent, anthropicAnswer } from './anthropic-answer.ts';
 import { classifyAnthropicError, failureOf, type WireError } from './anthropic-errors.ts';
 import { withRequestId } from './failures.ts';
+import { isHttpResponse } from './http-response.ts';
 import { limitedFetch } from './limited-fetch.ts';
 
 type CallOptions = { signal: AbortSignal; maxRetries: 0 };
@@ -48,7 +49,7 @@ export function anthropicProvider(options: AnthropicOptions): LlmProvider {
       try {
         const sent = client.messages.create(body, { signal: abort.signal, maxRetries: 0 });
         const answered = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, signal);
-        if (answered instanceof Response) requestId = answered.headers.get('request-id') ?? undefined;
+        if (isHttpResponse(answered)) requestId = answered.headers.get('request-id') ?? undefined;
         yield { type: 'accepted', providerRequestId: requestId };
         for (const message of warnings) yield { type: 'warning', message };
         yield* partsOf(answered, anthropicAnswer(callIds(request), secret), { abort, signal, secret });
@@ -89,7 +90,7 @@ async function* partsOf(
   answer: ReturnType<typeof anthropicAnswer>,
   { abort, signal, secret }: Reading,
 ): AsyncIterable<LlmPart> {
-  if (!(answered instanceof Response)) {
+  if (!isHttpResponse(answered)) {
     if (!isEvents(answered)) yield* answer.partsOfWhole(documentOf(answered, secret));
     else for await (const event of untilAborted(answered, signal)) yield* answer.partsOfEvent(event);
     return;

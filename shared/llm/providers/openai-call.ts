@@ -8,6 +8,7 @@ import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart } from '../../core/llm.ts';
 import type { Transformer } from '../transformers/transformer.ts';
 import { withRequestId } from './failures.ts';
+import { isHttpResponse } from './http-response.ts';
 import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
 import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
 
@@ -71,7 +72,7 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
     requestId = requestIdOf(answer);
     yield { type: 'accepted', providerRequestId: requestId };
     for (const message of call.warnings) yield { type: 'warning', message };
-    yield* answer instanceof Response ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
+    yield* isHttpResponse(answer) ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
   } catch (error) {
     call.signal.throwIfAborted();
     throw withRequestId(classifyOpenaiError(error, keyOf(call.client)), requestId);
@@ -95,7 +96,7 @@ function keyOf(client: object): string | undefined {
 }
 
 function requestIdOf(answer: unknown): string | undefined {
-  if (answer instanceof Response) return answer.headers.get('x-request-id') ?? undefined;
+  if (isHttpResponse(answer)) return answer.headers.get('x-request-id') ?? undefined;
   const id = isObject(answer) && '_request_id' in answer ? answer._request_id : undefined;
   return typeof id === 'string' ? id : undefined;
 }
