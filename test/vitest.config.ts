@@ -32,7 +32,7 @@ const everyday = [
     { isolate: false, exclude: [here(REPLACES_MODULES)] },
   ),
   project('mocked', [REPLACES_MODULES]),
-  project('embedded', ['embedded/**/*.test.ts'], { globalSetup: startsPrograms }),
+  project('embedded', ['embedded/**/*.test.ts'], { globalSetup: startsPrograms, isolate: false }),
   project('browser', ['browser/*.test.ts'], {
     globalSetup: [startsPrograms, here('support/browser-setup.ts')],
     exclude: ['**/*.emulator.test.ts'],
@@ -44,6 +44,7 @@ const everyday = [
   }),
   project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts', 'browser/*.emulator.test.ts'], {
     ...onEmulators,
+    isolate: false,
     testTimeout: 60_000,
   }),
 ];
