@@ -267,6 +267,14 @@ describe('a token in the URL', () => {
     expect(await of('')).toBe('401u');
   });
 
+  test('shows what was answered, and not what was asked', async () => {
+    await makeJob();
+    const { body: owners } = await ask('GET /jobs/:id', credentials.get('owner') ?? {});
+    const { body: theirs } = await ask('GET /jobs/:id', bearer(await tokenOf(jobId)));
+    const { prompt, ...others } = owners;
+    expect([prompt, theirs]).toEqual([body.input_data.prompt, others]);
+  });
+
   test('counts for nothing beside a header', async () => {
     await makeJob();
     const query = `?access_token=${await tokenOf(jobId)}`;
