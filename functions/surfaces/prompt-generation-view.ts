@@ -32,6 +32,14 @@ export function statusUrlOf({ id }: Pick<Job, 'id'>): string {
   return `${ROOT}/generate-prompt-async/status/${id}/`;
 }
 
+type StatusView = { status: 'queued' | 'processing' | 'completed' | 'failed'; progress: number; message: string } & {
+  error?: string;
+  prompt?: string;
+  generated_by_ai?: boolean;
+  created_at: string;
+  completed_at?: string;
+};
+
 /** What a start answers; a repeat of one is answered where its task is now. */
 export function renderStarted(job: Job) {
   return {
@@ -44,12 +52,14 @@ export function renderStarted(job: Job) {
 }
 
 /** The status of a task. */
-export function renderStatus(job: Job) {
+export function renderStatus(job: Job): StatusView {
   const created_at = toTime(job.createdAt);
   switch (job.state) {
     case 'pending':
       return { status: 'queued' as const, progress: 0, message: 'Task queued, waiting to start...', created_at };
     case 'processing':
+      // It can end in no other way any more: a page need not wait for its worker.
+      if (job.cancelRequestedAt !== undefined) return renderStatus({ ...job, state: 'cancelled' });
       return { status: 'processing' as const, ...stepOf(job), created_at };
     case 'completed':
       return {
