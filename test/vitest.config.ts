@@ -66,8 +66,8 @@ export default defineConfig({
   test: {
     projects: process.env.LONG ? long : everyday,
     testTimeout: 20_000,
-    // Much of it is waiting; on two cores the default would be one worker.
-    maxWorkers: 2,
+    // Much of it is waiting: two workers leave cores idle. The long tests are work.
+    maxWorkers: process.env.LONG ? 2 : 3,
     // What processes write is kept, and looked through for what must not be in it.
     globalSetup: here('support/kept-output.ts'),
     // What a passing test logs is of no interest.
