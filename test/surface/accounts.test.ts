@@ -97,6 +97,7 @@ describe('an account', () => {
     [{ subscription: 'paid' }, 'subscription'],
     [{ subscription: 'active', balance: 9_999 }, 'balance'],
     [{ subscription: 'active', budget: { max_cost: 0, period: 'day' } }, 'budget.max_cost'],
+    [{ subscription: 'active', budget: { max_cost: 1e-10, period: 'day' } }, 'budget.max_cost'],
     [{ subscription: 'active', budget: { max_cost: 5, period: 'week' } }, 'budget.period'],
     [{ subscription: 'active', budget: { max_cost: 5 } }, 'budget.period'],
   ])('PUT %j names %s, and changes nothing', async (value, path) => {
