@@ -88,7 +88,13 @@ function granting(key: AccountKey, options: Options): Act {
   if (words === undefined) throw new OperatorError(`--key ${KEY_RULE}.`);
   return async (accounts, log) => {
     await grantOnce(accounts, key, { words, tokens }).catch((error: unknown) => {
-      throw isServiceError(error) && error.code !== 'store_unavailable' ? new OperatorError(error.message) : error;
+      if (!isServiceError(error)) throw error;
+      if (error.code === 'account_not_found') throw missing(key);
+      if (error.code !== 'store_unavailable') throw new OperatorError(error.message);
+      // Without its key a repeat would be another grant.
+      throw new OperatorError(
+        `It is not known whether the tokens were given. To find out, repeat it with --key ${JSON.stringify(words)}: that counts once.`,
+      );
     });
     log('info', 'audit', { act: 'tokens-granted', tenant: key.tenant, owner: key.user, tokens });
   };
@@ -96,7 +102,7 @@ function granting(key: AccountKey, options: Options): Act {
 
 async function show(accounts: AccountStore, key: AccountKey): Promise<void> {
   const stored = await accounts.get(key);
-  if (!stored) throw new OperatorError(`There is no account of ${key.user} in tenant ${key.tenant}; see set.`);
+  if (!stored) throw missing(key);
   const { account, readAtMs } = stored;
   const { user, tenant, subscription, balance, reserved, charged, budget } = account;
   const spent = budget && toUsd(periodSums(account, budget.period, readAtMs).charged);
@@ -106,6 +112,10 @@ async function show(accounts: AccountStore, key: AccountKey): Promise<void> {
     ['user', 'tenant', 'subscription', 'balance', 'reserved', 'available', 'charged', 'cost in USD', 'budget'],
     [[user, tenant, subscription, ...numbers, String(toUsd(charged.nanoUsd)), shownBudget]],
   );
+}
+
+function missing({ tenant, user }: AccountKey): OperatorError {
+  return new OperatorError(`There is no account of ${user} in tenant ${tenant}; see set.`);
 }
 
 function userIn({ user = '' }: Options): string {

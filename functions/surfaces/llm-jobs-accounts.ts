@@ -21,7 +21,9 @@ import type { SurfaceContext } from './surface.ts';
 const USD_MOST = 1_000_000;
 const SUBSCRIPTION = `must be one of: ${SUBSCRIPTIONS.join(', ')}`;
 const PERIOD = `must be one of: ${BUDGET_PERIODS.join(', ')}`;
-const MAX_COST = `must be a number of US dollars above 0, at most ${USD_MOST}`;
+/** What is kept is whole nano-dollars. */
+const USD_LEAST = toUsd(1);
+const MAX_COST = `must be a number of US dollars from ${USD_LEAST.toFixed(9)} to ${USD_MOST}`;
 const TOKENS = `must be a whole number other than 0, from -${GRANT_MOST} to ${GRANT_MOST}`;
 
 const subscription = z.enum(SUBSCRIPTIONS, { error: SUBSCRIPTION });
@@ -81,7 +83,10 @@ const putRoute = createRoute({
       fields({
         subscription,
         budget: fields({
-          max_cost: z.number({ error: MAX_COST }).gt(0, { error: MAX_COST }).max(USD_MOST, { error: MAX_COST }),
+          max_cost: z
+            .number({ error: MAX_COST })
+            .min(USD_LEAST, { error: MAX_COST })
+            .max(USD_MOST, { error: MAX_COST }),
           period,
         })
           .optional()

@@ -2,7 +2,7 @@
 import { type Principal, seesAll } from './access.ts';
 import type { AccountKey, AccountSettings, AccountStore, StoredAccount } from './accounts.ts';
 import { auditAccount, auditUser } from './audit.ts';
-import { invalidRequest, ServiceError } from './errors.ts';
+import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
 import { derivedId, isUser } from './ids.ts';
 import type { Log } from './ports.ts';
 
@@ -64,8 +64,14 @@ export function accountKeeping(options: AccountKeepingOptions | undefined): Acco
         const message = 'is required: a grant that is sent again must not count twice';
         throw invalidRequest([{ path: 'Idempotency-Key', message }]);
       }
-      auditAccount(log, principal, 'tokens-granted', { owner: user, tokens });
-      await grantOnce(accounts, key, { words, tokens });
+      const granting = grantOnce(accounts, key, { words, tokens });
+      // One of unknown fate may have been given; one that was refused was not.
+      const isRefused = await granting.then(
+        () => false,
+        (error: unknown) => !isServiceError(error, 'store_unavailable'),
+      );
+      if (!isRefused) auditAccount(log, principal, 'tokens-granted', { owner: user, tokens });
+      await granting;
       return found(key);
     },
   };

@@ -45,7 +45,8 @@ export async function costOfCall(
   if (isFree && !usage && text === '') return { nanoUsd: 0 };
   const allowed = isCapped && accepted ? (request.maxOutputTokens ?? 0) : 0;
   const likely = likelyUsage(pricing, request, text, usage, allowed);
-  return { nanoUsd: await pricing.costOf(model, likely, atMs), isEstimated: true };
+  const cost: Cost = { nanoUsd: await pricing.costOf(model, likely, atMs), isEstimated: true };
+  return usage ? { ...cost, tokens: likely.totalTokens } : cost;
 }
 
 function likelyUsage(

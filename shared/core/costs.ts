@@ -3,8 +3,11 @@
 /** Nano-dollars (10⁻⁹ USD), whole; `null` where no price is known, never 0. */
 export type NanoUsd = number | null;
 
-/** What a call cost. `isEstimated`: the provider did not say what was used. */
-export type Cost = { nanoUsd: NanoUsd; isEstimated?: true | undefined };
+/**
+ * What a call cost. `isEstimated`: the provider did not say what was used. `tokens`: as many as it is likely to have used,
+ * where the provider had begun to count and not come to the end.
+ */
+export type Cost = { nanoUsd: NanoUsd; isEstimated?: true | undefined; tokens?: number | undefined };
 
 /** What a call is expected to use, as long as nobody knows better. */
 export type CallEstimate = { inputTokens: number; outputTokens: number; nanoUsd: NanoUsd };

@@ -3,7 +3,7 @@ import { availableTokens, dayOf, periodEndsAt, periodSums, type StoredAccount } 
 import { billingOfAttempt } from './billing.ts';
 import { type Amounts, type Hold, type NanoUsd, NOTHING_SPENT, toUsd } from './costs.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Job, JobChanges } from './job.ts';
+import type { Attempt, Job, JobChanges } from './job.ts';
 import type { JobType } from './job-type.ts';
 
 /** What a job needs, and what for, as people read it. */
@@ -53,11 +53,19 @@ export function settlement(job: Job, isFree: boolean): JobChanges {
   return { settled: { user: job.user, day, released, charged: isFree ? NOTHING : chargedFor(job) } };
 }
 
-/** What the calls of a job used; one that nobody measured, and that may be charged, as much as was expected. */
+/**
+ * What the calls of a job used; one that nobody measured, and that may be charged, as much as was expected, and one that
+ * was measured up to some point as much as is likely.
+ */
 function chargedFor({ attempts, spent = NOTHING_SPENT, callEstimate }: Job): Amounts {
-  const unmeasured = attempts.filter((attempt) => !attempt.usage && billingOfAttempt(attempt) !== 'none').length;
+  const unmeasured = (attempt: Attempt) => {
+    const { usage, cost } = attempt;
+    if (usage) return Math.max(0, (cost?.tokens ?? 0) - usage.inputTokens - usage.outputTokens);
+    return billingOfAttempt(attempt) === 'none' ? 0 : tokensOfCall(callEstimate);
+  };
   const measured = spent.inputTokens + spent.outputTokens;
-  return { tokens: measured + unmeasured * tokensOfCall(callEstimate), nanoUsd: spent.nanoUsd };
+  const tokens = attempts.reduce((sum, attempt) => sum + unmeasured(attempt), measured);
+  return { tokens, nanoUsd: spent.nanoUsd };
 }
 
 function tokensOfCall(callEstimate: Job['callEstimate']): number {

@@ -18,7 +18,7 @@ test('an account is made, given tokens once for each key, and used by the servic
   const here = { DATABASE_URL: join(folder, 'accounts.db') };
   const missing = await runAccounts(here, 'grant', '--user', 'local', '--tokens', '5');
   expect(missing).toMatchObject({ code: 1, stdout: '' });
-  expect(missing.stderr).toContain('There is no account of local.');
+  expect(missing.stderr).toContain('There is no account of local in tenant default; see set.');
 
   const made = await runAccounts(
     here,

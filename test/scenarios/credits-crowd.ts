@@ -76,6 +76,7 @@ export function creditCrowdScenarios(open: Open, crowd: number): void {
         const luck = chance(11);
         const jobs: Job[] = [];
         let kills = 0;
+        const held = async () => (await world.jobs()).filter(({ leaseExpiresAt }) => leaseExpiresAt !== null);
         await runAll(world, {
           isAll: () => jobs.length >= crowd,
           async before(step, pushing) {
@@ -87,11 +88,15 @@ export function creditCrowdScenarios(open: Open, crowd: number): void {
             }
             if (step % 3 === 0) void instance?.run(luck.pick(jobs)).catch(() => {});
             if (step % 4 === 0) instance?.store.fail('update', luck.pick(['after', 'duplicate', 'before', 'slow']));
-            if (step % 7 === 0) await world.main.service.cancel(ADA, luck.pick(jobs).id).catch(() => {});
+            // Mostly one that runs: of those that wait a cancel settles nothing.
+            if (step % 7 === 0) {
+              const { id } = luck.pick([...(await held()), luck.pick(jobs)]);
+              await world.main.service.cancel(ADA, id).catch(() => {});
+            }
             if (step % 9 === 0) await world.main.service.remove(ADA, luck.pick(jobs).id).catch(() => {});
             if (step % 5 !== 0 || kills >= 5) return;
-            const held = (await world.jobs()).filter(({ leaseExpiresAt }) => leaseExpiresAt !== null);
-            const victim = pushing.instances().findIndex(({ name: of }) => held[0]?.holder?.startsWith(`${of}-`));
+            const [job] = await held();
+            const victim = pushing.instances().findIndex(({ name: of }) => job?.holder?.startsWith(`${of}-`));
             if (victim < 0) return;
             kills += 1;
             pushing.kill(victim);

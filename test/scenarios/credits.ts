@@ -126,6 +126,30 @@ export function creditScenarios(open: Open): void {
 
   scenario(
     open,
+    'a call that is cancelled while its provider counts is charged for the text that came, not for what was counted first',
+    async (world) => {
+      await world.fund(NEED);
+      world.provider.answerWith(async function* (call) {
+        yield { type: 'accepted', providerRequestId: 'req-1' };
+        yield { type: 'usage', usage: { inputTokens: 20, outputTokens: 1, totalTokens: 21 } };
+        yield { type: 'text-delta', text: 'The whole answer. '.repeat(100) };
+        yield* world.provider.held(call);
+      });
+      const job = await world.submit();
+      const { outcome } = await inCall(world, job, world.main);
+      await world.pass(20);
+      await world.main.service.cancel(ADA, job.id);
+      expect(await world.until(outcome)).toEqual({ finished: 'cancelled' });
+      const { attempts, settled } = await world.read(job);
+      expect(attempts[0]?.usage?.outputTokens).toBe(1);
+      expect(settled?.charged.tokens).toBeGreaterThan(300);
+      expect(settled?.charged.tokens).toBe(attempts[0]?.cost?.tokens);
+    },
+    ON,
+  );
+
+  scenario(
+    open,
     'B02 a worker that dies with a hold: the next claim reserves nothing, and one finish settles',
     async (world) => {
       await world.fund(2 * NEED);

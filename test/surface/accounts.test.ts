@@ -40,10 +40,19 @@ describe('an account', () => {
     expect((await show('ada', ADA)).body).toEqual({ ...made, balance: 1_500, available: 1_500 });
     expect(audits()).toMatchObject([
       { act: 'account-read', actor: 'root', owner: 'ada' },
-      { act: 'tokens-granted', actor: 'root', owner: 'ada', tokens: 5, tenant: 'default' },
       { act: 'account-set', actor: 'root', owner: 'ada', subscription: 'active' },
-      { act: 'tokens-granted', tokens: 1_500 },
+      { act: 'tokens-granted', actor: 'root', owner: 'ada', tokens: 1_500, tenant: 'default' },
     ]);
+  });
+
+  test('a grant of unknown fate is in the audit, one that was refused is not', async () => {
+    await put({ subscription: 'active' });
+    world.accounts.fail('grant', 'after');
+    expect(await grant({ tokens: 5 }, 'k')).toMatchObject({ status: 503, body: { code: 'store_unavailable' } });
+    expect(await grant({ tokens: 6 }, 'k')).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+    expect((await show()).body.balance).toBe(5);
+    const granted = audits().filter(({ act }) => act === 'tokens-granted');
+    expect(granted).toMatchObject([{ owner: 'ada', tokens: 5 }]);
   });
 
   test('shows its budget, and what of it was spent in its period', async () => {
@@ -88,6 +97,7 @@ describe('an account', () => {
     [{ subscription: 'paid' }, 'subscription'],
     [{ subscription: 'active', balance: 9_999 }, 'balance'],
     [{ subscription: 'active', budget: { max_cost: 0, period: 'day' } }, 'budget.max_cost'],
+    [{ subscription: 'active', budget: { max_cost: 1e-10, period: 'day' } }, 'budget.max_cost'],
     [{ subscription: 'active', budget: { max_cost: 5, period: 'week' } }, 'budget.period'],
     [{ subscription: 'active', budget: { max_cost: 5 } }, 'budget.period'],
   ])('PUT %j names %s, and changes nothing', async (value, path) => {

@@ -1,6 +1,8 @@
 /** What `npm run accounts` says to wrong words. */
 import { expect, test } from 'vitest';
 import { actOf } from '../../infra/accounts.ts';
+import { ServiceError } from '../../shared/core/errors.ts';
+import type { Runtime } from '../../shared/runtime.ts';
 
 const SET = ['set', '--user', 'ada', '--subscription', 'active'];
 const GRANT = ['grant', '--user', 'ada', '--tokens'];
@@ -34,4 +36,26 @@ test.each([
 ])('%j is right', (words) => {
   expect(actOf(words)).toMatchObject({ project: undefined });
   expect(actOf([...words, '--project', 'p'])).toMatchObject({ project: 'p' });
+});
+
+test('a grant whose answer is lost names the key under which it counts once', async () => {
+  const grants: unknown[] = [];
+  const unanswered = {
+    async grant(_: unknown, grant: unknown) {
+      grants.push(grant);
+      throw new ServiceError('store_unavailable', 'The store gave no answer.');
+    },
+  };
+  const sentence = async (words: string[]) => {
+    const acting = actOf(words).act({ accounts: unanswered } as unknown as Runtime, () => {});
+    return acting.then(
+      () => '',
+      ({ message }: Error) => message,
+    );
+  };
+  const [, key = ''] = /repeat it with --key "([^"]+)"/.exec(await sentence([...GRANT, '5'])) ?? [];
+  expect(key).not.toBe('');
+  await sentence([...GRANT, '5', '--key', key]);
+  expect(grants).toHaveLength(2);
+  expect(grants[1]).toEqual(grants[0]);
 });

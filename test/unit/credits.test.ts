@@ -150,6 +150,14 @@ describe('a job that ends', () => {
       { ...by, outcome: { state: 'failed', error: { ...error, code: 'auth' }, cost: { nanoUsd: 0 } } },
       { tokens: 0, nanoUsd: 0 },
     ],
+    [
+      'cancelled while the provider was counting',
+      {
+        ...by,
+        outcome: { state: 'cancelled', usage: { ...usage, outputTokens: 1 }, cost: { nanoUsd: 400, tokens: 230 } },
+      },
+      { tokens: 230, nanoUsd: 400 },
+    ],
     ['never called', { ...by, outcome: { state: 'cancelled', notMade: true } }, { tokens: 0, nanoUsd: 0 }],
     [
       'completed without usage',
