@@ -39,23 +39,31 @@ type Opened = {
 // biome-ignore lint/suspicious/noExplicitAny: what the class says is what the tests ask
 type Heard = any;
 
-/** `start` brings a service up, on which the simulated model answers within half a second. */
+type Service = { baseUrl: string; stop(): Promise<unknown> };
+
+/**
+ * `start` brings a service up, on which the simulated model answers within half a second; `startPoor` one whose user has
+ * 250 tokens.
+ */
 export function promptPagesSuite(
   name: string,
-  start: () => Promise<{ baseUrl: string; stop(): Promise<unknown> }>,
+  start: () => Promise<Service>,
+  startPoor?: () => Promise<Service>,
 ): void {
   const executablePath = findChromium();
 
   describe.skipIf(executablePath === undefined)(`prompt generation in a browser, on ${name}`, () => {
-    let service: Awaited<ReturnType<typeof start>>;
+    let service: Service;
+    let poor: Service | undefined;
     let browser: Browser;
     let html: string;
     const theClass = readFileSync(join(CLIENTS, 'prompt-generator-api.js'), 'utf8');
 
     beforeAll(async () => {
       const args = ['--no-sandbox', '--disable-dev-shm-usage'];
-      [service, browser, html] = await Promise.all([
+      [service, poor, browser, html] = await Promise.all([
         start(),
+        startPoor?.(),
         chromium.launch({ ...(executablePath ? { executablePath } : {}), args }),
         pageOf(COMPONENT),
       ]);
@@ -63,9 +71,10 @@ export function promptPagesSuite(
     afterAll(async () => {
       await browser?.close();
       await service?.stop();
+      await poor?.stop();
     });
 
-    async function open(): Promise<Opened> {
+    async function open({ baseUrl } = service): Promise<Opened> {
       const page = await browser.newPage();
       const polls: string[] = [];
       const errors: string[] = [];
@@ -80,8 +89,8 @@ export function promptPagesSuite(
         taskId = body.task_id ?? taskId;
         if (response.url().includes('/status/')) progress.push(body.progress);
       });
-      await page.route(`${service.baseUrl}/page`, (route) => route.fulfill({ contentType: 'text/html', body: html }));
-      await page.goto(`${service.baseUrl}/page`);
+      await page.route(`${baseUrl}/page`, (route) => route.fulfill({ contentType: 'text/html', body: html }));
+      await page.goto(`${baseUrl}/page`);
       await page.evaluate(() => localStorage.setItem('token', 'any'));
       return { page, errors, progress, polls: () => polls.length, taskId: () => taskId };
     }
@@ -127,6 +136,16 @@ export function promptPagesSuite(
         expect(await resultOf(opened)).toMatch(/^You are [\s\S]*\n\nAnswer questions about our bakery/);
         await isQuiet(opened);
       });
+
+      if (startPoor) {
+        test('shows that there are too few tokens', async () => {
+          const opened = await open(poor);
+          await generate(opened, MANUAL);
+          const error = 'You need at least 700 tokens for prompt enhancement. Available: 250';
+          expect(await errorOf(opened)).toContain(error);
+          await isQuiet(opened);
+        });
+      }
 
       test('shows that its task was cancelled while it ran', async () => {
         const opened = await open();
