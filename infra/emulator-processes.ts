@@ -45,7 +45,7 @@ function sdkRoot(gcloud: string): string {
   return asked.stdout?.trim() || beside;
 }
 
-/** Code that runs for minutes is not worth to be compiled twice: half of the processor time of a test run. */
+/** What runs for minutes is not worth compiling twice: it took half of the emulators' processor time. */
 const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
 export type Emulator = {

@@ -155,7 +155,7 @@ async function main(): Promise<void> {
   const onLine = (line: string) => console.log(line);
   stack = await startEmulatorStack({ config, pubsubHost: pubsub.host, firestoreHost: firestore.host, onLine });
   const hosts = `PUBSUB_EMULATOR_HOST=${pubsub.host} FIRESTORE_EMULATOR_HOST=${firestore.host}`;
-  console.log(nextSteps(stack.baseUrl, `jobs are kept in memory; ${hosts}`, config.authModes));
+  console.log(nextSteps(stack.baseUrl, `jobs are kept in memory; ${hosts}`, config));
 }
 
 /** The port that a setting names, or the usual one if nobody has it, or any. */

@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   const service = await startLocal(config);
   const stray = logStray(service.log);
   process.on('unhandledRejection', stray).on('uncaughtException', stray);
-  console.log(nextSteps(service.baseUrl, `jobs are kept in ${config.databaseUrl}`, config.authModes));
+  console.log(nextSteps(service.baseUrl, `jobs are kept in ${config.databaseUrl}`, config));
   const stop = () => {
     // A second Ctrl-C, or a connection that does not end, must not hold the process.
     process.once('SIGINT', () => process.exit(130));

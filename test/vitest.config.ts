@@ -32,7 +32,7 @@ const everyday = [
     { isolate: false, exclude: [here(REPLACES_MODULES)] },
   ),
   project('mocked', [REPLACES_MODULES]),
-  project('embedded', ['embedded/**/*.test.ts'], { globalSetup: startsPrograms }),
+  project('embedded', ['embedded/**/*.test.ts'], { globalSetup: startsPrograms, isolate: false }),
   project('browser', ['browser/*.test.ts'], {
     globalSetup: [startsPrograms, here('support/browser-setup.ts')],
     exclude: ['**/*.emulator.test.ts'],
@@ -44,6 +44,7 @@ const everyday = [
   }),
   project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts', 'browser/*.emulator.test.ts'], {
     ...onEmulators,
+    isolate: false,
     testTimeout: 60_000,
   }),
 ];
@@ -65,8 +66,8 @@ export default defineConfig({
   test: {
     projects: process.env.LONG ? long : everyday,
     testTimeout: 20_000,
-    // Much of it is waiting; on two cores the default would be one worker.
-    maxWorkers: 2,
+    // Much of it is waiting: two workers leave cores idle. The long tests are work.
+    maxWorkers: process.env.LONG ? 2 : 3,
     // What processes write is kept, and looked through for what must not be in it.
     globalSetup: here('support/kept-output.ts'),
     // What a passing test logs is of no interest.

@@ -37,7 +37,8 @@ type PublicConfig = {
 export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind[]): HttpApp {
   const { service, models, jobTokens, authenticate, limits, log, config } = options;
   const surfaces = SURFACES.filter(({ name }) => config.surfaces.includes(name));
-  const ownerOf = (path: string) => surfaces.find((surface) => surface.owns(path));
+  // Also of one that is not served here: its clients understand no other words for "not found".
+  const ownerOf = (path: string) => SURFACES.find((surface) => surface.owns(path));
   const app = httpApp({
     ...{ authenticate, limits, log },
     serves: (method, path) => kinds.includes(kindOf(method, path)),

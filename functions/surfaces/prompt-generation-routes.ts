@@ -116,14 +116,24 @@ export const generateRoute = createRoute({
 });
 
 export const statusRoute = createRoute({
-  ...{ tags, security: needs('jobs:read'), method: 'get', path: `${ROOT}/generate-prompt-async/status/{task_id}` },
+  ...{
+    tags,
+    security: needs('jobs:read', { orJobToken: true }),
+    method: 'get',
+    path: `${ROOT}/generate-prompt-async/status/{task_id}`,
+  },
   summary: 'Check the status of a generation',
   request: { params },
   responses: { 200: answer(statusView, 'The task as it is now.'), 404: errors[404], ...always },
 });
 
 export const cancelRoute = createRoute({
-  ...{ tags, security: needs('jobs:write'), method: 'post', path: `${ROOT}/generate-prompt-async/cancel/{task_id}` },
+  ...{
+    tags,
+    security: needs('jobs:write', { orJobToken: true }),
+    method: 'post',
+    path: `${ROOT}/generate-prompt-async/cancel/{task_id}`,
+  },
   summary: 'Cancel a generation',
   middleware: noBodyNeeded,
   request: { params },

@@ -28,9 +28,17 @@ function toTime(ms: number): string {
 }
 
 /** Where a task is read. */
-export function statusUrlOf({ id }: Job): string {
+export function statusUrlOf({ id }: Pick<Job, 'id'>): string {
   return `${ROOT}/generate-prompt-async/status/${id}/`;
 }
+
+type StatusView = { status: 'queued' | 'processing' | 'completed' | 'failed'; progress: number; message: string } & {
+  error?: string;
+  prompt?: string;
+  generated_by_ai?: boolean;
+  created_at: string;
+  completed_at?: string;
+};
 
 /** What a start answers; a repeat of one is answered where its task is now. */
 export function renderStarted(job: Job) {
@@ -44,12 +52,14 @@ export function renderStarted(job: Job) {
 }
 
 /** The status of a task. */
-export function renderStatus(job: Job) {
+export function renderStatus(job: Job): StatusView {
   const created_at = toTime(job.createdAt);
   switch (job.state) {
     case 'pending':
       return { status: 'queued' as const, progress: 0, message: 'Task queued, waiting to start...', created_at };
     case 'processing':
+      // It can end in no other way any more: a page need not wait for its worker.
+      if (job.cancelRequestedAt !== undefined) return renderStatus({ ...job, state: 'cancelled' });
       return { status: 'processing' as const, ...stepOf(job), created_at };
     case 'completed':
       return {
@@ -119,7 +129,12 @@ export function renderError(context: Context<HttpEnv>, error: ServiceError): Res
   return context.json({ success: false, ...wordsOf(error), ...ended }, status);
 }
 
-function wordsOf({ code, message, details }: ServiceError): { message: string; error: string } {
+function wordsOf({ code, message, details, fields }: ServiceError): { message: string; error: string } {
+  // Where it is not known whether the task is there, this contract has another way to find out.
+  if (code === 'store_unavailable' && fields?.job_id !== undefined) {
+    const sentence = `It is not known whether the generation was started. Check ${statusUrlOf({ id: fields.job_id })} before you start it again.`;
+    return { message: sentence, error: sentence };
+  }
   switch (code) {
     case 'job_not_found':
       return { message: NOT_FOUND, error: NOT_FOUND };

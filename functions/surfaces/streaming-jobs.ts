@@ -63,8 +63,11 @@ function mountReads(app: HttpApp, { service, models }: SurfaceContext): void {
   app.openapi(routes.jobRoute, async (context) => {
     const { id } = context.req.valid('param');
     const isGlance = context.req.method === 'HEAD';
-    const seen = await service.readWithInput(context.get('principal'), id, isStreamingJob, { isGlance });
-    return context.json(renderJob(seen, promptIn(seen.input), models), 200);
+    const principal = context.get('principal');
+    const seen = await service.readWithInput(principal, id, isStreamingJob, { isGlance });
+    // Whoever holds a job token was given the job's answer, not what its owner asked.
+    const prompt = principal.jobId === undefined ? promptIn(seen.input) : undefined;
+    return context.json(renderJob(seen, prompt, models), 200);
   });
 
   app.openapi(routes.listJobsRoute, async (context) => {

@@ -24,10 +24,7 @@ export function renderError(context: Context<HttpEnv>, error: ServiceError): Res
 /** A body that is not what its route takes. */
 export async function renderIssues(context: Context<HttpEnv>, issues: readonly z.core.$ZodIssue[]) {
   const body: unknown = await context.req.json();
-  const sized = issues.find(isOfList);
-  // As pydantic does: a list of a wrong length is not looked into.
-  const shown = issues.filter(({ path }) => !sized || path.length <= sized.path.length);
-  return context.json({ detail: shown.map((issue) => entryOf(issue, body)) }, 422);
+  return context.json({ detail: issues.map((issue) => entryOf(issue, body)) }, 422);
 }
 
 /** A request that has no body, or `null`. */

@@ -28,7 +28,7 @@ export type SurfaceContext = {
 export type Surface = {
   /** As `SURFACES` names it. */
   name: string;
-  /** Is this a path of its contract? The longest prefix that is its own, whether or not it has such a route. */
+  /** Does a request for this path, be there such a route or not, mean this contract? Its errors are in its words then. */
   owns(path: string): boolean;
   mount(app: HttpApp, context: SurfaceContext): void;
   /** An error in its contract's words, whoever threw it. */

@@ -21,7 +21,6 @@ export type RequestErrorCode =
   | 'credits_off'
   | 'job_not_complete'
   | 'result_removed'
-  | 'forbidden'
   | 'job_id_taken'
   | 'idempotency_conflict'
   | 'route_not_found'

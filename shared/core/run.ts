@@ -233,7 +233,8 @@ function failed(
   rejectedText?: string,
 ): FinishOutcome {
   const result = type?.fallback({ code, message });
-  if (result !== undefined) return { state: 'completed', result, insteadOf: code, ...facts };
+  // What was streamed of the call is no part of it: readers get a new snapshot, as when chunks are missing.
+  if (result !== undefined) return { state: 'completed', result, insteadOf: code, ...facts, chunks: undefined };
   const kept = rejectedText === undefined ? {} : { rejectedText };
   return { state: 'failed', error: { code, message }, ...kept, ...facts };
 }

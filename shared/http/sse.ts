@@ -36,7 +36,7 @@ export function respondWithEvents(
   events: AsyncIterable<ServerSentEvent>,
   { stop, lifeMs, heartbeatMs = HEARTBEAT_MS, lastEventMs = LAST_EVENT_MS }: SseOptions,
 ): Response {
-  const response = streamSSE(context, async (stream) => {
+  const { body } = streamSSE(context, async (stream) => {
     stream.onAbort(() => stop.abort());
     const life = setTimeout(() => stop.abort(), lifeMs);
     // A client that reads nothing holds our last write: it is not waited for.
@@ -59,9 +59,10 @@ export function respondWithEvents(
     }
   });
   // Nothing between us and the client may keep or change what goes by.
-  response.headers.set('Cache-Control', 'no-store, no-transform');
-  response.headers.set('X-Accel-Buffering', 'no');
-  return response;
+  context.header('Cache-Control', 'no-store, no-transform');
+  context.header('X-Accel-Buffering', 'no');
+  // Anew: the answer that hono made has its own `Cache-Control`, and took its headers before these.
+  return context.body(body as ReadableStream);
 }
 
 /** Answers with a job's events; without any to whom has seen the end, or asks for the headers alone. */

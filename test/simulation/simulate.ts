@@ -109,6 +109,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     ...pace,
     ...more,
     running: limitsOf(seed),
+    isStaged: seed % 5 === 3,
     // Over HTTP a submit that cannot be paid is refused, and would be repeated for ever.
     tokens: options.doors ? undefined : tokensOf(seed),
     luck: luck.fork(),

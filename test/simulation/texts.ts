@@ -33,7 +33,10 @@ export function keptTexts(database: Database.Database) {
       // A sweeper that died between the two removals; no reader is shown any of it.
       if (rows.length === 0 && payloadsExpireAt <= nowMs) return [];
       if (state !== 'completed') return [];
-      const count = attempts.at(-1)?.chunks;
+      const { chunks: count, outcome } = attempts.at(-1) ?? {};
+      // The answer is not what the call said.
+      if (outcome === 'failed')
+        return count === undefined ? [] : [`Q01 ${id}: the chunks of a failed call are counted`];
       // Some could not be written; readers are told.
       if (count === undefined) return strictly ? [`Q01 ${id}: its chunks were not counted`] : [];
       const last = rows.filter((row) => row.attempt === attempt).slice(0, count);

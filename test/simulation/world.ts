@@ -56,6 +56,8 @@ export type WorldOptions = {
   doors?: Doors;
   /** What the user of all jobs has; absent: credits are off. */
   tokens?: number | undefined;
+  /** Jobs have stages, and a result where the model fails for good. */
+  isStaged?: boolean;
   /** How many jobs may run at once. */
   running?: RunningLimits | undefined;
   /** Something wrong with the store, to see that it is found. */
@@ -87,6 +89,11 @@ const GONE = 'gone';
 /** As the platform does after SIGTERM. */
 const KILLED_AFTER_MS = 10_000;
 
+const STAGED: Pick<JobType, 'stages' | 'fallback'> = {
+  stages: { begin: ['one', 'two', 'three'], accepted: 'four', answered: 'five' },
+  fallback: () => ({ success: true, result: 'In place of an answer.' }),
+};
+
 export function simulatedWorld(options: WorldOptions) {
   const { clock, luck, leaseMs, skewMs, silenceMs, doors = directDoors } = options;
   const database = openDatabase(':memory:');
@@ -113,7 +120,8 @@ export function simulatedWorld(options: WorldOptions) {
   let serial = 0;
   let isClosed = false;
   const model = { ...options, luck: luck.fork(), log, trouble: () => trouble };
-  const type: JobType = { ...generalLlmRequest, limits: { ...DEFAULT_LIMITS, timeoutMs: 3_600_000 } };
+  const plainType: JobType = { ...generalLlmRequest, limits: { ...DEFAULT_LIMITS, timeoutMs: 3_600_000 } };
+  const type = options.isStaged ? { ...plainType, ...STAGED } : plainType;
   const jobTypes = new Map([[type.name, type]]);
   const workers: WorkerProcess[] = [];
 

@@ -55,7 +55,7 @@ const MAY_IMPORT: { readonly [layer in Layer]: readonly Layer[] | 'anything' } =
   client: ['client'],
   config: ['config'],
   runtime: ['core', 'llm', 'job-types', 'adapter', 'http', 'config', 'runtime'],
-  mount: ['surface', 'port', 'http', 'config', 'runtime'],
+  mount: ['core', 'surface', 'port', 'http', 'config', 'runtime'],
   port: ['core', 'job-types', 'http'],
   'other-contracts': [],
   surface: ['core', 'job-types', 'http', 'port', 'other-contracts', 'surface'],

@@ -46,8 +46,8 @@ GET /jobs                                  | 401m   401e    401u    200   200   
 GET /jobs/:id                              | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 GET /jobs/:id/stream                       | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 POST /api/v1/web-knowledge/generate-prompt-async | 401m 401e 401u 202  202       202       403s   202    202   202       202     403c   202         403s      403s        401e
-GET /api/v1/web-knowledge/generate-prompt-async/status/:task_id | 401m 401e 401u 200 404 404 200   403s   200   404       404     200    200         403s      403s        401e
-POST /api/v1/web-knowledge/generate-prompt-async/cancel/:task_id | 401m 401e 401u 200 404 404 403s 200    200   404       404     403c   200         403s      403s        401e
+GET /api/v1/web-knowledge/generate-prompt-async/status/:task_id | 401m 401e 401u 200 404 404 200   403s   200   404       404     200    200         200       404         401e
+POST /api/v1/web-knowledge/generate-prompt-async/cancel/:task_id | 401m 401e 401u 200 404 404 403s 200    200   404       404     403c   200         200       404         401e
 POST /api/v1/web-knowledge/generate-prompt | 401m   401e    401u    504   504       504       403s   504    504   504       504     403c   504         403s      403s        401e
 `;
 
@@ -265,6 +265,14 @@ describe('a token in the URL', () => {
     expect(await of(await doors.issuers.token('firebase', { org: TENANT }))).toBe('401u');
     expect(await of(doors.apiKey)).toBe('401u');
     expect(await of('')).toBe('401u');
+  });
+
+  test('shows what was answered, and not what was asked', async () => {
+    await makeJob();
+    const { body: owners } = await ask('GET /jobs/:id', credentials.get('owner') ?? {});
+    const { body: theirs } = await ask('GET /jobs/:id', bearer(await tokenOf(jobId)));
+    const { prompt, ...others } = owners;
+    expect([prompt, theirs]).toEqual([body.input_data.prompt, others]);
   });
 
   test('counts for nothing beside a header', async () => {

@@ -115,6 +115,23 @@ describe('an error at a submit', () => {
   });
 });
 
+test.each(SUBMITS)('a store that gives no answer: POST %s says how to find out', async (path) => {
+  world.store.fail('create', 'after');
+  world.store.fail('get', 'before');
+  const { status, headers, body } = await world.post(path, MANUAL);
+  expect(world.store.fired()).toBe(2);
+  expect([status, headers.get('Retry-After'), body]).toEqual([
+    ...[503, '1'],
+    {
+      success: false,
+      message: expect.stringMatching(/^It is not known whether the generation was started\. Check \/api\//),
+      error: body.message,
+    },
+  ]);
+  const [url = ''] = /\/api\/\S+/.exec(body.message) ?? [];
+  expect((await world.get(url)).body).toMatchObject({ status: 'queued' });
+});
+
 test('a model of the setting that is not there is no fault of who asks', async () => {
   const api = await openApp({ PROMPT_GENERATION_MODEL: 'gemini-nothing' });
   const sentence = 'There is no model "gemini-nothing" (PROMPT_GENERATION_MODEL).';

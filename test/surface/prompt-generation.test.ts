@@ -156,6 +156,15 @@ describe('a status', () => {
     }
   });
 
+  test('of a task whose prompt was removed is gone', async () => {
+    world = promptWorld();
+    const id = await world.start();
+    await world.work(id);
+    await store(id, { result: undefined });
+    const { status, body } = await world.get(statusOf(id));
+    expect([status, body.message, body.status]).toEqual([404, 'Task not found', 'failed']);
+  });
+
   test('of a job of another contract is not found, and its cancel changes nothing', async () => {
     world = promptWorld();
     const job = await world.submit('Hello.');

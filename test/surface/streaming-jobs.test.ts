@@ -176,11 +176,12 @@ describe('GET /jobs/{id}', () => {
     expect(await read(id)).toMatchObject({ status: 'running', updatedAt: later(1_000) });
   });
 
-  test('a HEAD of it is no read of its result', async () => {
+  test('a HEAD of it, or of its stream, is no read of its result', async () => {
     const { body } = await api.post(SUBMIT, { ...general({ prompt: 'Hello.' }), store: false });
     await api.run(body.job_id);
     const updates = api.world.store.calls('update');
     expect((await api.send('HEAD', `/jobs/${body.job_id}`)).status).toBe(200);
+    expect((await api.stream(body.job_id, {}, 'HEAD')).status).toBe(200);
     expect(api.world.store.calls('update')).toBe(updates);
     expect(await read(body.job_id)).toMatchObject({ prompt: 'Hello.', result: 'Once upon a time' });
     expect(api.world.store.calls('update')).toBe(updates + 1);

@@ -42,6 +42,8 @@ describe('a batch', () => {
     expect([again.status, again.body]).toEqual([200, first.body]);
     expect(first.headers.get('Idempotency-Replayed')).toBeNull();
     expect(again.headers.get('Idempotency-Replayed')).toBe('true');
+    const longer = await send(['a', 'b', 'c']);
+    expect([longer.status, longer.headers.get('Idempotency-Replayed')]).toEqual([200, null]);
     const other = await send(['c', 'd']);
     expect([other.status, Object.keys(other.body)]).toEqual([409, ['detail']]);
     const mixed = await send(['a', 'd']);

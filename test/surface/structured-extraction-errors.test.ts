@@ -112,6 +112,11 @@ describe('a wrong body is 422, whole:', () => {
     expect(headers.get('content-type')).toBe('application/json');
   });
 
+  test('not JSON, and where, as far as it is known', async () => {
+    const { body } = await refuse('POST', SUBMIT, '{bad');
+    expect(body.detail[0].loc).toEqual(['body', 1]);
+  });
+
   test.each(['{"text":', '{text: "a"}', "{'text': 'a'}", '{"text":"a"}}', 'a'])('not JSON: %s', async (sent) => {
     for (const path of [SUBMIT, BATCH]) {
       const { status, body } = await refuse('POST', path, sent);

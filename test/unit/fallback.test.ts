@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { type ErrorCode, ServiceError } from '../../shared/core/errors.ts';
 import type { LlmPart } from '../../shared/core/llm.ts';
+import { sleep } from '../../shared/core/ports.ts';
 import { nextTry } from '../../shared/core/retry.ts';
 import { promptGeneration } from '../../shared/job-types/prompt-generation.ts';
 import { ADA, answer, type CoreWorld, coreWorld, type Generate } from '../support/core-world.ts';
@@ -39,6 +40,42 @@ test('how long it took says nothing of how long such jobs take', async () => {
     const job = await submit();
     expect(job.usualMs).toEqual(known);
     await world.clock.until(world.run(job));
+  }
+});
+
+test('readers who were told a part of the answer get a snapshot with that result in its place', async () => {
+  world = coreWorld(async function* () {
+    yield { type: 'text-delta', text: 'Half an ans' } as LlmPart;
+    await sleep(world.clock, 1_000);
+    throw new ServiceError('content_policy', 'No.');
+  });
+  const job = await world.submit('', {
+    ...{ jobType: 'prompt_generation', input: { manual_prompt: 'Hello.' } },
+    stream: true,
+  });
+  const stop = new AbortController();
+  const told: unknown[] = [];
+  async function follow(cursor?: number) {
+    const stream = await world.service.stream(ADA, job.id, cursor, stop.signal);
+    if ('over' in stream) return;
+    for await (const event of stream.events) {
+      if (event.type === 'delta') told.push(event.text);
+      if (event.type === 'snapshot' || event.type === 'done') told.push([event.type, event.seen.job.result]);
+    }
+  }
+  const following = follow();
+  await world.clock.advance(1_000);
+  await world.clock.until(world.run(job));
+  await world.clock.until(following);
+  const end = [
+    ['snapshot', INSTEAD],
+    ['done', INSTEAD],
+  ];
+  expect(told).toEqual([['snapshot', undefined], 'Half an ans', ...end]);
+  for (const cursor of [undefined, 1_000_000, 1_000_001]) {
+    told.length = 0;
+    await world.clock.until(follow(cursor));
+    expect(told).toEqual(end);
   }
 });
 

@@ -49,3 +49,20 @@ test('is shown as it was seen where the store gives no answer, and ended by the 
   expect(world.store.fired()).toBe(2);
   expect((await world.service.endOverdue(seen)).job.state).toBe('failed');
 });
+
+test('one that was deleted since it was seen is not found', async () => {
+  const seen = await seenAfter(TIMEOUT_MS + LEASE_GRACE_MS);
+  await world.service.remove(ADA, seen.job.id);
+  await expect(world.service.endOverdue(seen)).rejects.toMatchObject({ code: 'job_not_found' });
+});
+
+test('one that is over costs nothing, however long ago', async () => {
+  world = coreWorld();
+  const job = await world.submit('Hello.', { limits: { timeoutMs: TIMEOUT_MS } });
+  await world.clock.until(world.run(job));
+  await world.clock.advance(10 * TIMEOUT_MS);
+  const seen = await world.service.read(ADA, job.id);
+  const before = asked();
+  expect(await world.service.endOverdue(seen)).toBe(seen);
+  expect(asked()).toBe(before);
+});

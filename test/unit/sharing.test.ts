@@ -136,6 +136,16 @@ describe('a job is not shared that', () => {
     if (ms === 0) await isFresh(first);
   });
 
+  test.each(windows)('was completed and then deleted, asked for %s', async (_, ms) => {
+    await untilBorder(FOR_MS / 2);
+    const first = await share();
+    await world.clock.until(world.run(first));
+    await world.service.remove(ADA, first.id);
+    await world.clock.advance(ms);
+    const { job, replayed } = await world.service.submitShared(ADA, submissionOf('Equal.'), FOR_MS);
+    expect([job.id === first.id, job.deletedAt, replayed]).toEqual([false, undefined, false]);
+  });
+
   test.each(windows)('failed, asked for %s', async (_, ms) => {
     world.close();
     world = coreWorld(async function* () {

@@ -218,6 +218,33 @@ describe('between two stages', () => {
     });
   });
 
+  test.each([2, 4])('a change by others before write %d is no reason to leave a stage out', async (n) => {
+    world = coreWorld();
+    const job = await submit();
+    beforeWrite(n, async () => {
+      const found = await world.store.get(job);
+      expect(await world.store.update(job, found?.revision ?? '', { rings: 7 })).toHaveProperty('written');
+    });
+    const stages: (string | undefined)[] = [];
+    await world.clock.until(noted(stages).run(job));
+    expect(new Set(stages)).toEqual(new Set([...ALL, undefined]));
+    expect((await world.store.get(job))?.job).toMatchObject({ state: 'completed', rings: 7, version: 7 });
+  });
+
+  test('who finds that another one took the lease stops its call at once', async () => {
+    const aborted: boolean[] = [];
+    world = coreWorld(answersAfter(LEASE_MS / 4, aborted));
+    const job = await submit(LONG);
+    beforeWrite(3, async () => {
+      const found = await world.store.get(job);
+      await world.store.update(job, found?.revision ?? '', { token: 'of another one' });
+    });
+    const running = world.run(job);
+    await world.clock.advance(1);
+    expect(aborted).toEqual([true]);
+    expect(await running).toEqual({ lost: true });
+  });
+
   test('a holder that gave its lease up renews it no more', async () => {
     world = coreWorld(answersAfter(3 * LEASE_MS));
     const job = await submit(LONG);
