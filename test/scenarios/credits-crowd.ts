@@ -40,6 +40,23 @@ async function hurry({ ground }: World, job: Job): Promise<void> {
 
 /** On an account that has tokens for a few of them. */
 export function creditCrowdScenarios(open: Open, crowd: number): void {
+  scenario(
+    open,
+    'claims of one process take turns at an account: none gets in the way of another',
+    async (world) => {
+      await world.fund(20 * NEED);
+      world.provider.answerWith(world.provider.held);
+      const jobs = await submitAll(world, 20);
+      const outcomes = jobs.map((job) => world.deliver(job));
+      await world.eventually(() => world.provider.calls().length === jobs.length);
+      expect(world.writes.filter(({ refused }) => refused !== undefined)).toEqual([]);
+      expect((await world.account()).reserved.tokens).toBe(20 * NEED);
+      for (const job of jobs) world.answerTo(job);
+      for (const outcome of outcomes) expect(await world.until(outcome)).toEqual({ finished: 'completed' });
+    },
+    { ...ON, leaseMs: 60_000 },
+  );
+
   const slots = { plain: {}, 'with MAX_RUNNING': { limits: new Map([['*', 3]]) } };
   for (const [name, limits] of Object.entries(slots)) {
     scenario(

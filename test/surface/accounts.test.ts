@@ -178,6 +178,21 @@ describe('a submit', () => {
     ]);
   });
 
+  test('in a batch of structured extraction is taken in with the others, and fails on its own', async () => {
+    await put({ subscription: 'active' });
+    await grant({ tokens: 1_500 }, 'k');
+    const texts = ['A short text.', 'word '.repeat(1_000)];
+    const { status, body } = await as(ADA).post('/llm/submit/batch', { texts });
+    expect([status, body.job_ids?.length]).toEqual([200, 2]);
+    for (const id of body.job_ids) await world.clock.until(world.run({ tenant: 'default', id }));
+    const [short, long] = await Promise.all(
+      body.job_ids.map(async (id: string) => (await world.store.get({ tenant: 'default', id }))?.job),
+    );
+    expect(short.attempt).toBeGreaterThan(0);
+    expect(long).toMatchObject({ state: 'failed', attempt: 0, error: { code: 'insufficient_credits' } });
+    expect((await as(ADA).get(`/llm/status/${long.id}`)).body).toMatchObject({ status: 'failed' });
+  });
+
   test('that was published and cannot be paid is a failed job that can be seen', async () => {
     await put({ subscription: 'active' });
     const handle = intakeHandler({ service: world.service, parse: parsePublished, log: world.log }, ADA);

@@ -53,6 +53,32 @@ test('a claim that loses every race gives up without a call, and leaves the job 
   expect(await world.read(job)).toEqual({ ...job, rings: 5 });
 });
 
+test.each([
+  [19, { finished: 'completed' }],
+  [25, { refused: 'contended' }],
+])('an account that changes under a claim %i times: it looks again, and gives up at last', async (changes, outcome) => {
+  world = coreWorld(undefined, undefined, { hasCredits: true });
+  const key = { tenant: 'default', user: 'ada' };
+  await world.accounts.put(key, { subscription: 'active' });
+  await world.accounts.grant(key, { id: crypto.randomUUID(), tokens: 5_000 });
+  const job = await world.submit();
+  let races = 0;
+  const rival = async () => {
+    if (races >= changes) return;
+    races += 1;
+    await world.accounts.put(key, { subscription: 'active' });
+    world.store.before('update', rival);
+  };
+  world.store.before('update', rival);
+  expect(await world.clock.until(world.run(job))).toEqual(outcome);
+  const isRun = 'finished' in outcome;
+  expect(races).toBe(isRun ? changes : 20);
+  expect(world.calls()).toBe(isRun ? 1 : 0);
+  // Nothing is kept of it, and the sweeper rings it again.
+  expect((await world.accounts.get(key))?.account.reserved.tokens).toBe(0);
+  if (!isRun) expect(await world.read(job)).toEqual(job);
+});
+
 test('a dead holder is followed by the next delivery after its lease, with its attempt recorded as lost', async () => {
   world = coreWorld();
   const job = await world.submit();
