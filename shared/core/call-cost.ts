@@ -45,8 +45,7 @@ export async function costOfCall(
   if (isFree && !usage && text === '') return { nanoUsd: 0 };
   const allowed = isCapped && accepted ? (request.maxOutputTokens ?? 0) : 0;
   const likely = likelyUsage(pricing, request, text, usage, allowed);
-  const cost: Cost = { nanoUsd: await pricing.costOf(model, likely, atMs), isEstimated: true };
-  return usage ? { ...cost, tokens: likely.totalTokens } : cost;
+  return { nanoUsd: await pricing.costOf(model, likely, atMs), isEstimated: true, tokens: likely.totalTokens };
 }
 
 function likelyUsage(

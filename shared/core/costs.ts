@@ -4,8 +4,8 @@
 export type NanoUsd = number | null;
 
 /**
- * What a call cost. `isEstimated`: the provider did not say what was used. `tokens`: as many as it is likely to have used,
- * where the provider had begun to count and not come to the end.
+ * What a call cost. `isEstimated`: the provider did not say what was used. `tokens`: as many as it is then likely to
+ * have used, absent of a call that was lost.
  */
 export type Cost = { nanoUsd: NanoUsd; isEstimated?: true | undefined; tokens?: number | undefined };
 

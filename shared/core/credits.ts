@@ -53,15 +53,12 @@ export function settlement(job: Job, isFree: boolean): JobChanges {
   return { settled: { user: job.user, day, released, charged: isFree ? NOTHING : chargedFor(job) } };
 }
 
-/**
- * What the calls of a job used; one that nobody measured, and that may be charged, as much as was expected, and one that
- * was measured up to some point as much as is likely.
- */
+/** What the calls of a job used; one that nobody measured to its end, and that may be charged, as much as is likely. */
 function chargedFor({ attempts, spent = NOTHING_SPENT, callEstimate }: Job): Amounts {
   const unmeasured = (attempt: Attempt) => {
     const { usage, cost } = attempt;
     if (usage) return Math.max(0, (cost?.tokens ?? 0) - usage.inputTokens - usage.outputTokens);
-    return billingOfAttempt(attempt) === 'none' ? 0 : tokensOfCall(callEstimate);
+    return billingOfAttempt(attempt) === 'none' ? 0 : (cost?.tokens ?? tokensOfCall(callEstimate));
   };
   const measured = spent.inputTokens + spent.outputTokens;
   const tokens = attempts.reduce((sum, attempt) => sum + unmeasured(attempt), measured);

@@ -102,8 +102,10 @@ export function creditScenarios(open: Open): void {
       world.answerTo(job, 2);
       expect(await running).toEqual({ finished: 'completed' });
       const { settled } = await world.read(job);
-      expect(settled?.charged.tokens).toBe(expected(job) + 5);
-      expect(await world.account()).toMatchObject({ balance: 10_000 - expected(job) - 5, reserved: { tokens: 0 } });
+      // Nothing came of the first one but that it was accepted.
+      const used = (job.callEstimate?.inputTokens ?? 0) + 5;
+      expect(settled?.charged.tokens).toBe(used);
+      expect(await world.account()).toMatchObject({ balance: 10_000 - used, reserved: { tokens: 0 } });
     },
     { ...ON, credits: 'estimate', retry: { pausesMs: [20], jitter: 'none' } },
   );
@@ -122,6 +124,25 @@ export function creditScenarios(open: Open): void {
       expect(await world.account()).toMatchObject({ balance: NEED, reserved: { tokens: 0 }, charged: { tokens: 0 } });
     },
     ON,
+  );
+
+  scenario(
+    open,
+    'a provider that is down: none of its failures is charged as an answer would be',
+    async (world) => {
+      await world.fund(2_000);
+      // biome-ignore lint/correctness/useYield: it fails before its first part
+      world.provider.answerWith(async function* () {
+        throw new ServiceError('overloaded', 'down');
+      });
+      const job = await world.submit();
+      expect(await world.deliver(job)).toEqual({ finished: 'failed' });
+      const { attempts, settled, callEstimate } = await world.read(job);
+      expect(attempts).toHaveLength(3);
+      expect(settled?.charged.tokens).toBe(3 * (callEstimate?.inputTokens ?? 0));
+      expect((await world.account()).balance).toBeGreaterThan(1_900);
+    },
+    { ...ON, credits: 'estimate', retry: { pausesMs: [20, 20], jitter: 'none' } },
   );
 
   scenario(
