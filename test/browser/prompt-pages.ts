@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findChromium } from '../support/chromium.ts';
 
 const CLIENTS = join(import.meta.dirname, 'seed-004');
@@ -150,7 +150,7 @@ export function promptPagesSuite(
       test('shows that its task was cancelled while it ran', async () => {
         const opened = await open();
         await generate(opened, `${MANUAL} [simulate seconds=60]`);
-        await expect.poll(opened.polls, { timeout: PATIENCE_MS }).toBeGreaterThan(0);
+        await vi.waitUntil(() => opened.polls() > 0, { timeout: PATIENCE_MS });
         const cancel = `${service.baseUrl}${API}/generate-prompt-async/cancel/${opened.taskId()}/`;
         expect((await fetch(cancel, { method: 'POST' })).status).toBe(200);
         expect(await errorOf(opened)).toContain('The generation was cancelled');
@@ -160,7 +160,7 @@ export function promptPagesSuite(
       test('shows that its task is gone', async () => {
         const opened = await open();
         await generate(opened, `${MANUAL} [simulate seconds=60]`);
-        await expect.poll(opened.polls, { timeout: PATIENCE_MS }).toBeGreaterThan(0);
+        await vi.waitUntil(() => opened.polls() > 0, { timeout: PATIENCE_MS });
         await fetch(`${service.baseUrl}/api/llm/jobs/${opened.taskId()}/`, { method: 'DELETE' });
         expect(await errorOf(opened)).toContain('Task not found');
         await isQuiet(opened);
@@ -169,7 +169,7 @@ export function promptPagesSuite(
       test('asks no more when its user leaves', async () => {
         const opened = await open();
         await generate(opened, `${MANUAL} [simulate seconds=60]`);
-        await expect.poll(opened.polls, { timeout: PATIENCE_MS }).toBeGreaterThan(0);
+        await vi.waitUntil(() => opened.polls() > 0, { timeout: PATIENCE_MS });
         await opened.page.evaluate('window.leave()');
         const before = opened.polls();
         await opened.page.waitForTimeout(QUIET_MS);
