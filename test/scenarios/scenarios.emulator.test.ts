@@ -35,7 +35,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   cancelScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
   creditScenarios(openEmulatorWorld);
-  creditCrowdScenarios(openEmulatorWorld, 30);
+  creditCrowdScenarios(openEmulatorWorld, 100);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);
