@@ -14,6 +14,13 @@ const NOT_FOUND = 'Task not found';
 const TOO_FEW_TOKENS = 'Insufficient tokens';
 const INACTIVE = 'Subscription is not active';
 
+/** What a task that nobody would pay for is called, and the HTTP status with which its submit would have been refused. */
+const UNPAID: { readonly [code: string]: { message: string; status: 402 | 403 } } = {
+  insufficient_credits: { message: TOO_FEW_TOKENS, status: 402 },
+  budget_exceeded: { message: 'Budget exceeded', status: 402 },
+  subscription_inactive: { message: INACTIVE, status: 403 },
+};
+
 const STEPS: Record<PromptStage, { progress: number; message: string }> = {
   initializing: { progress: 10, message: 'Initializing AI generation...' },
   checking_tokens: { progress: 30, message: 'Checking tokens...' },
@@ -86,7 +93,7 @@ function promptOf({ result }: Job) {
 function failureOf({ state, error }: Job): { message: string; error: string } {
   if (state === 'cancelled') return { message: 'Cancelled', error: 'The generation was cancelled' };
   const { code, message } = error ?? ({ code: 'internal_error', message: 'It is not known why.' } satisfies JobError);
-  return { message: code === 'insufficient_credits' ? TOO_FEW_TOKENS : 'AI generation failed', error: message };
+  return { message: UNPAID[code]?.message ?? 'AI generation failed', error: message };
 }
 
 /** What the synchronous endpoint answers, with its HTTP status, when it has waited. */
@@ -100,7 +107,7 @@ export function renderOutcome(job: Job) {
     case 'failed':
     case 'cancelled':
       return {
-        status: job.error?.code === 'insufficient_credits' ? (402 as const) : (502 as const),
+        status: UNPAID[job.error?.code ?? '']?.status ?? (502 as const),
         body: { success: false as const, status: 'failed' as const, ...failureOf(job) },
       };
     default:

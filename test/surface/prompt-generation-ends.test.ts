@@ -92,7 +92,8 @@ describe('the synchronous endpoint', () => {
 
   test.each([
     ['insufficient_credits', 402, 'Insufficient tokens'],
-    ['subscription_inactive', 502, 'AI generation failed'],
+    ['subscription_inactive', 403, 'Subscription is not active'],
+    ['budget_exceeded', 402, 'Budget exceeded'],
   ] as const)('answers a task that failed with %s with %d', async (code, status, message) => {
     const sentence = 'You need at least 700 tokens for prompt enhancement. Available: 250';
     world = promptWorld(async function* () {

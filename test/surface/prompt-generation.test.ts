@@ -116,7 +116,8 @@ describe('a status', () => {
       { code: 'insufficient_credits', message: 'You need at least 700 tokens for prompt enhancement. Available: 250' },
       'Insufficient tokens',
     ],
-    [{ code: 'subscription_inactive', message: 'The subscription is not active.' }, 'AI generation failed'],
+    [{ code: 'subscription_inactive', message: 'Renew your subscription.' }, 'Subscription is not active'],
+    [{ code: 'budget_exceeded', message: 'Nothing is left.' }, 'Budget exceeded'],
     [{ code: 'job_timeout', message: 'The job was not over within 100 s (timeout).' }, 'AI generation failed'],
   ])('of a task that failed with $code says why', async (error, message) => {
     world = promptWorld();
