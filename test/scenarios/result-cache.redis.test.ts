@@ -82,6 +82,8 @@ describeOnRedis('100 jobs, in whose middle Redis', () => {
   }
 
   test('is stopped, hangs and is started again: all complete in time, and afterwards results are found again', async () => {
+    // The first connection takes its time, and the jobs do not wait for it.
+    await expect.poll(async () => look(await again()), { timeout: 10_000 }).toBeDefined();
     const jobs = await Promise.all(Array.from({ length: JOBS }, submit));
     const [first] = await until(jobs, 5);
     await expect.poll(() => look(first)).toBe(JSON.stringify(first?.result));
