@@ -6,7 +6,8 @@ import { asUser, bearer, cookies, OWNER, openDoorWorld, TENANT } from './doors.t
 import { type FuzzRequest, fuzzRequest, rawConversations } from './fuzz.ts';
 
 /** Refusals that the store gave: it was asked, and stored nothing. */
-const BY_THE_STORE = /job_id_taken|idempotency_conflict/;
+const BY_THE_STORE =
+  /job_id_taken|idempotency_conflict|this id or Idempotency-Key|of this Idempotency-Key is gone|job id is taken/;
 const ANSWER_MS = 10_000;
 const SILENCE_MS = 150;
 /** So many conversations are held side by side: most of each is silence. */
