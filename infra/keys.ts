@@ -8,6 +8,7 @@ import { SCOPES, type Scope } from '../shared/core/access.ts';
 import { type ApiKey, type ApiKeyStore, isKeyIdPrefix, KEY_ID_DIGITS } from '../shared/core/api-keys.ts';
 import { isTenant } from '../shared/core/ids.ts';
 import type { Log } from '../shared/core/ports.ts';
+import { toTime } from '../shared/core/utc.ts';
 import { newApiKey } from '../shared/http/api-keys.ts';
 import {
   commandOf,
@@ -124,7 +125,7 @@ function daysIn(text: string): number {
 }
 
 function dateOf(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+  return ms === undefined ? undefined : toTime(ms);
 }
 
 if (process.argv[1] === import.meta.filename) await operate(USAGE, actOf);

@@ -3,13 +3,13 @@ import { createRoute } from '@hono/zod-openapi';
 import type { Principal } from '../../shared/core/access.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
+import { toTime } from '../../shared/core/utc.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { noBodyNeeded } from '../../shared/http/body.ts';
 import type { JobTokens } from '../../shared/http/job-tokens.ts';
 import { needs } from '../../shared/http/rules.ts';
 import { always, answer, errors, json } from './llm-jobs-routes.ts';
 import * as schemas from './llm-jobs-schemas.ts';
-import { toTime } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
 const tokenRoute = createRoute({

@@ -7,11 +7,7 @@ import { limitsOf } from '../../shared/core/limits.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
-
-/** `2025-01-18T10:15:30Z`, as seed 000 writes times. */
-export function toTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
+import { toTime } from '../../shared/core/utc.ts';
 
 function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toTime(ms);

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import type { ServiceError } from '../../shared/core/errors.ts';
 import type { Job, JobError } from '../../shared/core/job.ts';
+import { toTime } from '../../shared/core/utc.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { renderErrorHeaders, statusOf } from '../../shared/http/errors.ts';
 import type { PromptStage } from '../../shared/job-types/prompt-generation.ts';
@@ -28,11 +29,6 @@ const STEPS: Record<PromptStage, { progress: number; message: string }> = {
   waiting_for_ai: { progress: 70, message: 'Waiting for AI response...' },
   finalizing: { progress: 90, message: 'Finalizing...' },
 };
-
-/** `2025-01-10T12:00:00Z`. */
-function toTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
 
 /** Where a task is read. */
 export function statusUrlOf({ id }: Pick<Job, 'id'>): string {

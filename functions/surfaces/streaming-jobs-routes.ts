@@ -69,6 +69,7 @@ export const createJobRoute = createRoute({
       }),
     },
     400: refused('A field is missing or wrong; the sentence names each.'),
+    402: refused('Too few tokens, or too little of a budget, are left.'),
     409: refused('Another job was created under this `Idempotency-Key`.'),
     413: refused('The prompt or the body is too large.'),
     415: refused('The body is not JSON.'),

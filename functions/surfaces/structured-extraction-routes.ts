@@ -63,6 +63,7 @@ export const submitRoute = createRoute({
   request: { headers: keyHeaders, body: { ...json(textBody), required: true } },
   responses: {
     200: answer(z.object({ job_id: jobId }), 'The job was accepted, now or before (`Idempotency-Replayed`).'),
+    402: answer(detail, 'Too few tokens, or too little of a budget, are left.'),
     ...submitErrors,
   },
 });

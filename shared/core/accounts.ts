@@ -1,5 +1,6 @@
 /** Accounts of users: what is kept of one, what follows from it, and the port behind which they are kept. */
 import type { Amounts, Hold } from './costs.ts';
+import { dayOf } from './utc.ts';
 
 export const SUBSCRIPTIONS = ['active', 'inactive'] as const;
 export type Subscription = (typeof SUBSCRIPTIONS)[number];
@@ -58,11 +59,6 @@ const DAYS_KEPT = 62;
 export function newAccount({ tenant, user }: AccountKey, settings: AccountSettings): Account {
   const nothing = { tokens: 0, nanoUsd: 0 };
   return { ...{ tenant, user, ...settings }, balance: 0, reserved: nothing, charged: nothing, nanoUsdByDay: {} };
-}
-
-/** The day of UTC, like `2025-01-18`. */
-export function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** Tokens that no job holds. */

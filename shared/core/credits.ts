@@ -1,10 +1,11 @@
 /** What a job takes of its user's account: what it reserves, whether that is there, and what it is charged in the end. Pure. */
-import { availableTokens, dayOf, periodEndsAt, periodSums, type StoredAccount } from './accounts.ts';
+import { availableTokens, periodEndsAt, periodSums, type StoredAccount } from './accounts.ts';
 import { billingOfAttempt } from './billing.ts';
 import { type Amounts, type Hold, type NanoUsd, NOTHING_SPENT, toUsd } from './costs.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Attempt, Job, JobChanges } from './job.ts';
 import type { JobType } from './job-type.ts';
+import { dayOf, toTime } from './utc.ts';
 
 /** What a job needs, and what for, as people read it. */
 export type Need = { tokens: number; nanoUsd: NanoUsd; purpose: string };
@@ -89,7 +90,7 @@ function budgetDenial({ account, readAtMs }: StoredAccount, nanoUsd: NanoUsd): D
   const { reserved, charged } = periodSums(account, period, readAtMs);
   const left = budget.nanoUsd - reserved - charged;
   if (nanoUsd <= left) return undefined;
-  const resets = new Date(periodEndsAt(period, readAtMs)).toISOString().replace('.000Z', 'Z');
+  const resets = toTime(periodEndsAt(period, readAtMs));
   return denied(
     `This job may cost ${dollars(nanoUsd)}, and ${dollars(Math.max(0, left))} are left of ${whole}. It resets at ${resets}.`,
   );

@@ -67,10 +67,10 @@ function finished(
   errorCode: string | undefined,
   { usage, cost, providerRequestId, finishReason, notMade, chunks }: CallFacts,
 ): JobChanges {
-  // A job may be completed in spite of its last call.
-  const ended = state === 'completed' && errorCode !== undefined ? 'failed' : state;
-  const end = { outcome: ended, errorCode, usage, cost, providerRequestId, finishReason, notMade, chunks };
+  // Completed in spite of its last call, by a result that no call made.
   const isFree = state === 'completed' && errorCode !== undefined;
+  const outcome = isFree ? 'failed' : state;
+  const end = { outcome, errorCode, usage, cost, providerRequestId, finishReason, notMade, chunks } as const;
   return { ...nothingLeft(job, nowMs, endAttempt(job, nowMs, end), isFree), state };
 }
 

@@ -121,8 +121,7 @@ export type Limits = {
 
 /**
  * Everything about a job but its input, which may be large, never changes, and is read by workers and for contracts that
- * show it. A field that is
- * `undefined` is not in the document.
+ * show it. A field that is `undefined` is not in the document.
  * The fields under "who may write" stay in the document after the lease ends: they tell a writer whether a write of
  * unknown fate was its own.
  */

@@ -6,6 +6,7 @@ import { type FieldError, invalidRequest } from './errors.ts';
 import type { JobType } from './job-type.ts';
 import type { ModelCatalog } from './llm.ts';
 import type { Clock, JobStore, Log, UsageQuery, UsageSums } from './ports.ts';
+import { dayOf } from './utc.ts';
 
 export const USAGE_GROUPINGS = ['day', 'model', 'job_type'] as const;
 export type UsageGrouping = (typeof USAGE_GROUPINGS)[number];
@@ -61,7 +62,7 @@ export function usageReporting({ store, models, jobTypes, clock, log }: UsageRep
       (_, n) => n * DAY_MS + all.createdFrom,
     );
     const rows = await sumsOf(
-      days.map((dayMs) => ({ key: toDay(dayMs), query: { ...all, createdFrom: dayMs, createdTo: dayMs + DAY_MS } })),
+      days.map((dayMs) => ({ key: dayOf(dayMs), query: { ...all, createdFrom: dayMs, createdTo: dayMs + DAY_MS } })),
     );
     return { rows, total: rows.map(({ sums }) => sums).reduce((left, right) => add(left, right)) };
   }
@@ -86,7 +87,7 @@ export function usageReporting({ store, models, jobTypes, clock, log }: UsageRep
         groupBy === 'day'
           ? await byDay(all)
           : await byKind(all, groupBy === 'model' ? modelKinds(models) : typeKinds(jobTypes));
-      return { from: toDay(fromMs), to: toDay(toMs), ...summed };
+      return { from: dayOf(fromMs), to: dayOf(toMs), ...summed };
     },
   };
 }
@@ -110,17 +111,13 @@ function add(left: UsageSums, right: UsageSums, times: 1 | -1 = 1): UsageSums {
   return { ...left, ...sums, ...(left.isTruncated || right.isTruncated ? { isTruncated: true } : {}) };
 }
 
-function toDay(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
-}
-
 /** The first and the last day, as the instants at which they begin. */
 function daysOf({ from, to }: Omit<UsageReportQuery, 'groupBy'>, nowMs: number): { fromMs: number; toMs: number } {
   const wrong: FieldError[] = [];
   const parse = (path: string, day: string) => {
     const ms = Date.parse(`${day}T00:00:00Z`);
     // The store knows no other years.
-    const isDay = /^[12]\d{3}-\d\d-\d\d$/.test(day) && ms >= 0 && toDay(ms) === day;
+    const isDay = /^[12]\d{3}-\d\d-\d\d$/.test(day) && ms >= 0 && dayOf(ms) === day;
     if (!isDay) wrong.push({ path, message: 'must be a day, like 2025-01-18' });
     return ms;
   };
@@ -128,7 +125,7 @@ function daysOf({ from, to }: Omit<UsageReportQuery, 'groupBy'>, nowMs: number):
   const fromMs = from === undefined ? toMs - (DAYS_USUAL - 1) * DAY_MS : parse('from', from);
   if (wrong.length > 0) throw invalidRequest(wrong);
   const days = (toMs - fromMs) / DAY_MS + 1;
-  const until = to === undefined ? `today, ${toDay(toMs)}` : 'to';
+  const until = to === undefined ? `today, ${dayOf(toMs)}` : 'to';
   if (days < 1) throw invalidRequest([{ path: 'from', message: `must not be after ${until}` }]);
   if (days > USAGE_DAYS_MOST) {
     const message = `must be at most ${USAGE_DAYS_MOST} days before ${until}, that day included; it is ${days}`;

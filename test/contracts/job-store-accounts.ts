@@ -1,9 +1,10 @@
 /** What every `JobStore` must do to accounts: the comments of its `update`, one test each. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Account, type AccountStore, dayOf, newAccount } from '../../shared/core/accounts.ts';
+import { type Account, type AccountStore, newAccount } from '../../shared/core/accounts.ts';
 import type { Hold, Settled } from '../../shared/core/costs.ts';
 import type { Job, JobChanges } from '../../shared/core/job.ts';
 import type { JobStore } from '../../shared/core/ports.ts';
+import { dayOf } from '../../shared/core/utc.ts';
 import { NAMES } from './account-store.ts';
 import { sampleJob } from './job-store.ts';
 

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type Account,
-  dayOf,
   newAccount,
   oldDays,
   periodEndsAt,
@@ -14,6 +13,7 @@ import { denialAtSubmit, needOf, reserve } from '../../shared/core/credits.ts';
 import type { JobEvent } from '../../shared/core/events.ts';
 import { type Attempt, applyChanges, type Job, type Usage } from '../../shared/core/job.ts';
 import { transition } from '../../shared/core/lifecycle.ts';
+import { dayOf } from '../../shared/core/utc.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 
 /** 2025-01-18, a minute before midnight. */
