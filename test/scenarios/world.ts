@@ -22,6 +22,8 @@ export type WorldOptions = {
   credits?: Credits;
   /** Another provider than the one that the test writes. */
   provider?: LlmProvider;
+  /** `false`: parts are damaged on purpose. */
+  checkParts?: false;
   /** On the machine's clock also where time is virtual otherwise: for real sockets. */
   realTime?: boolean;
 };
