@@ -209,8 +209,8 @@ export function largeScenarios(open: Open): void {
 
   scenario(open, 'Q05 deleted, or read with store: false: no part stays', async (world) => {
     world.provider.answerWith(answering(LARGE));
-    const deleted = await world.submit({ input: inputOf(LARGE) });
-    const fleeting = await world.submit({ input: inputOf(LARGE), store: false });
+    const deleted = await world.submit({ input: inputOf(LARGE), questionId: 'large' });
+    const fleeting = await world.submit({ input: inputOf(LARGE), questionId: 'large', store: false });
     for (const job of [deleted, fleeting]) expect(await world.deliver(job)).toEqual({ finished: 'completed' });
     const sets = await unchecked(world);
     expect(sets).toHaveLength(4);
@@ -227,7 +227,7 @@ export function largeScenarios(open: Open): void {
     'Q05 a damaged input ends its job without a call; a damaged result is given to nobody',
     async (world) => {
       world.provider.answerWith(answering(LARGE));
-      const unreadable = await world.submit({ input: inputOf(LARGE) });
+      const unreadable = await world.submit({ input: inputOf(LARGE), questionId: 'large' });
       const key = { tenant: unreadable.tenant, id: unreadable.id, set: unreadable.parts?.input?.name ?? '' };
       await world.parts.remove(key);
       expect(await world.deliver(unreadable)).toEqual({ refused: 'denied' });
@@ -256,7 +256,7 @@ export function largeScenarios(open: Open): void {
     ] as const) {
       world.provider.answerWith(answering(answer));
       const input = inputOf(ask);
-      const job = await world.submit({ input });
+      const job = await world.submit({ input, questionId: 'large' });
       expect(await world.deliver(job)).toEqual({ finished: 'completed' });
       expect(world.provider.calls(promptOf(input))).toHaveLength(1);
       expect(await readResult(world, job, world.instance())).toEqual(resultOf(1, answer));
