@@ -22,7 +22,8 @@ const DAY_MS = 86_400_000;
 const AT_ONCE = 3;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** A piece may begin with U+FEFF, which is text like any other there. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** A value as JSON, with its size in UTF-8, where it is too large for the document. */
 export function tooLargeInline(value: Json): Uint8Array | undefined {
