@@ -23,6 +23,7 @@ export const JOB_FIELDS = Object.keys({
     nanoUsdMost: 1,
     callEstimate: 1,
     spent: 1,
+    parts: 1,
     rejectedText: 1,
     repairs: 1,
     fingerprint: 1,

@@ -11,6 +11,7 @@
  * - **fence**: a write that the store refuses unless the document is as its writer last saw it.
  * - **hand back**: a holder gives its lease up before the job is over, naming when the next attempt may start.
  * - **chunk**: a piece of an attempt's answer, kept beside a job that was submitted to be streamed.
+ * - **part**: a piece of an input or an answer that is too large for its job's document, kept beside it.
  * - **cursor**: where a reader stands: in a stream of events, or in a list.
  * - **slot**: a job's place among the running ones of its tenant, where their number is limited; it expires by itself.
  * - **park**: to let a job wait, without an attempt, until it gets a slot. **promote**: to give a parked job one.
@@ -104,6 +105,15 @@ export type Attempt = {
 /** At most this many attempt records are kept, the latest ones. */
 export const ATTEMPTS_KEPT = 50;
 
+/**
+ * Where a value lies that is too large for its job's document: its JSON text is the parts 1, 2, 3… of this set, in a row.
+ * `sha256`: of each part, as hexadecimal digits.
+ */
+export type PartSet = { name: string; bytes: number; sha256: string[] };
+
+/** The fields of a job that may lie in parts; then the field itself is absent. */
+export type InParts = 'input' | 'result' | 'rejectedText';
+
 /** Why a job failed, in a sentence for people and a code for programs. */
 export type JobError = { code: string; message: string };
 
@@ -177,6 +187,8 @@ export type Job = {
   error?: JobError | undefined;
   /** The last answer of a job that failed because it could not be used; for its owner. */
   rejectedText?: string | undefined;
+  /** Which of its fields lie in parts. */
+  parts?: { [F in InParts]?: PartSet | undefined } | undefined;
   /** How long readers see the job after its end; absent in documents of older versions: the default. */
   retentionMs?: number | undefined;
   /** From then on readers do not find the job; known when it is over. */
