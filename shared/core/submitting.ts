@@ -24,6 +24,7 @@ import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
 import { usableModel } from './usable-model.ts';
 import { RING_GRACE_MS } from './waking.ts';
+import { within } from './within.ts';
 
 /** What a submission may say beside its input, and what makes another submission of it. */
 export type SubmissionExtras = {
@@ -94,6 +95,8 @@ export type SubmittingOptions = JobMaker & {
 export const INPUT_BYTES_MOST = 256 * 1024;
 /** The longest name of a project. */
 export const PROJECT_CHARACTERS_MOST = 128;
+/** After a create without an answer, how long the submitter waits for a look; together they take less than ten seconds. */
+const LOOK_MS = 2_000;
 /** Of a call whose output limit nobody gave. */
 const OUTPUT_TOKENS_ASSUMED = 1_000;
 
@@ -177,10 +180,11 @@ export function submitting(options: SubmittingOptions): Submitting {
       if (!isServiceError(error, 'store_unavailable')) throw error;
       cause = error;
     }
-    const found = await store.get(job).catch((error: unknown) => {
+    const look = store.get(job).catch((error: unknown) => {
       cause ??= error;
       return undefined;
     });
+    const found = await within(options.clock, LOOK_MS, look);
     if (found?.job.token === job.token) return { job, nowMs: found.readAtMs, replayed: false };
     if (found) return replayed(job, found);
     throw new ServiceError(
