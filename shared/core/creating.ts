@@ -5,10 +5,14 @@ import type { Job, Json } from './job.ts';
 import { limitsOf } from './limits.ts';
 import { CHECK_AFTER_MS, partsDeleteAt, putParts, tooLargeInline } from './parts.ts';
 import { asShown } from './payloads.ts';
-import type { JobStore, Log, PartStore, StoredJob } from './ports.ts';
+import type { Clock, JobStore, PartStore, StoredJob } from './ports.ts';
 import { isGone } from './retention.ts';
+import { within } from './within.ts';
 
-export type CreatingOptions = { store: JobStore; parts: PartStore; log: Log };
+export type CreatingOptions = { store: JobStore; parts: PartStore; clock: Clock };
+
+/** After a create without an answer, how long the submitter waits for a look; together they take less than ten seconds. */
+const LOOK_MS = 2_000;
 
 /**
  * Creates the document, or finds the one that is there. A create of unknown fate is recognised by its token. Throws
@@ -34,10 +38,11 @@ export async function createOnce(
     if (!isServiceError(error, 'store_unavailable')) throw error;
     cause = error;
   }
-  const found = await store.get(job).catch((error: unknown) => {
+  const look = store.get(job).catch((error: unknown) => {
     cause ??= error;
     return undefined;
   });
+  const found = await within(options.clock, LOOK_MS, look);
   if (found?.job.token === job.token) return { job, nowMs: found.readAtMs, replayed: false };
   if (found) {
     await removeInput(options, job);
