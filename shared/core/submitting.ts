@@ -91,7 +91,7 @@ export type SubmittingOptions = JobMaker & {
 };
 
 /** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
-export const INPUT_BYTES_MOST = 256 * 1024;
+export const INPUT_BYTES_MOST = 8 * 1024 * 1024;
 /** The longest name of a project. */
 export const PROJECT_CHARACTERS_MOST = 128;
 /** Of a call whose output limit nobody gave. */
