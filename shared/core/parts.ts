@@ -5,7 +5,8 @@
  */
 import { ServiceError } from './errors.ts';
 import { sha256Hex } from './ids.ts';
-import { isTerminal, type Job, type JobKey, type Json, type PartSet } from './job.ts';
+import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
+import type { PartSet } from './part-set.ts';
 import { UNREAD_MS } from './payloads.ts';
 import type { PartSetKey, PartStore } from './ports.ts';
 import { DEFAULT_RETENTION_MS } from './retention.ts';
@@ -77,6 +78,12 @@ export async function valueIn(store: PartStore, key: JobKey, set: PartSet): Prom
   const texts: string[] = [];
   for await (const text of readParts(store, key, set)) texts.push(text);
   return JSON.parse(texts.join('')) as Json;
+}
+
+/** The input of a job, whole. Throws as `readParts` does. */
+export async function wholeInput(store: PartStore, { job, input }: { job: Job; input: Json }): Promise<Json> {
+  const set = job.parts?.input;
+  return set ? valueIn(store, job, set) : input;
 }
 
 /** Does the job name this set? */

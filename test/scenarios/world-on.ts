@@ -11,7 +11,7 @@ import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
 export function worldOn(ground: Ground, { retry, provider: given, limits, credits }: WorldOptions): World {
-  const { isVirtual, clock, store, accounts, chunks, estimateStore, queue, leaseMs, wakeShards, pass, until } = ground;
+  const { isVirtual, clock, store, accounts, chunks, parts, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
   const published: JobKey[] = [];
   const { tenant } = ADA;
@@ -39,7 +39,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
         queue: countedQueue,
         provider: given ?? provider.port,
       },
-      ...{ chunks, estimateStore, limits, accounts, credits },
+      ...{ chunks, parts, estimateStore: ground.estimateStore, limits, accounts, credits },
     };
     const made = startInstance(around, options);
     instances.push(made);
@@ -82,6 +82,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
       lines,
       ground: store,
       chunks,
+      parts,
       doorbells: published,
     },
 
