@@ -17,6 +17,9 @@ export type StoredJob = { job: Job; revision: Revision; readAtMs: number; stored
 /** A write that the store acknowledged: the document's new revision and the store's time of the write. */
 export type Written = { revision: Revision; atMs: number };
 
+/** A change of a document that is still at `revision`. */
+export type JobUpdate = { key: JobKey; revision: Revision; changes: JobChanges };
+
 /** A place in a list of jobs. */
 export type JobPosition = Pick<Job, 'createdAt' | 'id'>;
 
@@ -70,8 +73,15 @@ export const USAGE_JOBS_MOST = 100_000;
  * happened, now or a little later**: the caller looks and compares. Methods never retry; that is the caller's policy.
  */
 export type JobStore = {
-  /** Stores a new job and its input, or refuses when a document of that key exists, changing nothing. Atomic. */
-  create(job: Job, input: Json): Promise<{ created: Written } | { refused: 'exists' }>;
+  /**
+   * Stores a new job and its input, or refuses when a document of that key exists, changing nothing. Atomic. `with` changes
+   * another job in the same commit: both happen or neither; `changed`, when that one is not (any more) at its revision.
+   */
+  create(
+    job: Job,
+    input: Json,
+    options?: { with?: JobUpdate | undefined },
+  ): Promise<{ created: Written } | { refused: 'exists' | 'changed' }>;
 
   /** Reads one job, as new as the last acknowledged write; `undefined` when there is none. */
   get(key: JobKey): Promise<StoredJob | undefined>;
