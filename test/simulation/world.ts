@@ -86,6 +86,10 @@ export const STORE_FAULTS: readonly Fault[] = [
 const MODEL_FAULTS: readonly Fault[] = ['before', 'after', 'hang', 'slow', 'crash', 'crash-after'];
 const RESTART_MS = 1_000;
 const GONE = 'gone';
+/** It did not fail (yet), it or what was made of it was deleted, what it was asked is gone, or it cannot be paid. */
+const NOT_REDRIVEN: readonly string[] = [
+  ...['job_not_failed', 'job_not_found', 'job_id_taken', 'input_removed', 'insufficient_credits'],
+];
 /** As the platform does after SIGTERM. */
 const KILLED_AFTER_MS = 10_000;
 
@@ -237,9 +241,11 @@ export function simulatedWorld(options: WorldOptions) {
     log,
     workers: () => workers,
     faultCounts,
-    /** Is every one of these jobs over? */
-    areOver: (ids: readonly string[]) =>
-      ids.every((id) => isTerminal(log.jobs().find((job) => job.id === id)?.state ?? 'pending')),
+    /** Is every one of these jobs over, and every other one that there is? */
+    areOver(ids: readonly string[]) {
+      const states = new Map(log.jobs().map(({ id, state }) => [id, state]));
+      return [...states.keys(), ...ids].every((id) => isTerminal(states.get(id) ?? 'pending'));
+    },
 
     /** Submits under an id of its own, again and again until it is accepted. */
     async submit(id: string, limits: Partial<Limits> = {}): Promise<void> {
@@ -251,6 +257,17 @@ export function simulatedWorld(options: WorldOptions) {
     async cancel(id: string): Promise<void> {
       const answered = await insist((api) => orGone(id, api.cancel(id)));
       if (answered !== GONE) log.cancelled(id, answered);
+    },
+
+    /** Makes a job anew, again and again until that is answered or refused. */
+    async redrive(id: string): Promise<void> {
+      const made = await insist((api) =>
+        api.redrive(id).catch((error: { code?: string }) => {
+          if (NOT_REDRIVEN.includes(error.code ?? '')) return GONE;
+          throw error;
+        }),
+      );
+      if (made !== GONE) log.redriven(id, made);
     },
 
     /** Reads, once. */
@@ -266,7 +283,10 @@ export function simulatedWorld(options: WorldOptions) {
 
     /** What did not hold, now that all is over; `strictly`: nothing failed and nobody died. */
     settled(strictly: boolean): readonly string[] {
-      return [...log.settled(), ...log.jobs().flatMap((job) => texts.wrong(job, clock.nowMs(), strictly))];
+      return [
+        ...log.settled(),
+        ...log.jobs().flatMap((job) => texts.wrong(job, log.rootOf(job.id), clock.nowMs(), strictly)),
+      ];
     },
     /** What is left of jobs that keep nothing, when chunks have gone by themselves. */
     left(): readonly string[] {
