@@ -186,6 +186,11 @@ describe('the checker finds', () => {
         },
       }),
     ],
+    [
+      'a job that is made of another, which does not know',
+      ['R08'],
+      (store) => ({ ...store, create: (job, input) => store.create(job, input) }),
+    ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
     [
       'a wait that is cut short',
