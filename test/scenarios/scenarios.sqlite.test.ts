@@ -10,6 +10,7 @@ import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { moneyScenarios } from './money.ts';
 import { providerScenarios } from './provider.ts';
+import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { longRunScenarios, runningScenarios } from './running.ts';
@@ -37,6 +38,7 @@ describe('on SQLite', () => {
   backlogScenarios(openSqliteWorld);
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
+  redriveScenarios(openSqliteWorld);
   slotScenarios(openSqliteWorld);
   crashScenarios(openSqliteWorld, 50);
   crowdScenarios(openSqliteWorld, 1_000);
