@@ -1,5 +1,8 @@
 /** What a chaos run breaks. Each fault heals by itself; what is broken already is not broken again meanwhile. */
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '../test/simulation/random.ts';
+import type { ProviderCall } from './chaos-provider.ts';
 import { type ChaosWorker, type ChaosWorld, LEASE_MS, LOCAL } from './chaos-world.ts';
 import { signalGroup } from './child-processes.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
@@ -33,6 +36,10 @@ const OUTAGE_MS = [1_000, 6_000] as const;
 /** So long a fault waits for a worker that holds a job. */
 const HIT_PATIENCE_MS = 3_000;
 const LOOK_MS = 25;
+/** A worker has read by then what the provider wrote. */
+const ANSWERS_READ_MS = [200, 600] as const;
+/** So long a pause goes on at most until the jobs are another's. */
+const TAKEN_PATIENCE_MS = 15_000;
 /** Of the workers, this many are left alone at least. */
 const WHOLE_LEAST = 1;
 
@@ -44,14 +51,8 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
   const underWay = new Set<Promise<unknown>>();
   const stopped = new AbortController();
 
-  const pause = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      stopped.signal.addEventListener('abort', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+  setMaxListeners(0, stopped.signal);
+  const pause = (ms: number) => sleep(ms, undefined, { signal: stopped.signal }).catch(() => undefined);
   const between = ([least, most]: readonly [number, number]) => pause(luck.between(least, most));
   const holdsJob = ({ number }: ChaosWorker) => provider.underWay(number) > 0;
   const signal = ({ process }: ChaosWorker, name: NodeJS.Signals) => signalGroup(process.child(), name);
@@ -102,11 +103,21 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     return true;
   }
 
-  async function paused(worker: ChaosWorker, beforeItGoesOn = () => {}): Promise<void> {
+  async function paused(worker: ChaosWorker, beforeItGoesOn = async () => {}): Promise<void> {
     signal(worker, 'SIGSTOP');
     await between(PAST_LEASE_MS);
-    beforeItGoesOn();
+    await beforeItGoesOn();
     signal(worker, 'SIGCONT');
+  }
+
+  /** Resolves when another worker has made a call, after the first `before`, for one of these, or after a while. */
+  async function takenOver(held: readonly ProviderCall[], before: number): Promise<void> {
+    const taken = (call: ProviderCall) => held.some(({ mark, worker }) => mark === call.mark && worker !== call.worker);
+    const untilMs = performance.now() + TAKEN_PATIENCE_MS;
+    while (!provider.calls.slice(before).some(taken) && performance.now() < untilMs) {
+      if (held.length === 0 || stopped.signal.aborted) return;
+      await pause(LOOK_MS);
+    }
   }
 
   async function unplugged(how: 'cut' | 'hold', cables: readonly TcpProxy[]): Promise<void> {
@@ -141,12 +152,15 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     // are another's.
     'pause cut off': () =>
       harm('pause cut off', async (worker) => {
+        const before = provider.calls.length;
+        const held = provider.calls.filter((call) => call.worker === worker.number && call.end === 'under way');
         worker.wire.cut();
-        const before = provider.answered(worker.number);
-        const untilMs = performance.now() + LEASE_MS / 2;
-        while (provider.answered(worker.number) === before && performance.now() < untilMs) await pause(LOOK_MS);
-        await pause(luck.between(50, 400));
-        await paused(worker, worker.wire.open);
+        provider.hurry(worker.number);
+        await between(ANSWERS_READ_MS);
+        await paused(worker, async () => {
+          await takenOver(held, before);
+          worker.wire.open();
+        });
       }),
     'kill function': async () => {
       const { submit, status, stream, deadLetter, sweeper } = functions;

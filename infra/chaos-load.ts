@@ -2,6 +2,7 @@
  * The clients of a chaos run. Each submits a job, follows it to its end, and submits the next one; what gets no answer is
  * repeated under the same key, as the README tells clients to do.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { jobIdOf } from '../shared/core/new-job.ts';
 import type { Chance } from '../test/simulation/random.ts';
 import type { Ledger, Told, View } from './chaos-ledger.ts';
@@ -44,10 +45,11 @@ export async function runLoad(options: LoadOptions): Promise<void> {
   const { baseUrl, publisher, config } = world;
   const topic = publisher.topic(config.submissionsTopic);
   let planned = 0;
+  const pause = (ms: number) => sleep(ms, undefined, { signal: over }).catch(() => undefined);
 
   async function client(mine: Chance): Promise<void> {
     // Not all at once.
-    await pause(mine.between(0, 1_000), over);
+    await pause(mine.between(0, 1_000));
     while (!enough.aborted && planned < jobsMost) {
       planned += 1;
       const plan = planOf(mine, habits);
@@ -70,7 +72,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
         ledger.complain(`a submit (${via}) was answered ${answer.status} ${answer.text.slice(0, 200)}`);
         return undefined;
       }
-      await pause(answer?.retryAfterMs ?? 1_000, over);
+      await pause(answer?.retryAfterMs ?? 1_000);
     }
     return undefined;
   }
@@ -83,7 +85,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
       for (const untilMs = performance.now() + REPUBLISH_MS; performance.now() < untilMs; ) {
         const answer = await ask(`/api/llm/jobs/${id}/status/`);
         if (answer?.status === 200) return ledger.accepted(mark, via, id);
-        await pause(500, over);
+        await pause(500);
       }
     }
     return undefined;
@@ -99,7 +101,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
         if (answer?.status === 200) ledger.cancelled(job, answer.json as View);
       }
       if ((await look(options, job, wait)) === 'over') return;
-      await pause(mine.between(300, 1_200), over);
+      await pause(mine.between(300, 1_200));
     }
   }
 
@@ -162,17 +164,4 @@ async function call(baseUrl: string, path: string, over: AbortSignal, request: R
   } catch {
     return undefined;
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const wake = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, ms);
-    signal.addEventListener('abort', wake);
-  });
 }

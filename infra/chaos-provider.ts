@@ -4,6 +4,7 @@
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '../test/simulation/random.ts';
 
 /** How it answers: how long an answer usually takes, and the shares of the calls that get something else. */
@@ -38,8 +39,8 @@ export type ChaosProvider = {
   calls: readonly ProviderCall[];
   /** How many calls a worker is waiting for now: it holds at least as many jobs. */
   underWay(worker: number): number;
-  /** How many answers a worker was sent so far. */
-  answered(worker: number): number;
+  /** Ends the answers that a worker waits for now, whole and at once. */
+  hurry(worker: number): void;
   stop(): Promise<void>;
 };
 
@@ -59,10 +60,9 @@ export function markIn(text: string): string | undefined {
 }
 
 const REQUEST_ID = { 'x-request-id': 'req-chaos' };
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 export async function startChaosProvider(luck: Chance, temper: Temper): Promise<ChaosProvider> {
   const calls: ProviderCall[] = [];
+  const paces = new Map<ProviderCall, Pace>();
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -75,18 +75,22 @@ export async function startChaosProvider(luck: Chance, temper: Temper): Promise<
       response.on('error', () => {});
       response.on('close', () => {
         if (call.end === 'under way') call.end = 'abandoned';
+        paces.delete(call);
       });
-      void answer(response, call, luck.fork(), temper);
+      const pace = paceOf();
+      paces.set(call, pace);
+      void answer(response, call, { luck: luck.fork(), temper, pace });
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const count = (worker: number, end: CallEnd) => calls.filter((call) => call.worker === worker && call.end === end);
   return {
     baseUrlFor: (worker) => `http://127.0.0.1:${port}/worker-${worker}/v1`,
     calls,
-    underWay: (worker) => count(worker, 'under way').length,
-    answered: (worker) => count(worker, 'answered').length,
+    underWay: (worker) => calls.filter((call) => call.worker === worker && call.end === 'under way').length,
+    hurry(worker) {
+      for (const [call, pace] of paces) if (call.worker === worker) pace.hurry();
+    },
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -94,7 +98,22 @@ export async function startChaosProvider(luck: Chance, temper: Temper): Promise<
   };
 }
 
-async function answer(response: ServerResponse, call: ProviderCall, luck: Chance, temper: Temper): Promise<void> {
+/** Pauses that can be cut short, all that come. */
+type Pace = { pause(ms: number): Promise<unknown>; hurry(): void };
+
+function paceOf(): Pace {
+  const hurried = new AbortController();
+  return {
+    pause: (ms) => sleep(ms, undefined, { signal: hurried.signal }).catch(() => undefined),
+    hurry: () => hurried.abort(),
+  };
+}
+
+async function answer(
+  response: ServerResponse,
+  call: ProviderCall,
+  { luck, temper, pace }: { luck: Chance; temper: Temper; pace: Pace },
+): Promise<void> {
   if (luck.happens(temper.refuses)) {
     call.end = 'refused';
     const retryAfter = Math.ceil(luck.between(0, 3));
@@ -112,7 +131,7 @@ async function answer(response: ServerResponse, call: ProviderCall, luck: Chance
   response.writeHead(200, { 'content-type': 'text/event-stream', ...REQUEST_ID });
   response.write(event({ type: 'response.created', response: { id: 'resp_1', status: 'in_progress' } }));
   for (let piece = 0; piece < pieces; piece++) {
-    await pause(totalMs / pieces);
+    await pace.pause(totalMs / pieces);
     if (call.end !== 'under way') return;
     if (piece === cutAt) {
       call.end = 'cut';

@@ -1,4 +1,5 @@
 /** One chaos run: load and faults together, then quiet until everything is over, then the verdict. */
+import { setMaxListeners } from 'node:events';
 import type { JobPosition } from '../shared/core/ports.ts';
 import { type Chance, chance } from '../test/simulation/random.ts';
 import { type Breaker, breaker, type Fault } from './chaos-faults.ts';
@@ -25,6 +26,8 @@ export type ChaosRun = {
   faults(view: ChaosView, luck: Chance): AsyncIterable<Fault>;
   /** After the last fault: how long everything may take to be over. */
   drainMs: number;
+  /** Gets every line that a process prints. */
+  onLine?: (line: string) => void;
   onView?: (view: ChaosView) => void;
   /** Aborted to have the verdict now, of what is there. */
   interrupt?: AbortSignal;
@@ -56,6 +59,8 @@ export async function runChaos(run: ChaosRun): Promise<ChaosReport> {
     const view: ChaosView = { world, ledger, faults, phase: 'breaking' };
     run.onView?.(view);
     const [enough, over] = [new AbortController(), new AbortController()];
+    // Every request and every pause of a client listens to it.
+    setMaxListeners(0, over.signal);
     const load = runLoad({
       ...{ world, ledger, luck: ofLoad, clients: run.clients, habits: run.habits },
       ...{ jobsMost: run.jobsMost ?? Infinity, enough: enough.signal, over: over.signal },

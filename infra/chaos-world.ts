@@ -37,6 +37,8 @@ export type ChaosOptions = {
   workers: number;
   /** Emulators that others use, too: they are neither frozen nor started again. */
   emulators?: { pubsub: string; firestore: string };
+  /** Gets every line that a process prints, as `<process>: <line>`. */
+  onLine?: (line: string) => void;
 };
 
 export type ChaosWorld = {
@@ -59,7 +61,7 @@ export type ChaosWorld = {
   close(): Promise<void>;
 };
 
-export async function openChaosWorld({ luck, temper, workers, emulators }: ChaosOptions): Promise<ChaosWorld> {
+export async function openChaosWorld({ luck, temper, workers, emulators, ...more }: ChaosOptions): Promise<ChaosWorld> {
   // Without it Google's clients look for the metadata server, and warn.
   process.env.METADATA_SERVER_DETECTION ??= 'none';
   const closing: (() => Promise<unknown> | unknown)[] = [];
@@ -82,6 +84,10 @@ export async function openChaosWorld({ luck, temper, workers, emulators }: Chaos
     const queueWire = opened(await startTcpProxy(pubsub), (proxy) => proxy.close());
     const provider = opened(await startChaosProvider(luck.fork(), temper), ({ stop }) => stop());
     const log = logWatch();
+    const onLine = (line: string) => {
+      log.take(line);
+      more.onLine?.(line);
+    };
     const config = readConfig({
       ...{ GOOGLE_CLOUD_PROJECT: `demo-chaos-${crypto.randomUUID().slice(0, 8)}`, PORT: '0', LOG_LEVEL: 'error' },
       ...{ FIRESTORE_EMULATOR_HOST: firestore, PUBSUB_EMULATOR_HOST: pubsub },
@@ -89,7 +95,7 @@ export async function openChaosWorld({ luck, temper, workers, emulators }: Chaos
     });
     const stack = opened(
       await startEmulatorStack({
-        ...{ config, workers, pubsubHost: queueWire.host, firestoreHost: wire.host, onLine: log.take },
+        ...{ config, workers, pubsubHost: queueWire.host, firestoreHost: wire.host, onLine },
         environment: {
           ...{ LEASE_MS: String(LEASE_MS), DRAIN_MS: String(DRAIN_MS), AUTH_MODE: 'none', SURFACES: 'llm-jobs' },
           ...{ LOG_FORMAT: 'json', LOG_LEVEL: 'debug', OPENAI_API_KEY: CHAOS_KEY, REDIS_URL: '' },

@@ -2,6 +2,7 @@
  * `npm run chaos -- --minutes 3 --seed 1`: the service on emulators of its own, under load, while its processes are
  * killed and its store and queue are taken away; then whether anything was lost, or done twice. Ends with 1 if so.
  */
+import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Chance } from '../test/simulation/random.ts';
 import type { Fault } from './chaos-faults.ts';
@@ -11,13 +12,14 @@ import { type ChaosView, runChaos } from './chaos-run.ts';
 import { findings, liveRows, liveTable, toTable, verdictRows } from './chaos-table.ts';
 import { explain } from './explain.ts';
 
-const USAGE = 'npm run chaos -- [--minutes N] [--seed S]';
+const USAGE = 'npm run chaos -- [--minutes N] [--seed S] [--log FILE]';
 const WORKERS = 3;
 /** So many jobs are in flight at once; two cores keep up with them. */
 const CLIENTS = 14;
 const GAP_MS = [500, 3_500] as const;
-/** The first faults come when the first jobs went through. */
-const QUIET_MS = 3_000;
+/** Processes that just started are slow: the first faults come when so many jobs are over. */
+const WARM_JOBS = 5;
+const WARM_LOOK_MS = 100;
 /** The end of the time is quiet: this share of it, so long at most. */
 const QUIET_SHARE = 0.25;
 const QUIET_MOST_MS = 60_000;
@@ -31,10 +33,10 @@ const WEIGHTS: Record<Fault, number> = {
 };
 
 /** Faults at random instants until the time is over. */
-async function* faultsFor(ms: number, luck: Chance): AsyncIterable<Fault> {
+async function* faultsFor(ms: number, { ledger }: ChaosView, luck: Chance): AsyncIterable<Fault> {
   const all = (Object.entries(WEIGHTS) as [Fault, number][]).flatMap(([fault, weight]) => Array(weight).fill(fault));
   const untilMs = performance.now() + ms;
-  await pause(QUIET_MS);
+  while (ledger.over() < WARM_JOBS && performance.now() < untilMs) await pause(WARM_LOOK_MS);
   while (performance.now() < untilMs) {
     yield luck.pick(all) as Fault;
     await pause(luck.between(...GAP_MS));
@@ -45,17 +47,18 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
-function readWords(): { minutes: number; seed: number } {
-  const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } });
+function readWords(): { minutes: number; seed: number; log: string | undefined } {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({ options: { minutes: text, seed: text, log: text } });
   const minutes = Number(values.minutes ?? 1);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
   if (!(minutes > 0 && minutes <= 600)) throw new Error('--minutes must be a number above 0, at most 600.');
   if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('--seed must be a whole number.');
-  return { minutes, seed };
+  return { minutes, seed, log: values.log };
 }
 
 async function main(): Promise<void> {
-  const { minutes, seed } = readWords();
+  const { minutes, seed, log } = readWords();
   const interrupt = new AbortController();
   const stop = () => {
     if (interrupt.signal.aborted) process.exit(130);
@@ -75,7 +78,8 @@ async function main(): Promise<void> {
   const timeMs = minutes * 60_000;
   const report = await runChaos({
     ...{ seed, workers: WORKERS, clients: CLIENTS, temper: MOODY, habits: MANY_HABITS, drainMs: DRAIN_MS, onView },
-    faults: (_, luck) => faultsFor(timeMs - Math.min(timeMs * QUIET_SHARE, QUIET_MOST_MS), luck),
+    faults: (view, luck) => faultsFor(timeMs - Math.min(timeMs * QUIET_SHARE, QUIET_MOST_MS), view, luck),
+    ...(log === undefined ? {} : { onLine: (line: string) => void appendFileSync(log, `${line}\n`) }),
     interrupt: interrupt.signal,
   }).finally(() => clearInterval(drawing));
   const { lost, doubled, violations } = report.verdict;
