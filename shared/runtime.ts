@@ -5,6 +5,7 @@ import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from './adapters/firestore-database.ts';
 import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
+import { firestorePartStore } from './adapters/firestore-part-store.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
@@ -17,7 +18,7 @@ import { estimates } from './core/estimates.ts';
 import { handingOn } from './core/handing-on.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
 import type { ModelCatalog } from './core/llm.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, PartStore } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import { reserving } from './core/reserving.ts';
 import type { ResultCache } from './core/result-cache.ts';
@@ -89,6 +90,7 @@ export function googleRuntime(config: Config): Runtime {
   const stores = {
     store: firestoreJobStore(database, config),
     chunks: firestoreChunkStore(database),
+    parts: firestorePartStore(database),
     estimateStore: firestoreEstimateStore(database),
     apiKeys: firestoreApiKeyStore(database),
     accounts: firestoreAccountStore(database),
@@ -111,35 +113,19 @@ export type EmbeddedRuntime = Runtime & {
  * people when another process has the file open.
  */
 export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> {
-  const [{ openDatabase }, { sqliteJobStore }, { sqliteChunkStore }, { sqliteEstimateStore }, ...others] =
-    await Promise.all([
-      import('./adapters/sqlite-database.ts'),
-      import('./adapters/sqlite-job-store.ts'),
-      import('./adapters/sqlite-chunk-store.ts'),
-      import('./adapters/sqlite-estimate-store.ts'),
-      import('./adapters/sqlite-api-key-store.ts'),
-      import('./adapters/sqlite-job-queue.ts'),
-      import('./adapters/sqlite-accounts.ts'),
-    ]);
-  const [{ sqliteApiKeyStore }, { sqliteJobQueue }, { sqliteAccountStore }] = others;
   const clock = steadyClock();
   const log = logOf(config);
-  const database = openDatabase(config.databaseUrl);
-  const store = sqliteJobStore(database, clock);
-  const chunks = sqliteChunkStore(database, clock);
-  const estimateStore = sqliteEstimateStore(database);
-  const apiKeys = sqliteApiKeyStore(database);
-  const accounts = sqliteAccountStore(database, clock);
-  const flushMs = config.flushMs ?? EMBEDDED_FLUSH_MS;
-  const queue = sqliteJobQueue(database, { clock, log });
+  const { sqliteFile } = await import('./runtime-sqlite.ts');
+  const file = sqliteFile(config.databaseUrl, clock, log);
+  const { queue } = file;
 
   let stopConsuming = () => {};
   let cancelSweep = () => {};
   let isStopping = false;
-  const stores = { store, chunks, estimateStore, apiKeys, accounts, flushMs };
+  const stores = { ...file.stores, flushMs: config.flushMs ?? EMBEDDED_FLUSH_MS };
   const runtime = assemble(config, clock, log, stores, queue, async () => {
     await drain();
-    database.close();
+    file.close();
   });
   const handle = doorbellHandler({ run: runtime.worker.run, log });
   const sweepOften = () => {
@@ -155,8 +141,7 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   /** A full disk must not stop the sweeps. */
   function purge(): void {
     try {
-      store.purge(clock.nowMs());
-      chunks.purge(clock.nowMs());
+      file.purge(clock.nowMs());
     } catch (error) {
       log('error', 'purge-failed', { error: describeError(error) });
     }
@@ -172,7 +157,7 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
     ...runtime,
     drain,
     start() {
-      const takenOver = store.endAllLeases();
+      const takenOver = file.stores.store.endAllLeases();
       if (takenOver > 0) log('info', 'leases-taken-over', { jobs: takenOver });
       stopConsuming = queue.consume(
         ({ doorbell, messageId, attempt }) => handle(encodeDoorbell(doorbell, messageId, attempt)),
@@ -188,6 +173,7 @@ const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat
 type Stores = {
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   estimateStore: EstimateStore;
   apiKeys: ApiKeyStore;
   accounts: AccountStore;

@@ -24,6 +24,7 @@
  */
 
 import type { CallEstimate, Cost, Hold, Settled, Spent } from './costs.ts';
+import type { InParts, PartSet } from './part-set.ts';
 
 /** Any value that JSON can express. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -104,15 +105,6 @@ export type Attempt = {
 
 /** At most this many attempt records are kept, the latest ones. */
 export const ATTEMPTS_KEPT = 50;
-
-/**
- * Where a value lies that is too large for its job's document: its JSON text is the parts 1, 2, 3… of this set, in a row.
- * `sha256`: of each part, as hexadecimal digits.
- */
-export type PartSet = { name: string; bytes: number; sha256: string[] };
-
-/** The fields of a job that may lie in parts; then the field itself is absent. */
-export type InParts = 'input' | 'result' | 'rejectedText';
 
 /** Why a job failed, in a sentence for people and a code for programs. */
 export type JobError = { code: string; message: string };

@@ -5,7 +5,8 @@
  */
 import { ServiceError } from './errors.ts';
 import { sha256Hex } from './ids.ts';
-import { isTerminal, type Job, type JobKey, type Json, type PartSet } from './job.ts';
+import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
+import type { PartSet } from './part-set.ts';
 import { UNREAD_MS } from './payloads.ts';
 import type { PartSetKey, PartStore } from './ports.ts';
 import { DEFAULT_RETENTION_MS } from './retention.ts';
@@ -21,7 +22,8 @@ const DAY_MS = 86_400_000;
 const AT_ONCE = 3;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** A piece may begin with U+FEFF, which is text like any other there. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** A value as JSON, with its size in UTF-8, where it is too large for the document. */
 export function tooLargeInline(value: Json): Uint8Array | undefined {
@@ -77,6 +79,12 @@ export async function valueIn(store: PartStore, key: JobKey, set: PartSet): Prom
   const texts: string[] = [];
   for await (const text of readParts(store, key, set)) texts.push(text);
   return JSON.parse(texts.join('')) as Json;
+}
+
+/** The input of a job, whole. Throws as `readParts` does. */
+export async function wholeInput(store: PartStore, { job, input }: { job: Job; input: Json }): Promise<Json> {
+  const set = job.parts?.input;
+  return set ? valueIn(store, job, set) : input;
 }
 
 /** Does the job name this set? */

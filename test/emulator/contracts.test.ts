@@ -17,6 +17,7 @@ import { jobListContract } from '../contracts/job-store-lists.ts';
 import { jobStoreSlotsContract } from '../contracts/job-store-slots.ts';
 import { jobUsageContract } from '../contracts/job-store-usage.ts';
 import { jobStoreWatchingContract } from '../contracts/job-store-watching.ts';
+import { partStoreContract } from '../contracts/part-store.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 import { firestoreStores } from '../support/stores.ts';
 
@@ -33,6 +34,7 @@ describeOnEmulators('contracts', () => {
   jobStoreWatchingContract('Firestore', openStores);
   jobUsageContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
+  partStoreContract('Firestore', openStores);
   estimateStoreContract('Firestore', openStores);
   apiKeyStoreContract('Firestore', openStores);
   accountStoreContract('Firestore', openStores);

@@ -10,6 +10,7 @@ import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
+import { largeScenarios } from './large.ts';
 import { moneyScenarios } from './money.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
@@ -40,6 +41,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);
   keepingNothingScenarios(openEmulatorWorld);
+  largeScenarios(openEmulatorWorld);
   moneyScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });
