@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { Principal, Seen } from '../../shared/core/access.ts';
 import { isTerminal } from '../../shared/core/job.ts';
 import type { JobService } from '../../shared/core/service.ts';
-import type { Submission } from '../../shared/core/submitting.ts';
+import type { Submission, Submitted } from '../../shared/core/submitting.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { renderRetryAfter } from '../../shared/http/errors.ts';
 import { entityTagOf, parseIfNoneMatch, waitMsOf } from '../../shared/http/polling.ts';
@@ -26,24 +26,34 @@ export async function answerStatus(context: Context<HttpEnv>, service: JobServic
 }
 
 /** Takes a job in, and answers that; or its status, when the client waits and the job ends meanwhile. */
-export async function answerSubmit(
+export function answerSubmit(
+  context: Context<HttpEnv>,
+  surface: SurfaceContext,
+  submission: Submission,
+  wait?: number,
+) {
+  const [principal, requestId] = [context.get('principal'), context.get('requestId')];
+  return answerAccepted(context, surface, () => surface.service.submit(principal, { ...submission, requestId }), wait);
+}
+
+/** As `answerSubmit`, of a job that is taken in another way. */
+export async function answerAccepted(
   context: Context<HttpEnv>,
   { service, jobTokens }: SurfaceContext,
-  submission: Submission,
+  takeIn: () => Promise<Submitted>,
   wait?: number,
 ) {
   const principal = context.get('principal');
   const waitMs = waitMsOf(context, wait);
-  const { replayed, ...accepted } = await service.submit(principal, {
-    ...submission,
-    requestId: context.get('requestId'),
-  });
+  const { replayed, ...accepted } = await takeIn();
   context.header('Location', renderUrls(accepted.job).status);
   if (replayed) context.header('Idempotency-Replayed', 'true');
   const seen = waitMs > 0 ? await seeEnd(service, principal, accepted, waitMs, context.req.raw.signal) : accepted;
   if (waitMs > 0 && isTerminal(seen.job.state)) return context.json(renderSeen(context, seen), 200);
-  // Whoever submitted a job may read it with its token, also where they may read nothing else.
-  const token = jobTokens && (await renderToken(seen.job, ['jobs:read', 'jobs:write'], jobTokens));
+  // Whoever submitted a job may read it with its token, also where they may read nothing else. In another one's name
+  // nobody gets one.
+  const isOwn = seen.job.user === principal.user;
+  const token = isOwn && jobTokens && (await renderToken(seen.job, ['jobs:read', 'jobs:write'], jobTokens));
   const view = { ...renderSubmitted(seen), ...token };
   renderRetryAfter(context, view.poll_after_ms);
   return context.json(view, 202);

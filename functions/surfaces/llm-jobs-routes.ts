@@ -25,7 +25,7 @@ export const always = {
   ...{ 500: errors[500], 503: errors[503] },
 };
 
-const submitResponses = {
+export const submitResponses = {
   200: {
     ...answer(schemas.wholeJobView, 'The job, over within the time that the client waits (`wait`).'),
     headers: schemas.submitAnswerHeaders,

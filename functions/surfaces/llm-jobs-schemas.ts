@@ -10,7 +10,10 @@ const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:1
 export const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
 export const success = z.literal(true);
 const jobId = z.uuid();
-const urls = z.object({ status: z.string(), result: z.string(), stream: z.string(), cancel: z.string() });
+const urls = z.object({
+  ...{ status: z.string(), result: z.string(), stream: z.string(), cancel: z.string() },
+  retry: z.string().optional().describe('Of a job that can be retried: it failed or was cancelled.'),
+});
 const model = z.object({ id: z.uuid(), name: z.string(), provider: z.string() }).openapi('ModelReference');
 
 const usage = z
@@ -59,6 +62,10 @@ const own = {
   stream: z.boolean().optional(),
   store: z.literal(false).optional(),
 };
+const links = {
+  retry_of: jobId.optional().describe('The job that it was made from.'),
+  retried_as: jobId.optional().describe('The job that was made from it.'),
+};
 export const pollAfter = z
   .int()
   .optional()
@@ -80,7 +87,7 @@ export const jobView = z
     error_code: z.string().optional(),
     model,
     question_id: z.string().optional(),
-    ...own,
+    ...{ ...own, ...links },
     progress: z.number(),
     stage: z.string().optional(),
     message: z.string(),
@@ -125,7 +132,7 @@ const token = {
 export const submitted = z
   .object({
     ...{ success, job_id: jobId, status, message: z.string(), job_type: z.string(), created_at: time, model },
-    ...own,
+    ...{ ...own, ...links },
     ...{ poll_after_ms: pollAfter, urls },
     job_token: token.job_token.optional(),
     job_token_expires_at: time.optional(),

@@ -5,6 +5,7 @@ import { type Cost, type NanoUsd, type Spent, toUsd } from '../../shared/core/co
 import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/core/job.ts';
 import { limitsOf } from '../../shared/core/limits.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
+import { isRedrivable } from '../../shared/core/redrivable.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
@@ -13,7 +14,7 @@ function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toTime(ms);
 }
 
-/** The paths at which a job is read, and ended. */
+/** The paths at which a job is read, ended, and made anew. */
 export function renderUrls(job: Job) {
   const path = `/api/llm/jobs/${job.id}`;
   return {
@@ -21,6 +22,7 @@ export function renderUrls(job: Job) {
     result: `${path}/result/`,
     stream: `${path}/stream/`,
     cancel: `${path}/cancel/`,
+    retry: isRedrivable(job) ? `${path}/retry/` : undefined,
   };
 }
 
@@ -49,6 +51,7 @@ export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownPr
     model: renderModel(job),
     question_id: job.questionId,
     ...renderOwn(job),
+    ...renderLinks(job),
     progress: progressOf(job, nowMs, shownProgress),
     stage: waitsUntil === undefined ? job.stage : 'waiting',
     message: waitsUntil === undefined ? messageOf(job) : waitingMessage(job),
@@ -90,6 +93,7 @@ export function renderSubmitted({ job, nowMs }: Seen) {
     created_at: toTime(job.createdAt),
     model: renderModel(job),
     ...renderOwn(job),
+    ...renderLinks(job),
     poll_after_ms: pollAfterMs(job, nowMs),
     urls: renderUrls(job),
   };
@@ -99,6 +103,10 @@ export function renderSubmitted({ job, nowMs }: Seen) {
 export function renderOwn({ tags, metadata, batchId, projectId, nanoUsdMost, stream, store }: Job) {
   const max_cost = nanoUsdMost === undefined ? undefined : toUsd(nanoUsdMost);
   return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store };
+}
+
+function renderLinks({ redriveOf, redrivenAs }: Job) {
+  return { retry_of: redriveOf, retried_as: redrivenAs };
 }
 
 /** Seconds from the first claim to the end. */

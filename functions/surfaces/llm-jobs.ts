@@ -22,6 +22,7 @@ import { isBatch, mountBatch } from './llm-jobs-batch.ts';
 import { mountLists } from './llm-jobs-lists.ts';
 import { mountModels } from './llm-jobs-models.ts';
 import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
+import { mountRedrive } from './llm-jobs-redrive.ts';
 import * as routes from './llm-jobs-routes.ts';
 import { mountStream } from './llm-jobs-stream.ts';
 import { mountTokens } from './llm-jobs-tokens.ts';
@@ -43,6 +44,7 @@ export const llmJobsSurface: Surface = {
   renderError,
   mount(app, context) {
     mountWrites(app, context);
+    mountRedrive(app, context);
     mountReads(app, context);
     mountStream(app, context);
     mountTokens(app, context);

@@ -2,7 +2,7 @@
 
 import { NOTHING_SPENT, type Spent } from '../core/costs.ts';
 import { type JobKey, type JobState, jobName } from '../core/job.ts';
-import { type JobStore, type StoredJob, USAGE_JOBS_MOST } from '../core/ports.ts';
+import { type JobStore, type JobUpdate, type StoredJob, USAGE_JOBS_MOST } from '../core/ports.ts';
 import { accountWrites } from './firestore-accounts.ts';
 import {
   ABORTED,
@@ -32,11 +32,25 @@ export type FirestoreJobStoreOptions = {
 export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: FirestoreJobStoreOptions): JobStore {
   const nameOf = (key: JobKey) => `${database.root}/jobs/${jobName(key)}`;
 
+  function changeOf({ key, revision, changes }: JobUpdate, dropped: readonly string[] = []) {
+    return {
+      update: { name: nameOf(key), fields: toFields(changes) },
+      // A field in the mask that is not in the document is removed.
+      updateMask: { fieldPaths: [...Object.keys(changes), ...dropped] },
+      currentDocument: { updateTime: fromRevision(revision) },
+    };
+  }
+
   return {
-    async create(job, input) {
+    async create(job, input, { with: other } = {}) {
       const update = { name: nameOf(job), fields: toFields({ ...job, input }) };
-      const answer = await refusable(database.commit([{ update, currentDocument: { exists: false } }]), {
+      const writes = [{ update, currentDocument: { exists: false } }, ...(other ? [changeOf(other)] : [])];
+      const answer = await refusable(database.commit(writes), {
         [ALREADY_EXISTS]: 'exists',
+        // Of the other job; nothing was written.
+        [FAILED_PRECONDITION]: 'changed',
+        [NOT_FOUND]: 'changed',
+        [ABORTED]: 'changed',
       });
       return 'refused' in answer ? answer : { created: answer.value };
     },
@@ -63,12 +77,7 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
     },
 
     async update(key, revision, changes, { dropInput = false, slot, account } = {}) {
-      // A field in the mask that is not in the document is removed.
-      const write = {
-        update: { name: nameOf(key), fields: toFields(changes) },
-        updateMask: { fieldPaths: [...Object.keys(changes), ...(dropInput ? ['input'] : [])] },
-        currentDocument: { updateTime: fromRevision(revision) },
-      };
+      const write = changeOf({ key, revision, changes }, dropInput ? ['input'] : []);
       const { root } = database;
       const others = [
         ...slotWrites(root, key, changes, slot),

@@ -21,6 +21,8 @@ export const JOB_FIELDS = Object.keys({
     questionId: 1,
     projectId: 1,
     nanoUsdMost: 1,
+    redriveOf: 1,
+    redrivenAs: 1,
     callEstimate: 1,
     spent: 1,
     parts: 1,

@@ -5,7 +5,7 @@
 import type Database from 'libsql';
 import { NOTHING_SPENT } from '../core/costs.ts';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
-import type { Clock, JobQuery, JobStore, StoredJob, UsageSums } from '../core/ports.ts';
+import type { Clock, JobQuery, JobStore, JobUpdate, StoredJob, UsageSums } from '../core/ports.ts';
 import { givesBack } from '../core/slots.ts';
 import { sqliteAccounts } from './sqlite-accounts.ts';
 import { allOrNone, answered, quietly } from './sqlite-database.ts';
@@ -89,13 +89,31 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     return isSaved;
   }
 
+  function add(job: Job, input: Json): boolean {
+    const { tenant, id, user, state, jobType, createdAt, wakeAt } = job;
+    const values = [tenant, id, user, state, jobType, createdAt, wakeAt, JSON.stringify(job), JSON.stringify(input)];
+    const isAdded = insert.run(...values).changes === 1;
+    if (isAdded) tellReaders(job);
+    return isAdded;
+  }
+
+  function change({ key: { tenant, id }, revision, changes }: JobUpdate): boolean {
+    const row = select.get(tenant, id) as Row | undefined;
+    if (!row || String(row.revision) !== revision) return false;
+    return save(applyChanges(JSON.parse(row.job) as Job, changes), row.revision);
+  }
+
   return {
-    create: answered((job, input) => {
-      const { tenant, id, user, state, jobType, createdAt, wakeAt } = job;
-      const values = [tenant, id, user, state, jobType, createdAt, wakeAt, JSON.stringify(job), JSON.stringify(input)];
-      const stored = insert.run(...values).changes === 1;
-      if (stored) tellReaders(job);
-      return stored ? { created: { revision: '1', atMs: clock.nowMs() } } : { refused: 'exists' };
+    create: answered((job, input, { with: other } = {}) => {
+      let refused: 'exists' | 'changed' = 'exists';
+      const steps = [() => add(job, input)];
+      const changeOther = (update: JobUpdate) => {
+        refused = 'changed';
+        return change(update);
+      };
+      if (other) steps.push(() => changeOther(other));
+      if (!allOrNone(database, steps)) return { refused };
+      return { created: { revision: '1', atMs: clock.nowMs() } };
     }),
 
     get: answered(look),

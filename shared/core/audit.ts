@@ -3,7 +3,16 @@ import type { Principal } from './access.ts';
 import type { Job } from './job.ts';
 import type { Log } from './ports.ts';
 
-export type AdminAct = 'read' | 'list' | 'stream' | 'cancel' | 'delete' | 'erase-user' | 'usage' | AccountAct;
+export type AdminAct =
+  | 'read'
+  | 'list'
+  | 'stream'
+  | 'cancel'
+  | 'delete'
+  | 'redrive'
+  | 'erase-user'
+  | 'usage'
+  | AccountAct;
 /** What only administrators do to accounts, their own among them. */
 export type AccountAct = 'account-read' | 'account-set' | 'tokens-granted';
 

@@ -3,9 +3,10 @@ import type { Seen } from './access.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import type { Job, Json } from './job.ts';
 import { limitsOf } from './limits.ts';
+import type { PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS, partsDeleteAt, putParts, tooLargeInline } from './parts.ts';
 import { asShown } from './payloads.ts';
-import type { Clock, JobStore, PartStore, StoredJob } from './ports.ts';
+import type { Clock, JobStore, JobUpdate, StoredJob } from './ports.ts';
 import { isGone } from './retention.ts';
 import { within } from './within.ts';
 
@@ -16,13 +17,15 @@ const LOOK_MS = 2_000;
 
 /**
  * Creates the document, or finds the one that is there. A create of unknown fate is recognised by its token. Throws
- * `idempotency_conflict`, `job_id_taken`, or `store_unavailable` that names the job id.
+ * `idempotency_conflict`, `job_id_taken`, or `store_unavailable` that names the job id. `other` is changed in the same
+ * commit; `changed`, and nothing is done, when that has changed before.
  */
 export async function createOnce(
   options: CreatingOptions,
   given: Job,
   input: Json,
-): Promise<Seen & { replayed: boolean }> {
+  other?: JobUpdate,
+): Promise<(Seen & { replayed: boolean }) | 'changed'> {
   const { store } = options;
   let job = given;
   let cause: unknown;
@@ -32,8 +35,10 @@ export async function createOnce(
     const before = large && (await store.get(job));
     if (before) return replayed(job, before);
     if (large) job = await withInputApart(options, job, large);
-    const answer = await store.create(job, large ? null : input);
+    const answer = await store.create(job, large ? null : input, { with: other });
     if ('created' in answer) return { job, nowMs: answer.created.atMs, replayed: false };
+    await removeInput(options, job);
+    if (answer.refused === 'changed') return answer.refused;
   } catch (error) {
     if (!isServiceError(error, 'store_unavailable')) throw error;
     cause = error;
@@ -44,13 +49,10 @@ export async function createOnce(
   });
   const found = await within(options.clock, LOOK_MS, look);
   if (found?.job.token === job.token) return { job, nowMs: found.readAtMs, replayed: false };
-  if (found) {
-    await removeInput(options, job);
-    return replayed(job, found);
-  }
+  if (found) return replayed(job, found);
   throw new ServiceError(
     'store_unavailable',
-    'It is not known whether the job was stored. PUT the same body to its job_id: that makes no second job.',
+    `It is not known whether the job was stored. ${other ? 'Retry it again' : 'PUT the same body to its job_id'}: that makes no second job.`,
     { cause, retryAfterMs: 1_000, fields: { job_id: job.id } },
   );
 }

@@ -69,6 +69,8 @@ export type JobEvent =
   | ({ type: 'cancel' } & Now)
   /** Somebody asks for the end, and for nothing to be left to read. */
   | ({ type: 'delete' } & Now)
+  /** A job that ended without an answer is made anew, under that id. */
+  | ({ type: 'redrive'; redrivenAs: string } & Now)
   /** The owner of a job that is over was given its result. */
   | ({ type: 'read' } & Now)
   /** Somebody who holds nothing looks: the job is ended, or has to be rung. `random` is between 0 and 1. */

@@ -125,7 +125,11 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
       // Refused, or of unknown fate: the document tells. Commits of ours that were answered "unavailable" do land.
       const lookedMs = clock.monotonicMs();
       const found = await store.get({ tenant, id });
-      if (!found || found.job.token !== token) return 'lease-lost';
+      if (!found || found.job.token !== token) {
+        // A silence might have been a write that landed before the job was taken over; a refusal is the fence.
+        if (answer) log('warning', 'zombie-write-refused', facts());
+        return 'lease-lost';
+      }
       held = { ...found, askedMs: lookedMs, answeredMs: clock.monotonicMs() };
       if (found.job.cancelRequestedAt !== undefined) stopFor('cancelled');
       if (found.job.sequence === sequence) return 'written';

@@ -14,6 +14,7 @@
  * - **part**: a piece of an input or an answer that is too large for its job's document, kept beside it.
  * - **cursor**: where a reader stands: in a stream of events, or in a list.
  * - **slot**: a job's place among the running ones of its tenant, where their number is limited; it expires by itself.
+ * - **redrive**: to make one new job of a job that failed or was cancelled.
  * - **park**: to let a job wait, without an attempt, until it gets a slot. **promote**: to give a parked job one.
  * - **account**: what a user may use, where credits are on: a subscription, tokens, and perhaps a budget of money.
  * - **hold**: what a job reserves of its user's account with its first claim. **settle**: to release that, and charge what
@@ -145,6 +146,10 @@ export type Job = {
   metadata?: { [name: string]: string } | undefined;
   /** Of the batch that it was submitted in. */
   batchId?: string | undefined;
+  /** The id of the job that it was made from, … */
+  redriveOf?: string | undefined;
+  /** … and of the one that was made from it. */
+  redrivenAs?: string | undefined;
   /** The caller's own project, by which jobs can be listed. */
   projectId?: string | undefined;
   /** All calls together may cost this much. */

@@ -26,7 +26,7 @@ export const LINGER_MS = 5_000;
 
 /**
  * May memory answer? A listener must have been heard of; a job that is over does not change any more, but another
- * process may have deleted it. What goes when it was read, another process may have seen read.
+ * process may have deleted it, or made a new job of it. What goes when it was read, another process may have seen read.
  */
 export function mayAnswer(known: KnownJob, isListening: boolean): boolean {
   if (!known.isKnown() || known.isFleeting()) return false;

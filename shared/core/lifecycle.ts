@@ -8,6 +8,7 @@ import type { Job, JobState } from './job.ts';
 import { changeStage, handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
 import { park, promote } from './parking.ts';
 import { readPayloads, removePayloads } from './payloads.ts';
+import { redrive } from './redrivable.ts';
 import { isOverdue, wake } from './waking.ts';
 
 type Rule<T extends JobEvent['type']> = (job: Job, event: EventOf<T>) => Decision;
@@ -45,6 +46,7 @@ const over: Row = {
   finish: refuse('done'),
   cancel: refuse('done'),
   delete: erase,
+  redrive: refuse('done'),
   read: readPayloads,
   wake: removePayloads,
 };
@@ -62,6 +64,7 @@ const table: { [S in JobState]: Row } = {
     finish: refuse('not-leased'),
     cancel,
     delete: erase,
+    redrive: refuse('not-due'),
     read: refuse('not-due'),
     wake,
   },
@@ -78,12 +81,13 @@ const table: { [S in JobState]: Row } = {
     finish: (job, event) => (job.token === event.token ? finish(job, event) : { refused: 'lease-lost' }),
     cancel,
     delete: erase,
+    redrive: refuse('not-due'),
     read: refuse('not-due'),
     wake,
   },
   completed: over,
-  failed: over,
-  cancelled: over,
+  failed: { ...over, redrive },
+  cancelled: { ...over, redrive },
 };
 
 /** Decides what an event does to a job: the fields to change, or why it may not happen. */

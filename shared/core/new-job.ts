@@ -14,8 +14,10 @@ export type SubmissionIdentity = {
   idempotencyKey?: string | undefined;
   /** … or its place in a batch that was submitted with a key, … */
   batchItem?: { key: string; index: number } | undefined;
-  /** … or the Pub/Sub message that brought it. */
+  /** … or the Pub/Sub message that brought it, … */
   messageId?: string | undefined;
+  /** … or the id of the job that it is made from. */
+  redriveOf?: string | undefined;
 };
 
 /** A message that was no submission: whatever it holds, for it may still name its id, its type and its model. */
@@ -27,6 +29,9 @@ export type JobMaker = {
   /** Into how many slices the sweeper's query is cut. */
   wakeShards: number;
 };
+
+/** Of a job that stands for a message that could not be taken in. */
+export const UNKNOWN_PROVIDER = 'unknown';
 
 /** A sentence names wrong fields by names that the message chose. */
 const SENTENCE_MOST = 2_000;
@@ -58,12 +63,13 @@ export function newJob(
 /** The id that a submission asks for: its own, one derived from what names it, or a new one. */
 export async function jobIdOf(
   { tenant, user }: Principal,
-  { jobId, idempotencyKey, batchItem, messageId }: SubmissionIdentity,
+  { jobId, idempotencyKey, batchItem, messageId, redriveOf }: SubmissionIdentity,
   newId: () => string,
 ): Promise<string> {
   if (jobId !== undefined) return jobId;
   if (idempotencyKey !== undefined) return derivedId('idempotency-key', tenant, user, idempotencyKey);
   if (batchItem) return derivedId('batch-item', tenant, user, batchItem.key, String(batchItem.index));
+  if (redriveOf !== undefined) return derivedId('redrive', tenant, user, redriveOf);
   return messageId === undefined ? newId() : derivedId('message', tenant, user, messageId);
 }
 
@@ -102,5 +108,5 @@ function namesIn(content: unknown) {
 }
 
 function unknownModel(name: string): JobModel {
-  return { id: '00000000-0000-0000-0000-000000000000', name, provider: 'unknown', model: name };
+  return { id: '00000000-0000-0000-0000-000000000000', name, provider: UNKNOWN_PROVIDER, model: name };
 }

@@ -17,6 +17,9 @@ export type StoredJob = { job: Job; revision: Revision; readAtMs: number; stored
 /** A write that the store acknowledged: the document's new revision and the store's time of the write. */
 export type Written = { revision: Revision; atMs: number };
 
+/** A change of a document that is still at `revision`. */
+export type JobUpdate = { key: JobKey; revision: Revision; changes: JobChanges };
+
 /** A place in a list of jobs. */
 export type JobPosition = Pick<Job, 'createdAt' | 'id'>;
 
@@ -70,8 +73,15 @@ export const USAGE_JOBS_MOST = 100_000;
  * happened, now or a little later**: the caller looks and compares. Methods never retry; that is the caller's policy.
  */
 export type JobStore = {
-  /** Stores a new job and its input, or refuses when a document of that key exists, changing nothing. Atomic. */
-  create(job: Job, input: Json): Promise<{ created: Written } | { refused: 'exists' }>;
+  /**
+   * Stores a new job and its input, or refuses when a document of that key exists, changing nothing. Atomic. `with` changes
+   * another job in the same commit: both happen or neither; `changed`, when that one is not (any more) at its revision.
+   */
+  create(
+    job: Job,
+    input: Json,
+    options?: { with?: JobUpdate | undefined },
+  ): Promise<{ created: Written } | { refused: 'exists' | 'changed' }>;
 
   /** Reads one job, as new as the last acknowledged write; `undefined` when there is none. */
   get(key: JobKey): Promise<StoredJob | undefined>;
@@ -163,32 +173,6 @@ export type ChunkStore = {
   watch(key: JobKey, attempt: number, afterN: number, onChunks: (chunks: Chunk[]) => void): () => void;
   /** Removes all chunks of a job. */
   remove(key: JobKey): Promise<void>;
-};
-
-/** One set of parts of a job. */
-export type PartSetKey = JobKey & { set: string };
-
-/**
- * Where parts live, beside their job. A part never changes. Methods answer within a few seconds or throw
- * `store_unavailable`.
- */
-export type PartStore = {
-  /**
-   * Stores a part of well-formed Unicode, of a megabyte at most, which may go from `deleteAt` on. The first of a set has
-   * `checkAt`: from then on somebody looks whether its job names the set. Once more with the same text changes nothing.
-   */
-  put(
-    key: PartSetKey,
-    part: { n: number; text: string; deleteAt: number; checkAt?: number | undefined },
-  ): Promise<void>;
-  /** The text of part n; `undefined` when it is not there. One read. */
-  get(key: PartSetKey, n: number): Promise<string | undefined>;
-  /** Says when somebody looks at a set (again); with `null` nobody does. Of a set that is not there nothing comes. */
-  check(key: PartSetKey, checkAt: number | null): Promise<void>;
-  /** Up to `limit` sets whose `checkAt` is at or before `nowMs`, the longest due first. One read when there is none. */
-  unchecked(nowMs: number, limit: number): Promise<PartSetKey[]>;
-  /** Removes a set of parts; without `set` all sets of the job. */
-  remove(key: JobKey & { set?: string | undefined }): Promise<void>;
 };
 
 /** Of jobs of one type on one model. */

@@ -9,6 +9,7 @@ import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
 import { type Reading, reading } from './reading.ts';
+import { type Redriving, redriving } from './redriving.ts';
 import type { ResultCaching } from './result-cache.ts';
 import { type Sharing, sharing } from './sharing.ts';
 import { type Submitting, type SubmittingOptions, submitting } from './submitting.ts';
@@ -19,6 +20,7 @@ export type JobService = Submitting &
   Batching &
   Reading &
   Cancelling &
+  Redriving &
   Erasing &
   EndingOverdue &
   UsageReporting & {
@@ -40,7 +42,7 @@ export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
   const parts = { ...options, watch };
   const payloads = { ...parts, reads: payloadReads(parts) };
-  const submits = submitting(options);
+  const { takeIn, ...submits } = submitting(options);
   const { removal, ...cancels } = cancelling(payloads);
   return {
     ...submits,
@@ -48,6 +50,7 @@ export function jobService(options: JobServiceOptions): JobService {
     ...batching(options, submits),
     ...reading(payloads),
     ...cancels,
+    ...redriving({ ...parts, takeIn }),
     ...erasing({ ...parts, removal }),
     ...endingOverdue(parts),
     ...usageReporting(options),

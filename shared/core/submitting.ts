@@ -1,5 +1,6 @@
 /** Taking jobs in: one document each, then its doorbell, once however often it is submitted. */
 import type { Principal, Seen } from './access.ts';
+import { callEstimateOf } from './call-estimate.ts';
 import { createOnce, replayed } from './creating.ts';
 import type { Denial } from './credits.ts';
 import { invalidRequest, ServiceError } from './errors.ts';
@@ -8,7 +9,7 @@ import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { deadlineOf } from './limits.ts';
-import type { LlmRequest, ModelCatalog } from './llm.ts';
+import type { ModelCatalog } from './llm.ts';
 import {
   type JobMaker,
   jobIdOf,
@@ -17,7 +18,8 @@ import {
   rejectedJob,
   type SubmissionIdentity,
 } from './new-job.ts';
-import type { JobQueue, JobStore, Log, PartStore } from './ports.ts';
+import type { PartStore } from './part-store.ts';
+import type { JobQueue, JobStore, JobUpdate, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import type { Reserving } from './reserving.ts';
 import { ringDoorbell } from './ring.ts';
@@ -94,13 +96,21 @@ export type SubmittingOptions = JobMaker & {
 export const INPUT_BYTES_MOST = 8 * 1024 * 1024;
 /** The longest name of a project. */
 export const PROJECT_CHARACTERS_MOST = 128;
-/** Of a call whose output limit nobody gave. */
-const OUTPUT_TOKENS_ASSUMED = 1_000;
 
-export function submitting(options: SubmittingOptions): Submitting {
-  const { store, models, jobTypes, newId, pricing, log, credits } = options;
+/** What a redrive does beside what anybody may ask for. */
+export type TakingIn = {
+  /** As `submit`, and changes another job in the same commit; `changed`, and nothing is done, when that has changed before. */
+  takeIn(principal: Principal, submission: Submission, other: JobUpdate): Promise<Submitted | 'changed'>;
+};
 
-  async function submit(principal: Principal, submission: Submission): Promise<Submitted> {
+export function submitting(options: SubmittingOptions): Submitting & TakingIn {
+  const { store, models, jobTypes, newId, log, credits } = options;
+
+  async function takeIn(
+    principal: Principal,
+    submission: Submission,
+    other?: JobUpdate,
+  ): Promise<Submitted | 'changed'> {
     const { jobType, input } = submission;
     const type = jobTypes.get(jobType);
     if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
@@ -112,7 +122,8 @@ export function submitting(options: SubmittingOptions): Submitting {
     }
     const job = await pendingJob(principal, submission, type, model);
     const denial = await credits?.denialAtSubmit(job, submission.emptyAccount === 'accept');
-    const submitted = denial ? await replayedOr(denial, job) : await createOnce(options, job, input);
+    const submitted = denial ? await replayedOr(denial, job) : await createOnce(options, job, input, other);
+    if (submitted === 'changed') return submitted;
     const { replayed } = submitted;
     log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
     // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
@@ -130,7 +141,7 @@ export function submitting(options: SubmittingOptions): Submitting {
     const { projectId, nanoUsdMost } = submission;
     const { tenant } = principal;
     const [callEstimate, id, fingerprint, usualMs] = await Promise.all([
-      estimateOf(type.toRequest(submission.input, model), model, nanoUsdMost),
+      callEstimateOf(options, type.toRequest(submission.input, model), model, nanoUsdMost),
       jobIdOf(principal, submission, newId),
       fingerprintOf(givenIn(submission)),
       options.estimates.usualMs({ tenant, jobType, modelId: model.id }),
@@ -138,27 +149,12 @@ export function submitting(options: SubmittingOptions): Submitting {
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
       ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },
       ...{ fingerprint, requestId: submission.requestId, projectId, nanoUsdMost, callEstimate },
+      redriveOf: submission.redriveOf,
       limits: { ...type.limits, ...limits },
       retentionMs: retentionMs ?? type.retentionMs,
     });
     const { createdAt } = job;
     return { ...job, wakeAt: Math.min(createdAt + RING_GRACE_MS, deadlineOf(job, createdAt).atMs) };
-  }
-
-  /** What one call is expected to use. Throws `invalid_request` when even that is more than the job may cost. */
-  async function estimateOf(request: LlmRequest, model: JobModel, nanoUsdMost: number | undefined) {
-    const atMs = options.clock.nowMs();
-    let limited = request;
-    if (nanoUsdMost !== undefined) {
-      const answer = await pricing.cap(model, request, nanoUsdMost, atMs);
-      if ('refused' in answer) throw invalidRequest([{ path: 'max_cost', message: answer.refused }]);
-      // Of a call that is lost nobody knows what it used: what a job may cost holds only if it counts as all it might.
-      limited = answer.request;
-    }
-    const inputTokens = pricing.estimateInputTokens(request);
-    const outputTokens = limited.maxOutputTokens ?? OUTPUT_TOKENS_ASSUMED;
-    const usage = { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
-    return { inputTokens, outputTokens, nanoUsd: await pricing.costOf(model, usage, atMs) };
   }
 
   async function recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job> {
@@ -174,7 +170,12 @@ export function submitting(options: SubmittingOptions): Submitting {
     throw new ServiceError(code, message);
   }
 
-  return { submit, recordRejected };
+  return {
+    takeIn,
+    // Without another job there is none that can have changed.
+    submit: async (principal, submission) => (await takeIn(principal, submission)) as Submitted,
+    recordRejected,
+  };
 }
 
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */

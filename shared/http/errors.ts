@@ -25,6 +25,8 @@ const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   method_not_allowed: 405,
   result_removed: 404,
   job_not_complete: 409,
+  job_not_failed: 409,
+  input_removed: 409,
   job_id_taken: 409,
   idempotency_conflict: 409,
   input_too_large: 413,

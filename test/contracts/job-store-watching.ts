@@ -24,6 +24,7 @@ function wholeJob(): Job {
       usualMs: 1_234,
       retentionMs: 60_000,
     },
+    ...{ redriveOf: 'old', redrivenAs: 'new' },
     ...{ nextAttemptAt: 1_700_000_000_777, cancelRequestedAt: 1_700_000_000_778, cancelFor: 'nobody', holder: 'h' },
     ...{ expiresAt: 1_700_000_061_001, deleteAt: 1_702_592_061_001, deletedAt: 1_700_000_001_002 },
     ...{ store: false as const, payloadsExpireAt: 1_700_000_061_000, payloadsRemovedAt: 1_700_000_061_003 },

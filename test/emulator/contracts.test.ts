@@ -14,6 +14,7 @@ import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-q
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { jobStoreAccountsContract } from '../contracts/job-store-accounts.ts';
 import { jobListContract } from '../contracts/job-store-lists.ts';
+import { jobPairContract } from '../contracts/job-store-pairs.ts';
 import { jobStoreSlotsContract } from '../contracts/job-store-slots.ts';
 import { jobUsageContract } from '../contracts/job-store-usage.ts';
 import { jobStoreWatchingContract } from '../contracts/job-store-watching.ts';
@@ -33,6 +34,7 @@ describeOnEmulators('contracts', () => {
   jobStoreAccountsContract('Firestore', openStores);
   jobStoreWatchingContract('Firestore', openStores);
   jobUsageContract('Firestore', openStores);
+  jobPairContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
   partStoreContract('Firestore', openStores);
   estimateStoreContract('Firestore', openStores);

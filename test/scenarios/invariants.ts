@@ -1,7 +1,7 @@
 /** What must hold after every scenario, whatever happened in it: DESIGN 4, "Guarantees", on the log of all writes. */
 import { expect } from 'vitest';
 import { isTerminal, type Job, type JobChanges, type JobState, type Json } from '../../shared/core/job.ts';
-import type { JobStore, StoredJob } from '../../shared/core/ports.ts';
+import type { JobStore, JobUpdate, StoredJob, Written } from '../../shared/core/ports.ts';
 
 /** An update that reached the store: who made it, and the revision it made, or why it was refused. */
 export type RecordedWrite = {
@@ -17,6 +17,17 @@ export type RecordedWrite = {
 export function recorded(store: JobStore, by: string, writes: RecordedWrite[]): JobStore {
   return {
     ...store,
+    async create(job, input, options = {}) {
+      const answer = await store.create(job, input, options);
+      const { with: other } = options;
+      // Both documents of a commit are of one revision on Firestore; on SQLite each counts its own.
+      const next = ({ revision }: JobUpdate, { created }: { created: Written }) =>
+        revision.includes('.') ? created : { ...created, revision: String(Number(revision) + 1) };
+      if (!other) return answer;
+      const outcome = 'created' in answer ? next(other, answer) : { refused: answer.refused };
+      writes.push({ by, id: other.key.id, changes: other.changes, ...outcome });
+      return answer;
+    },
     async update(key, revision, changes, options) {
       const answer = await store.update(key, revision, changes, options);
       const outcome = 'written' in answer ? answer.written : { refused: answer.refused };
@@ -78,11 +89,16 @@ function checkTransitions(job: Job, committed: readonly RecordedWrite[]): void {
   let state: JobState = 'pending';
   let version = 0;
   let deletes = 0;
+  let redrives = 0;
   let isDeleted = false;
   for (const { by, changes } of committed) {
     expect(isDeleted, `${by} wrote ${JSON.stringify(changes)} to a job that was deleted and over`).toBe(false);
     const isDelete = changes.deletedAt !== undefined;
-    const isOfEnded = isDelete || changes.payloadsExpireAt !== undefined || changes.payloadsRemovedAt !== undefined;
+    const isOfPayloads = changes.payloadsExpireAt !== undefined || changes.payloadsRemovedAt !== undefined;
+    const isRedrive = changes.redrivenAs !== undefined;
+    if (isRedrive) checkRedrive(by, state, changes);
+    redrives += isRedrive ? 1 : 0;
+    const isOfEnded = isDelete || isOfPayloads || isRedrive;
     const mayChange =
       !isTerminal(state) || (isOfEnded && changes.state === undefined && changes.attempts === undefined);
     expect(mayChange, `${by} wrote ${JSON.stringify(changes)} to a job that was ${state}`).toBe(true);
@@ -95,7 +111,14 @@ function checkTransitions(job: Job, committed: readonly RecordedWrite[]): void {
     isDeleted = deletes > 0 && isTerminal(state);
   }
   expect(deletes, 'a job is deleted once').toBeLessThanOrEqual(1);
+  expect(redrives, 'a job is redriven once').toBeLessThanOrEqual(1);
   if (committed.length > 0 && isTerminal(state)) expect(job.state).toBe(state);
+}
+
+/** Only of a job that ended without an answer, and nothing else of it changes. */
+function checkRedrive(by: string, state: JobState, changes: JobChanges): void {
+  expect(['failed', 'cancelled'], `${by} redrove a job that was ${state}`).toContain(state);
+  expect(Object.keys(changes).sort()).toEqual(['redrivenAs', 'version']);
 }
 
 /** Firestore's are `seconds.nanos`, SQLite's a number. */

@@ -12,6 +12,7 @@ import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { moneyScenarios } from './money.ts';
+import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
@@ -34,6 +35,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   sweeperScenarios(openEmulatorWorld);
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
+  redriveScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
   creditScenarios(openEmulatorWorld);
   creditCrowdScenarios(openEmulatorWorld, 100);

@@ -11,6 +11,7 @@ import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { moneyScenarios } from './money.ts';
 import { providerScenarios } from './provider.ts';
+import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { longRunScenarios, runningScenarios } from './running.ts';
@@ -38,6 +39,7 @@ describe('on SQLite', () => {
   backlogScenarios(openSqliteWorld);
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
+  redriveScenarios(openSqliteWorld);
   slotScenarios(openSqliteWorld);
   crashScenarios(openSqliteWorld, 50);
   crowdScenarios(openSqliteWorld, 1_000);

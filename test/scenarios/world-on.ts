@@ -7,7 +7,7 @@ import { chance } from '../simulation/random.ts';
 import { ADA } from '../support/core-world.ts';
 import { accountCheck } from './account-invariants.ts';
 import { type Instance, type InstanceOptions, startInstance } from './instance.ts';
-import { checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
+import { callsRecorded, checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
 import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
@@ -147,10 +147,14 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
       await purse.check();
       const writesOf = new Map<string, RecordedWrite[]>();
       for (const write of writes) writesOf.set(write.id, [...(writesOf.get(write.id) ?? []), write]);
-      for (const { job } of await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })) {
+      const all = (await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })).map(({ job }) => job);
+      for (const job of all) {
         const stored = await store.getWithInput(job);
         if (!stored) continue;
-        const calls = provider.calls(prompts.get(job.id) ?? promptOf(stored.input)).length;
+        const asked = provider.calls(prompts.get(job.id) ?? promptOf(stored.input)).length;
+        // A job and the one that was made of it have one prompt.
+        const linked = all.filter(({ id, redriveOf }) => redriveOf === job.id || id === job.redriveOf);
+        const calls = asked - linked.reduce((sum, one) => sum + callsRecorded(one), 0);
         if ((job.deletedAt ?? job.payloadsRemovedAt) !== undefined) await checkNoChunks(job);
         // Whatever died when: what a document names is there, as it was stored.
         const named = checkParts === false ? [] : Object.values(job.parts ?? {});

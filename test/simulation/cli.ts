@@ -54,6 +54,7 @@ console.table({
   'workers stalled': total(reports, (report) => report.pauses),
   'workers drained': total(reports, (report) => report.drains),
   'jobs deleted': total(reports, (report) => report.deletes),
+  'jobs redriven': total(reports, (report) => report.redrives),
   chunks: total(reports, (report) => report.chunks),
   'jobs parked': total(reports, (report) => report.parks),
   'jobs settled': total(reports, (report) => report.settled),

@@ -11,7 +11,7 @@ const WORKERS = 2;
 
 /** `job` and `worker` are numbers of one; `ms` is how long; `fault` is one of the next call of store or queue. */
 export type Command =
-  | { do: 'submit' | 'cancel' | 'delete' | 'deliver'; job: number }
+  | { do: 'submit' | 'cancel' | 'delete' | 'redrive' | 'deliver'; job: number }
   | { do: 'crash' | 'pause' | 'resume' | 'drain'; worker: number }
   | { do: 'sweep' | 'lose messages' }
   | { do: 'pass'; ms: number }
@@ -58,6 +58,8 @@ export async function obey(commands: readonly Command[], seed: number): Promise<
         return submitted.has(idOf(command.job)) ? void world.cancel(idOf(command.job)) : undefined;
       case 'delete':
         return submitted.has(idOf(command.job)) ? void world.remove(idOf(command.job)) : undefined;
+      case 'redrive':
+        return submitted.has(idOf(command.job)) ? void world.redrive(idOf(command.job)) : undefined;
       case 'deliver':
         return world.deliver(idOf(command.job));
       case 'sweep':

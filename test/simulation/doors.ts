@@ -22,6 +22,8 @@ export type ApiDoor = Door & {
   submit(id: string, limits: Partial<Limits>): Promise<unknown>;
   cancel(id: string): Promise<Asked>;
   remove(id: string): Promise<unknown>;
+  /** Makes one new job of it, and answers its id. */
+  redrive(id: string): Promise<string>;
   /** Reads it, as its owner. */
   read(id: string): Promise<unknown>;
 };
@@ -46,6 +48,7 @@ export const directDoors: Doors = {
       }),
     cancel: async (id) => (await service.cancel(LOCAL, id)).job,
     remove: async (id) => (await service.remove(LOCAL, id)).job,
+    redrive: async (id) => (await service.redrive(LOCAL, id)).job.id,
     read: async (id) => (await service.read(LOCAL, id)).job,
   }),
   worker: async (deliver) => ({ close, deliver }),
@@ -70,6 +73,7 @@ export const httpDoors: Doors = {
           ...{ ...OWN, stream: isStreamed(id), store: !isFleeting(id) },
         }),
       remove: (id) => ask(signal, 'DELETE', `${baseUrl}/api/llm/jobs/${id}`, {}),
+      redrive: async (id) => (await ask(signal, 'POST', `${baseUrl}/api/llm/jobs/${id}/retry/`, {})).job_id,
       read: (id) => ask(signal, 'GET', `${baseUrl}/api/llm/jobs/${id}/status/`),
       async cancel(id) {
         const view = await ask(signal, 'POST', `${baseUrl}/api/llm/jobs/${id}/cancel/`, {});
@@ -110,5 +114,5 @@ async function ask(signal: AbortSignal, method: string, url: string, body?: unkn
   // biome-ignore lint/suspicious/noExplicitAny: the view as it is on the wire
   const view = (await response.json()) as any;
   if (response.ok) return view;
-  throw new Error(`${response.status} ${JSON.stringify(view)}`);
+  throw Object.assign(new Error(`${response.status} ${JSON.stringify(view)}`), { code: view.code });
 }

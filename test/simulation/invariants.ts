@@ -12,19 +12,23 @@ export type Write = { atMs: number; by: string; id: string; before: Job | undefi
 export type WriteLog = {
   /** The store as one process writes it, beneath whatever faults it is given. */
   storeOf(by: string): JobStore;
-  /** A process called the provider for a job. */
-  called(id: string, by: string): void;
+  /** A process called the provider with a job's prompt; answers which job it is for: that one, or the one that was made of it. */
+  called(id: string, by: string): string;
   /** The provider asked for patience with a job. */
   asked(id: string, waitMs: number): void;
   /** A client was told that its job was accepted, or its cancel. */
   accepted(id: string): void;
   cancelled(id: string, answered: Pick<Job, 'state' | 'cancelRequestedAt'>): void;
+  /** A client was told that this job was made of its own. */
+  redriven(id: string, redrivenAs: string): void;
   /** A client was told that its job was deleted. */
   deleted(id: string): void;
   writes: readonly Write[];
   /** Writes of a holder that were refused because the job had gone on without it. */
   zombieWrites(): number;
   jobs(): Job[];
+  /** The job that was submitted, of which this one, or one before it, was made. */
+  rootOf(id: string): string;
   calls(id: string): number;
   recordedCalls(id: string): number;
   /** What did not hold so far; `settled` adds what must hold when all is over. */
@@ -94,7 +98,9 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
 
     const isDelete = changes.deletedAt !== undefined && before.deletedAt === undefined;
     const isOfPayloads = changes.payloadsExpireAt !== undefined || changes.payloadsRemovedAt !== undefined;
-    const isOfEnded = (isDelete || isOfPayloads) && changes.state === undefined && !changes.attempts;
+    const isRedrive = changes.redrivenAs !== undefined;
+    if (isRedrive) checkRedrive(by, before, changes);
+    const isOfEnded = (isDelete || isOfPayloads || isRedrive) && changes.state === undefined && !changes.attempts;
     const isLate = isTerminal(before.state) && !isOfEnded;
     if (isLate) fail('I1', id, `${by} changed a job that was ${before.state}`);
     checkDeleted(by, before, after);
@@ -118,6 +124,14 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     }
   }
 
+  /** Of a job that ended without an answer one other is made, and that is all that changes of it. */
+  function checkRedrive(by: string, { id, state, redrivenAs }: Job, changes: JobChanges): void {
+    if (state !== 'failed' && state !== 'cancelled') fail('R08', id, `${by} redrove it when it was ${state}`);
+    if (redrivenAs !== undefined) fail('R08', id, `${by} redrove it again`);
+    const others = Object.keys(changes).filter((field) => field !== 'redrivenAs' && field !== 'version');
+    if (others.length > 0) fail('R08', id, `${by} changed ${others} with it`);
+  }
+
   /** Nothing that was said of a deleted job comes back, and it does not end as if nothing had happened. */
   function checkDeleted(by: string, before: Job, after: Job): void {
     const { id, deletedAt, error, fingerprint, state } = after;
@@ -130,12 +144,21 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     if (isEnd && state !== 'cancelled') fail('I10', id, `it ended ${state} though it was deleted`);
   }
 
+  function rootOf(id: string): string {
+    const { redriveOf } = jobs.get(id) ?? {};
+    return redriveOf === undefined ? id : rootOf(redriveOf);
+  }
+
   function storeOf(by: string): JobStore {
     return {
       ...real,
-      async create(job, input) {
-        const answer = await real.create(job, input);
-        if ('created' in answer) note(by, undefined, job, job);
+      async create(job, input, options = {}) {
+        const answer = await real.create(job, input, options);
+        if (!('created' in answer)) return answer;
+        note(by, undefined, job, job);
+        const { with: other } = options;
+        const before = other && jobs.get(other.key.id);
+        if (before) note(by, before, applyChanges(before, other.changes), other.changes);
         return answer;
       },
       async update(key: JobKey, revision, changes, options) {
@@ -164,7 +187,10 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     jobs: () => [...jobs.values()],
     calls: (id) => calls.get(id) ?? 0,
     recordedCalls: callsRecorded,
-    called(id, by) {
+    rootOf,
+    called(prompted, by) {
+      let id = prompted;
+      for (let job = jobs.get(id); job?.redrivenAs !== undefined; job = jobs.get(id)) id = job.redrivenAs;
       const job = jobs.get(id);
       calls.set(id, (calls.get(id) ?? 0) + 1);
       if (!job || isTerminal(job.state)) fail('I1', id, `${by} made a call for a job that was over`);
@@ -172,12 +198,17 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
       else if ((job.leaseExpiresAt ?? 0) <= clock.nowMs()) fail('I2', id, `${by} made a call after its lease ended`);
       if ((calls.get(id) ?? 0) > callsRecorded(id)) fail('I4', id, 'a call was made before it was recorded');
       if (clock.nowMs() < (notBefore.get(id) ?? 0)) fail('P01', id, 'it was called earlier than the provider asked');
+      return id;
     },
     asked: (id, waitMs) => void heard.set(id, clock.nowMs() + waitMs),
     accepted: (id) => void acceptedIds.add(id),
     cancelled(id, answered) {
       if (answered.state === 'cancelled' || answered.cancelRequestedAt !== undefined) cancelledIds.add(id);
       else if (!isTerminal(answered.state)) fail('I10', id, 'a cancel was answered and nothing was asked of the job');
+    },
+    redriven(id, redrivenAs) {
+      if (jobs.get(id)?.redrivenAs !== redrivenAs) fail('R08', id, 'a redrive was answered with another job');
+      acceptedIds.add(redrivenAs);
     },
     deleted(id) {
       if (jobs.get(id)?.deletedAt === undefined) fail('I12', id, 'a delete was answered, and the job is there');
@@ -199,7 +230,10 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     for (const id of cancelledIds) {
       if (jobs.get(id)?.state !== 'cancelled') fail('I10', id, `it ended ${jobs.get(id)?.state} after a cancel`);
     }
-    for (const id of jobs.keys()) {
+    for (const { id, redriveOf, redrivenAs } of jobs.values()) {
+      if (redrivenAs !== undefined && jobs.get(redrivenAs)?.redriveOf !== id) fail('R08', id, 'nothing was made of it');
+      if (redriveOf !== undefined && jobs.get(redriveOf)?.redrivenAs !== id)
+        fail('R08', id, 'what it is of has another');
       const many = writes.filter((write) => write.id === id).length;
       if (many > WRITES_MOST) fail('I11', id, `${many} writes`);
     }

@@ -20,7 +20,7 @@ export function isFleeting(id: string): boolean {
   return Number.parseInt(id.slice(-2, -1), 16) % 3 === 0;
 }
 
-/** The answer to a job. */
+/** The answer to a job; to one that was made of another it is that one's. */
 export function answerOf(id: string): string {
   return `${id} `.repeat(PARTS);
 }
@@ -55,10 +55,10 @@ export function simulatedModel(
   return {
     async *generate(request: LlmRequest, { signal }) {
       const last = request.messages.at(-1);
-      const id = last ? textOf(last).replace('job ', '') : '';
+      const prompted = last ? textOf(last).replace('job ', '') : '';
       // Real providers send nothing either, when it is too late before they begin.
       signal.throwIfAborted();
-      log.called(id, by);
+      const id = log.called(prompted, by);
       const isTroubled = luck.happens(trouble());
       const breaksAt = isTroubled ? Math.floor(luck.between(0, PARTS)) : PARTS;
       const failure = luck.pick(TROUBLES);
@@ -70,7 +70,7 @@ export function simulatedModel(
         if (part === breaksAt && isSilent) await new Promise(() => {});
         if (part === breaksAt && isTroubled) throw broken(id, failure);
         if (part === 0) yield { type: 'accepted' };
-        else yield { type: 'text-delta', text: `${id} ` };
+        else yield { type: 'text-delta', text: `${prompted} ` };
       }
       yield { type: 'usage', usage: { inputTokens: 1, outputTokens: PARTS, totalTokens: PARTS + 1 } };
       yield { type: 'finish', reason: 'stop' };

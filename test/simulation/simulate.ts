@@ -32,6 +32,8 @@ export type SimulationReport = {
   /** Jobs that were deleted, and the chunks of the others. */
   deletes: number;
   chunks: number;
+  /** Jobs that were made of others. */
+  redrives: number;
   /** Jobs that kept nothing (`store: false`), and whose payloads were removed. */
   removals: number;
   zombieWrites: number;
@@ -134,6 +136,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (luck.happens(0.2)) after(submitsWithinMs * luck.between(1, 2), () => world.cancel(id));
     if (luck.happens(0.2)) after(submitsWithinMs * luck.between(0.5, 2.5), () => world.remove(id));
     if (luck.happens(0.5)) after(submitsWithinMs * luck.between(0.5, 3), () => world.read(id));
+    // Two at once, at times.
+    const redriveMs = submitsWithinMs * luck.between(1.5, 3);
+    if (luck.happens(0.5)) after(redriveMs, () => world.redrive(id));
+    if (luck.happens(0.2)) after(redriveMs, () => world.redrive(id));
   }
   const sweepAgain = () => {
     if (isOver) return;
@@ -170,7 +176,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
   const ends: Record<string, number> = {};
   for (const { id, state, error } of log.jobs()) {
-    if (error && STUCK.includes(error.code) && !hurried.has(id))
+    if (error && STUCK.includes(error.code) && !hurried.has(log.rootOf(id)))
       violations.push(`I3 ${id}: it was stuck: ${error.code}`);
     const end = error ? `${state}: ${error.code}` : state;
     ends[end] = (ends[end] ?? 0) + 1;
@@ -179,13 +185,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return {
     ...{ seed, violations, ends, ...deeds, faults: [...world.faultCounts.values()].reduce((sum, n) => sum + n, 0) },
     deletes: log.jobs().filter(({ deletedAt }) => deletedAt !== undefined).length,
+    redrives: log.jobs().filter(({ redriveOf }) => redriveOf !== undefined).length,
     ...{ chunks, removals: world.removals() },
     zombieWrites: log.zombieWrites(),
     settled: log.jobs().filter((job) => job.settled).length,
     denied: log.jobs().filter(({ error }) => error?.code === 'insufficient_credits').length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
-    calls: ids.reduce((sum, id) => sum + log.calls(id), 0),
-    recordedCalls: ids.reduce((sum, id) => sum + log.recordedCalls(id), 0),
+    calls: log.jobs().reduce((sum, { id }) => sum + log.calls(id), 0),
+    recordedCalls: log.jobs().reduce((sum, { id }) => sum + log.recordedCalls(id), 0),
     writes: log.writes.length,
     slowestCancelMs: Math.max(
       0,

@@ -22,11 +22,11 @@ export function keptTexts(database: Database.Database) {
       return isGone && isEmpty && fingerprint === '' ? [] : [`I14 ${id}: its payloads are left (store: false)`];
     },
 
-    /** The chunks of a completed job's last attempt are its answer where they were counted; a deleted job has none. */
-    wrong(job: Job, nowMs: number, strictly: boolean): string[] {
+    /** `asked` is the job whose prompt it has. The chunks of a completed job's last attempt are its answer where they were counted; a deleted job has none. */
+    wrong(job: Job, asked: string, nowMs: number, strictly: boolean): string[] {
       const { id, state, attempt, attempts, deletedAt, payloadsRemovedAt, payloadsExpireAt = Infinity } = job;
       const rows = select.all(id) as Row[];
-      if (!isStreamed(id)) return rows.length > 0 ? [`Q01 ${id}: nobody asked for chunks`] : [];
+      if (!isStreamed(asked)) return rows.length > 0 ? [`Q01 ${id}: nobody asked for chunks`] : [];
       // What a dead worker left, and what could not be removed, goes by itself.
       if ((deletedAt ?? payloadsRemovedAt) !== undefined)
         return strictly && rows.length > 0 ? [`I12 ${id}: its text is left`] : [];
@@ -42,7 +42,7 @@ export function keptTexts(database: Database.Database) {
       const last = rows.filter((row) => row.attempt === attempt).slice(0, count);
       const text = last.map((row) => JSON.parse(row.text)).join('');
       const isInOrder = last.length === count && last.every(({ n }, index) => n === index + 1);
-      return isInOrder && text === answerOf(id) ? [] : [`Q01 ${id}: ${count} chunks hold ${JSON.stringify(text)}`];
+      return isInOrder && text === answerOf(asked) ? [] : [`Q01 ${id}: ${count} chunks hold ${JSON.stringify(text)}`];
     },
   };
 }

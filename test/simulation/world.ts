@@ -18,14 +18,8 @@ import { isTerminal, type Limits } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
-import {
-  type ChunkStore,
-  type Clock,
-  type JobQueue,
-  type JobStore,
-  type PartStore,
-  sleep,
-} from '../../shared/core/ports.ts';
+import type { PartStore } from '../../shared/core/part-store.ts';
+import { type ChunkStore, type Clock, type JobQueue, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
@@ -94,6 +88,10 @@ export const STORE_FAULTS: readonly Fault[] = [
 const MODEL_FAULTS: readonly Fault[] = ['before', 'after', 'hang', 'slow', 'crash', 'crash-after'];
 const RESTART_MS = 1_000;
 const GONE = 'gone';
+/** It did not fail (yet), it or what was made of it was deleted, what it was asked is gone, or it cannot be paid. */
+const NOT_REDRIVEN: readonly string[] = [
+  ...['job_not_failed', 'job_not_found', 'job_id_taken', 'input_removed', 'insufficient_credits'],
+];
 /** As the platform does after SIGTERM. */
 const KILLED_AFTER_MS = 10_000;
 
@@ -247,9 +245,11 @@ export function simulatedWorld(options: WorldOptions) {
     log,
     workers: () => workers,
     faultCounts,
-    /** Is every one of these jobs over? */
-    areOver: (ids: readonly string[]) =>
-      ids.every((id) => isTerminal(log.jobs().find((job) => job.id === id)?.state ?? 'pending')),
+    /** Is every one of these jobs over, and every other one that there is? */
+    areOver(ids: readonly string[]) {
+      const states = new Map(log.jobs().map(({ id, state }) => [id, state]));
+      return [...states.keys(), ...ids].every((id) => isTerminal(states.get(id) ?? 'pending'));
+    },
 
     /** Submits under an id of its own, again and again until it is accepted. */
     async submit(id: string, limits: Partial<Limits> = {}): Promise<void> {
@@ -261,6 +261,17 @@ export function simulatedWorld(options: WorldOptions) {
     async cancel(id: string): Promise<void> {
       const answered = await insist((api) => orGone(id, api.cancel(id)));
       if (answered !== GONE) log.cancelled(id, answered);
+    },
+
+    /** Makes a job anew, again and again until that is answered or refused. */
+    async redrive(id: string): Promise<void> {
+      const made = await insist((api) =>
+        api.redrive(id).catch((error: { code?: string }) => {
+          if (NOT_REDRIVEN.includes(error.code ?? '')) return GONE;
+          throw error;
+        }),
+      );
+      if (made !== GONE) log.redriven(id, made);
     },
 
     /** Reads, once. */
@@ -276,7 +287,10 @@ export function simulatedWorld(options: WorldOptions) {
 
     /** What did not hold, now that all is over; `strictly`: nothing failed and nobody died. */
     settled(strictly: boolean): readonly string[] {
-      return [...log.settled(), ...log.jobs().flatMap((job) => texts.wrong(job, clock.nowMs(), strictly))];
+      return [
+        ...log.settled(),
+        ...log.jobs().flatMap((job) => texts.wrong(job, log.rootOf(job.id), clock.nowMs(), strictly)),
+      ];
     },
     /** What is left of jobs that keep nothing, when chunks have gone by themselves. */
     left(): readonly string[] {

@@ -35,6 +35,7 @@ export const statusOf = (id: string) => `/api/llm/jobs/${id}/status/`;
 export const resultOf = (id: string) => `/api/llm/jobs/${id}/result/`;
 export const streamOf = (id: string) => `/api/llm/jobs/${id}/stream/`;
 export const cancelOf = (id: string) => `/api/llm/jobs/${id}/cancel/`;
+export const retryOf = (id: string) => `/api/llm/jobs/${id}/retry/`;
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A submit body for one prompt. */

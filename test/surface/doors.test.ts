@@ -35,6 +35,7 @@ GET /api/llm/jobs/:job_id/status           | 401m   401e    401u    200   404   
 GET /api/llm/jobs/:job_id/result           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 GET /api/llm/jobs/:job_id/stream           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 POST /api/llm/jobs/:job_id/cancel          | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
+POST /api/llm/jobs/:job_id/retry           | 401m   401e    401u    202   404       404       403s   202    202   404       404     403c   202         403s      403s        401e
 POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   404   404       404     403c   200         403s      403s        401e
 GET /api/llm/accounts/:user_id             | 401m   401e    401u    409   409       409       409    403s   409   409       409     409    409         403s      403s        401e
 PUT /api/llm/accounts/:user_id             | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403c   403s        403s      403s        401e
@@ -125,7 +126,7 @@ async function everybody() {
   ]);
 }
 
-/** A completed job of the owner in a batch of theirs, of a type that the route knows. */
+/** A completed job (a cancelled one for the route that makes such a job anew) of the owner in a batch of theirs, of a type that the route knows. */
 async function makeJob(route = ''): Promise<void> {
   const mine = credentials.get('owner') ?? {};
   const task = { ...body, job_type: 'prompt_generation', input_data: { manual_prompt: 'A canary of Ada.' } };
@@ -134,7 +135,8 @@ async function makeJob(route = ''): Promise<void> {
   const { body: batch } = await doors.send('POST', '/api/llm/jobs/batch/', { headers: mine, body: { jobs } });
   jobId = batch.items[0].job_id;
   batchId = batch.batch_id;
-  await doors.clock.until(doors.run({ tenant: TENANT, id: jobId }));
+  if (route.endsWith('/retry')) await doors.service.cancel(OWNER, jobId);
+  else await doors.clock.until(doors.run({ tenant: TENANT, id: jobId }));
   credentials.set('own-token', bearer(await tokenOf(jobId)));
 }
 

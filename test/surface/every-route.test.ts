@@ -8,6 +8,7 @@ import {
   MODELS,
   openApp,
   resultOf,
+  retryOf,
   SUBMIT,
   statusOf,
   type TestApp,
@@ -66,6 +67,11 @@ test('a slash at the end is optional everywhere', async () => {
   }
   for (const written of [cancelOf(id), cancelOf(id).replace(/\/$/, '')]) {
     expect([written, (await api.send('POST', written)).status]).toEqual([written, 200]);
+  }
+  const failed = await api.submit('[simulate fail=auth]');
+  await api.poll(failed);
+  for (const written of [retryOf(failed), retryOf(failed).replace(/\/$/, '')]) {
+    expect([written, (await api.send('POST', written)).status]).toEqual([written, 202]);
   }
   for (const path of ['/api/llm/jobs/ID/', '/api/llm/jobs/ID']) {
     const written = path.replace('ID', await api.submit('Slashes.'));
@@ -245,6 +251,7 @@ describe('the description', () => {
       expect.arrayContaining([
         'POST /api/llm/jobs/submit',
         'POST /api/llm/jobs/{job_id}/cancel',
+        'POST /api/llm/jobs/{job_id}/retry',
         'DELETE /api/llm/jobs/{job_id}',
         'DELETE /api/llm/users/{user_id}',
         'GET /api/llm/jobs/{job_id}/status',

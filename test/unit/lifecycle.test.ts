@@ -32,6 +32,7 @@ const EVENTS = {
   park: { type: 'park', ...now, parkedFor: 'gpt-4o' },
   promote: { type: 'promote', ...now, slotUntil: NOW + MINUTE_MS },
   read: { type: 'read', nowMs: NOW },
+  redrive: { type: 'redrive', nowMs: NOW, redrivenAs: 'anew' },
   deny: { type: 'deny', ...now, error: { code: 'insufficient_credits', message: 'too few' } },
   stage: { type: 'stage', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, stage: 'validating' },
 } satisfies { [name: string]: JobEvent };
@@ -39,7 +40,7 @@ const EVENTS = {
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
-  ...{ read: true, wake: true, park: true, promote: true, stage: true, deny: true },
+  ...{ read: true, wake: true, park: true, promote: true, stage: true, deny: true, redrive: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };
@@ -238,6 +239,29 @@ describe('the table', () => {
     });
   });
 
+  test.each(Object.keys(TABLE) as (keyof typeof JOBS)[])(
+    '%s, redrive: of what ended without an answer, once',
+    (job) => {
+      const before: Job = { ...JOBS[job], result: 'r', tags: ['mine'] };
+      const isFit = before.state === 'failed' || before.state === 'cancelled';
+      const decision = transition(before, EVENTS.redrive);
+      expect(decision.refused).toBe(isFit ? undefined : isTerminal(before.state) ? 'done' : 'not-due');
+      if (decision.refused) return;
+      expect(decision.changes).toEqual({ version: before.version + 1, redrivenAs: 'anew' });
+      const after = applyChanges(before, decision.changes);
+      for (const event of Object.values(EVENTS)) {
+        if (event.type !== 'delete') expect(transition(after, event)).toEqual({ refused: 'done' });
+      }
+      for (const gone of [
+        { payloadsRemovedAt: NOW },
+        { deletedAt: NOW },
+        { model: { ...before.model, provider: 'unknown' } },
+      ]) {
+        expect(transition({ ...before, ...gone }, EVENTS.redrive)).toEqual({ refused: 'done' });
+      }
+    },
+  );
+
   test('every state and every event is in it', () => {
     expect(new Set(Object.values(JOBS).map((job) => job.state))).toEqual(new Set(JOB_STATES));
     expect(new Set(Object.values(EVENTS).map((event) => event.type))).toEqual(new Set(Object.keys(EVENT_TYPES)));
@@ -394,7 +418,7 @@ test('only the latest 50 attempts are kept', () => {
 
 describe('over any sequence of events', () => {
   const kind = fc.constantFrom(
-    ...['claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'delete', 'read', 'wake'],
+    ...['claim', 'renew', 'retry', 'hand-back', 'complete', 'fail', 'cancel', 'delete', 'read', 'redrive', 'wake'],
   );
   const words = { questionId: 'q', projectId: 'p', tags: ['t'], metadata: { a: 'b' }, batchId: 'b' };
   const step = fc.record({
@@ -417,10 +441,15 @@ describe('over any sequence of events', () => {
           const decision = transition(job, toEvent(type, by, nowMs, random));
           if (decision.refused) continue;
           const next = applyChanges(job, decision.changes);
-          const isOfEnded = type === 'delete' || (!isKept && ['read', 'wake'].includes(type));
+          const isOfEnded = ['delete', 'redrive'].includes(type) || (!isKept && ['read', 'wake'].includes(type));
           if (!isOfEnded) expect(isTerminal(job.state)).toBe(false);
           else if (isTerminal(job.state)) expect(next).toMatchObject({ state: job.state, attempts: job.attempts });
           expect(next.version).toBeGreaterThanOrEqual(job.version);
+          if (type === 'redrive') {
+            expect(job).not.toHaveProperty('redrivenAs');
+            expect(['failed', 'cancelled']).toContain(job.state);
+            expect(next).toEqual({ ...job, version: job.version + 1, redrivenAs: `of ${by}` });
+          } else expect(next.redrivenAs).toBe(job.redrivenAs);
           expect(next.attempt - job.attempt).toBe(type === 'claim' || type === 'retry' ? 1 : 0);
           expect(next.attempts.map((one) => one.n)).toEqual(
             next.attempts.map((_, index) => index + next.attempt - next.attempts.length + 1),
@@ -473,6 +502,8 @@ describe('over any sequence of events', () => {
         return { type: 'finish', ...at, outcome: { state: 'completed', result: 1 } };
       case 'fail':
         return { type: 'finish', ...at, outcome: { state: 'failed', error: { code: 'auth', message: '' } } };
+      case 'redrive':
+        return { type, nowMs, redrivenAs: `of ${token}` };
       case 'cancel':
       case 'delete':
       case 'read':

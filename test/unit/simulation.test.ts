@@ -28,6 +28,7 @@ test('X01 without faults every job ends, and every call that was recorded was ma
   expect(sum(reports, 'deletes')).toBeGreaterThan(10);
   expect(sum(reports, 'chunks')).toBeGreaterThan(10);
   expect(sum(reports, 'removals')).toBeGreaterThan(10);
+  expect(sum(reports, 'redrives')).toBeGreaterThan(10);
   expect(reports.map((report) => report.calls)).toEqual(reports.map((report) => report.recordedCalls));
   // Some do not hear of it at once; all do with their next heartbeat.
   const slowest = Math.max(...reports.map((report) => report.slowestCancelMs));
@@ -52,6 +53,7 @@ test.each([0.01, 0.05])(
       'pauses',
       'drains',
       'deletes',
+      'redrives',
       'chunks',
       'parks',
       'removals',
@@ -184,6 +186,11 @@ describe('the checker finds', () => {
         },
       }),
     ],
+    [
+      'a job that is made of another, which does not know',
+      ['R08'],
+      (store) => ({ ...store, create: (job, input) => store.create(job, input) }),
+    ],
     ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
     [
       'a wait that is cut short',
@@ -208,14 +215,14 @@ describe('the checker finds', () => {
   );
 });
 
-test('any sequence of submits, deliveries, crashes, stalls, cancels, deletes, sweeps, faults and time leaves everything right', async () => {
+test('any sequence of submits, deliveries, crashes, stalls, cancels, deletes, redrives, sweeps, faults and time leaves everything right', async () => {
   const job = fc.nat(3);
   const worker = fc.nat(1);
   const command: fc.Arbitrary<Command> = fc.oneof(
     {
       weight: 4,
       arbitrary: fc.record({
-        do: fc.constantFrom('submit' as const, 'deliver' as const, 'cancel' as const, 'delete' as const),
+        do: fc.constantFrom(...(['submit', 'deliver', 'cancel', 'delete', 'redrive'] as const)),
         job,
       }),
     },
