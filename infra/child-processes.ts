@@ -27,10 +27,13 @@ export function stopGroup(child: ChildProcess): Promise<void> {
       resolve();
     });
     signalGroup(child, 'SIGTERM');
+    // One that is stopped hears nothing.
+    signalGroup(child, 'SIGCONT');
   });
 }
 
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+/** Sends a signal to a process and all that it started; one that is gone already is none to complain about. */
+export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, signal);
   } catch {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { freePort, startGroup, stopGroup, untilListening } from './child-processes.ts';
+import { freePort, isFree, signalGroup, startGroup, stopGroup, untilListening } from './child-processes.ts';
 
 export type EmulatorKind = 'pubsub' | 'firestore';
 
@@ -48,13 +48,20 @@ function sdkRoot(gcloud: string): string {
 /** What runs for minutes is not worth compiling twice: it took half of the emulators' processor time. */
 const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
+/** After its end its port is free in a moment, or somebody else's. */
+const PORT_LOOK_MS = 20;
+const PORT_LOOKS_MOST = 100;
+
 export type Emulator = {
   /** `127.0.0.1:port`. */
   host: string;
+  /** To all its processes: `SIGSTOP` freezes it, `SIGCONT` lets it go on. */
+  signal(signal: NodeJS.Signals): void;
+  /** Ends it, and all that it held; resolves when its port is free for another one. */
   stop(): Promise<void>;
 };
 
-/** Starts one emulator and resolves when it takes connections. */
+/** Starts one emulator, empty, and resolves when it takes connections. */
 export async function startEmulator(commands: EmulatorCommands, kind: EmulatorKind, port?: number): Promise<Emulator> {
   const at = port ?? (await freePort());
   const [command, ...args] = commands[kind](at);
@@ -62,5 +69,13 @@ export async function startEmulator(commands: EmulatorCommands, kind: EmulatorKi
   const env = { ...process.env, JAVA_TOOL_OPTIONS: options };
   const child = startGroup(command, args, { stdio: 'ignore', env });
   await untilListening(at, child, 60_000);
-  return { host: `127.0.0.1:${at}`, stop: () => stopGroup(child) };
+  return {
+    host: `127.0.0.1:${at}`,
+    signal: (signal) => signalGroup(child, signal),
+    async stop() {
+      await stopGroup(child);
+      for (let look = 0; look < PORT_LOOKS_MOST && !(await isFree(at)); look++)
+        await new Promise((resolve) => setTimeout(resolve, PORT_LOOK_MS));
+    },
+  };
 }

@@ -5,6 +5,7 @@ import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from './adapters/firestore-database.ts';
 import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
+import { firestorePartStore } from './adapters/firestore-part-store.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
@@ -17,7 +18,7 @@ import { estimates } from './core/estimates.ts';
 import { handingOn } from './core/handing-on.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
 import type { ModelCatalog } from './core/llm.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, PartStore } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import { reserving } from './core/reserving.ts';
 import type { ResultCache } from './core/result-cache.ts';
@@ -71,7 +72,7 @@ const FLUSH_MS = 250;
 const EMBEDDED_FLUSH_MS = 10;
 
 /** On Firestore and Pub/Sub, Google's own or the emulators. Connects on first use. */
-export function googleRuntime(config: Config): Runtime {
+export function googleRuntime(config: Config, log = logOf(config)): Runtime {
   const { projectId, leaseMs } = config;
   const database = firestoreDatabase({
     projectId,
@@ -89,12 +90,13 @@ export function googleRuntime(config: Config): Runtime {
   const stores = {
     store: firestoreJobStore(database, config),
     chunks: firestoreChunkStore(database),
+    parts: firestorePartStore(database),
     estimateStore: firestoreEstimateStore(database),
     apiKeys: firestoreApiKeyStore(database),
     accounts: firestoreAccountStore(database),
     flushMs: config.flushMs ?? FLUSH_MS,
   };
-  return assemble(config, systemClock(), logOf(config), stores, queue, async () => {
+  return assemble(config, systemClock(), log, stores, queue, async () => {
     await Promise.all([database.close(), queue.close()]);
   });
 }
@@ -110,36 +112,19 @@ export type EmbeddedRuntime = Runtime & {
  * On one SQLite file. Its start takes over every lease in the file: nobody else can hold one. Throws a sentence for
  * people when another process has the file open.
  */
-export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> {
-  const [{ openDatabase }, { sqliteJobStore }, { sqliteChunkStore }, { sqliteEstimateStore }, ...others] =
-    await Promise.all([
-      import('./adapters/sqlite-database.ts'),
-      import('./adapters/sqlite-job-store.ts'),
-      import('./adapters/sqlite-chunk-store.ts'),
-      import('./adapters/sqlite-estimate-store.ts'),
-      import('./adapters/sqlite-api-key-store.ts'),
-      import('./adapters/sqlite-job-queue.ts'),
-      import('./adapters/sqlite-accounts.ts'),
-    ]);
-  const [{ sqliteApiKeyStore }, { sqliteJobQueue }, { sqliteAccountStore }] = others;
+export async function embeddedRuntime(config: Config, log = logOf(config)): Promise<EmbeddedRuntime> {
   const clock = steadyClock();
-  const log = logOf(config);
-  const database = openDatabase(config.databaseUrl);
-  const store = sqliteJobStore(database, clock);
-  const chunks = sqliteChunkStore(database, clock);
-  const estimateStore = sqliteEstimateStore(database);
-  const apiKeys = sqliteApiKeyStore(database);
-  const accounts = sqliteAccountStore(database, clock);
-  const flushMs = config.flushMs ?? EMBEDDED_FLUSH_MS;
-  const queue = sqliteJobQueue(database, { clock, log });
+  const { sqliteFile } = await import('./runtime-sqlite.ts');
+  const file = sqliteFile(config.databaseUrl, clock, log);
+  const { queue } = file;
 
   let stopConsuming = () => {};
   let cancelSweep = () => {};
   let isStopping = false;
-  const stores = { store, chunks, estimateStore, apiKeys, accounts, flushMs };
+  const stores = { ...file.stores, flushMs: config.flushMs ?? EMBEDDED_FLUSH_MS };
   const runtime = assemble(config, clock, log, stores, queue, async () => {
     await drain();
-    database.close();
+    file.close();
   });
   const handle = doorbellHandler({ run: runtime.worker.run, log });
   const sweepOften = () => {
@@ -155,8 +140,7 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   /** A full disk must not stop the sweeps. */
   function purge(): void {
     try {
-      store.purge(clock.nowMs());
-      chunks.purge(clock.nowMs());
+      file.purge(clock.nowMs());
     } catch (error) {
       log('error', 'purge-failed', { error: describeError(error) });
     }
@@ -172,7 +156,7 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
     ...runtime,
     drain,
     start() {
-      const takenOver = store.endAllLeases();
+      const takenOver = file.stores.store.endAllLeases();
       if (takenOver > 0) log('info', 'leases-taken-over', { jobs: takenOver });
       stopConsuming = queue.consume(
         ({ doorbell, messageId, attempt }) => handle(encodeDoorbell(doorbell, messageId, attempt)),
@@ -183,11 +167,14 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   };
 }
 
-const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });
+function logOf({ logFormat, logLevel }: Config): Log {
+  return stdoutLog({ format: logFormat, level: logLevel });
+}
 
 type Stores = {
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   estimateStore: EstimateStore;
   apiKeys: ApiKeyStore;
   accounts: AccountStore;

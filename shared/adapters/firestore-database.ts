@@ -5,6 +5,7 @@
 import type { v1 } from '@google-cloud/firestore';
 import { ServiceError } from '../core/errors.ts';
 import type { Written } from '../core/ports.ts';
+import { FIRESTORE_CHANNEL } from './firestore-channel.ts';
 import { type Fields, type Timestamp, toMs, type Value } from './firestore-document.ts';
 import { type FirestoreListeners, firestoreListeners } from './firestore-listeners.ts';
 
@@ -191,7 +192,7 @@ function grpcCode(error: unknown): number {
 
 async function openClient({ projectId, emulatorHost }: FirestoreOptions): Promise<Client> {
   const { default: firestore } = await import('@google-cloud/firestore');
-  if (!emulatorHost) return new firestore.v1.FirestoreClient({ projectId });
+  if (!emulatorHost) return new firestore.v1.FirestoreClient({ projectId, ...FIRESTORE_CHANNEL });
   // The low-level client does not read FIRESTORE_EMULATOR_HOST; the emulator speaks gRPC without TLS.
   const { grpc } = await import('google-gax');
   const [servicePath = '127.0.0.1', port] = emulatorHost.split(':');
@@ -200,5 +201,6 @@ async function openClient({ projectId, emulatorHost }: FirestoreOptions): Promis
     servicePath,
     port: Number(port),
     sslCreds: grpc.credentials.createInsecure(),
+    ...FIRESTORE_CHANNEL,
   });
 }

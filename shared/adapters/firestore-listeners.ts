@@ -3,6 +3,7 @@
  * itself; one that it gave up is opened again here. It reads nothing else.
  */
 import type { Firestore } from '@google-cloud/firestore';
+import { FIRESTORE_CHANNEL } from './firestore-channel.ts';
 
 export type FirestoreListenersOptions = {
   projectId: string;
@@ -77,5 +78,6 @@ export function firestoreListeners(options: FirestoreListenersOptions): Firestor
 
 async function openClient({ projectId, databaseId, emulatorHost }: FirestoreListenersOptions): Promise<Firestore> {
   const { Firestore: Client } = (await import('@google-cloud/firestore')).default;
-  return new Client({ projectId, databaseId, ...(emulatorHost ? { host: emulatorHost, ssl: false } : {}) });
+  const host = emulatorHost ? { host: emulatorHost, ssl: false } : {};
+  return new Client({ projectId, databaseId, ...host, ...FIRESTORE_CHANNEL });
 }

@@ -25,6 +25,7 @@ export const JOB_FIELDS = Object.keys({
     redrivenAs: 1,
     callEstimate: 1,
     spent: 1,
+    parts: 1,
     rejectedText: 1,
     repairs: 1,
     fingerprint: 1,

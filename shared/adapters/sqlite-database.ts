@@ -31,6 +31,12 @@ const SCHEMA = `
     delete_at INTEGER NOT NULL, PRIMARY KEY (tenant, id, attempt, n)
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS chunks_old ON chunks (delete_at);
+  CREATE TABLE IF NOT EXISTS parts (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, set_name TEXT NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL,
+    delete_at INTEGER NOT NULL, check_at INTEGER, PRIMARY KEY (tenant, id, set_name, n)
+  );
+  CREATE INDEX IF NOT EXISTS parts_old ON parts (delete_at);
+  CREATE INDEX IF NOT EXISTS parts_unchecked ON parts (check_at) WHERE check_at IS NOT NULL;
   CREATE TABLE IF NOT EXISTS estimates (
     tenant TEXT NOT NULL, job_type TEXT NOT NULL, model_id TEXT NOT NULL, usual_ms INTEGER NOT NULL,
     jobs INTEGER NOT NULL, PRIMARY KEY (tenant, job_type, model_id)

@@ -5,7 +5,7 @@ import type { Json, Usage } from './job.ts';
 import type { Answer, FileSearchResult, FinishReason, LlmPart, ToolCall } from './llm.ts';
 
 /** The largest result, as UTF-8 bytes of its JSON, that is stored. */
-export const RESULT_BYTES_MOST = 256 * 1024;
+export const RESULT_BYTES_MOST = 10 * 1024 * 1024;
 
 /** What is known of a call while it is made; a failed one keeps it. */
 export type CallRecord = {

@@ -7,7 +7,7 @@ import type { JobWatch } from './job-watch.ts';
 import { transition } from './lifecycle.ts';
 import type { PayloadReads } from './payload-reads.ts';
 import { asShown } from './payloads.ts';
-import type { ChunkStore, JobStore, StoredJob } from './ports.ts';
+import type { ChunkStore, JobStore, PartStore, StoredJob } from './ports.ts';
 import { type ResultCaching, uncacheResult } from './result-cache.ts';
 
 export type Cancelling = {
@@ -28,13 +28,14 @@ export type Cancelling = {
 export type JobRemoval = {
   /** Throws `job_not_found` where there is nothing to delete, or `store_unavailable`. */
   remove(key: JobKey): Promise<Seen>;
-  /** Removes what lies beside a deleted job: its chunks, and its result in the cache. Throws `store_unavailable`. */
+  /** Removes what lies beside a deleted job: its chunks, its parts, and its result in the cache. Throws `store_unavailable`. */
   removeBeside(job: Job): Promise<void>;
 };
 
 export type CancellingOptions = ResultCaching & {
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   watch: JobWatch;
   reads: PayloadReads;
 };
@@ -43,7 +44,7 @@ export type CancellingOptions = ResultCaching & {
 const TRIES = 5;
 
 export function cancelling(options: CancellingOptions): Cancelling & { removal: JobRemoval } {
-  const { store, chunks, watch, reads, log } = options;
+  const { store, chunks, parts, watch, reads, log } = options;
 
   /** `find` throws for a job that is not to be changed; `owns` says whether what lies beside it may go all the same. */
   async function change(
@@ -96,7 +97,9 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
   }
 
   async function removeBeside(job: Job): Promise<void> {
-    await Promise.all([job.stream && chunks.remove(job), uncacheResult(options, job)]);
+    const { tenant, id, stream } = job;
+    // Whether it had parts the document does not say any more.
+    await Promise.all([stream && chunks.remove(job), parts.remove({ tenant, id }), uncacheResult(options, job)]);
   }
 
   async function removeWhole(

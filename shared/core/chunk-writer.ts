@@ -28,6 +28,8 @@ export type ChunkWriter = {
 
 /** So much text is written at once. */
 const FLUSH_CHARACTERS = 1_024;
+/** 256 KiB, as a unit of a string takes three bytes at most: Firestore takes no document over 1 MiB. */
+const CHUNK_CHARACTERS_MOST = Math.floor((256 * 1_024) / 3);
 const RETRY_PAUSE_MS = 250;
 /** Readers who come back later find the result. */
 const KEPT_MS = 86_400_000;
@@ -51,8 +53,9 @@ export function chunkWriter(
 
   /** A chunk is complete but for a half of a pair of surrogates at its end, which waits for the other. */
   function take(): string {
-    const isParted = !isEnding && /[\ud800-\udbff]$/.test(pending);
-    const text = isParted ? pending.slice(0, -1) : pending;
+    const most = pending.slice(0, CHUNK_CHARACTERS_MOST);
+    const isParted = (!isEnding || most.length < pending.length) && /[\ud800-\udbff]$/.test(most);
+    const text = isParted ? most.slice(0, -1) : most;
     pending = pending.slice(text.length);
     return text.toWellFormed();
   }
@@ -92,8 +95,8 @@ export function chunkWriter(
   /** After a chunk that could not be written there is a gap, which nothing may follow. */
   async function finish(): Promise<number | undefined> {
     if (writing && !(await writing)) return undefined;
-    const text = take();
-    return text === '' || (await put(text)) ? written : undefined;
+    for (let text = take(); text !== ''; text = take()) if (!(await put(text))) return undefined;
+    return written;
   }
 
   return {

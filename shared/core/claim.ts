@@ -4,12 +4,21 @@ import { isServiceError } from './errors.ts';
 import type { Decision, Refusal } from './events.ts';
 import { forgetChunks } from './forgotten.ts';
 import type { Held } from './holder.ts';
-import { applyChanges, isTerminal, type JobKey, type Json } from './job.ts';
+import { applyChanges, isTerminal, type Job, type JobError, type JobKey, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import type { Admission, Limiter, Prepare } from './limiter.ts';
-import { type ChunkStore, type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import { wholeInput } from './parts.ts';
+import {
+  type ChunkStore,
+  type Clock,
+  type JobStore,
+  type Log,
+  type PartStore,
+  type StoredJob,
+  sleep,
+} from './ports.ts';
 import type { Reserving } from './reserving.ts';
 import { SLOT_MS } from './slots.ts';
 import { stagesOf } from './stages.ts';
@@ -18,6 +27,7 @@ import { isForWorker } from './waking.ts';
 export type ClaimOptions = {
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   jobTypes: ReadonlyMap<string, JobType>;
   clock: Clock;
   log: Log;
@@ -33,7 +43,7 @@ export type ClaimOptions = {
   credits?: Reserving | undefined;
 };
 
-/** `denied`: its user's account has too little for it, and the job was ended. */
+/** `denied`: its user's account has too little for it, or its input is damaged, and the job was ended. */
 export type ClaimRefusal = Refusal | 'unknown-job' | 'contended' | 'parked' | 'denied';
 export type Claim = { held: Held; input: Json } | { refused: ClaimRefusal };
 
@@ -53,17 +63,18 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
   const { store, clock, random } = options;
   const token = options.newId();
   let silence: unknown;
+  let whole: InputRead | undefined;
   for (let tries = 0; ; tries++) {
     if (tries > 0) await sleep(clock, random() * Math.min(CLAIM_PAUSE_MS * 2 ** tries, CLAIM_PAUSE_MOST_MS));
     let askedMs = clock.monotonicMs();
     const found = await store.getWithInput(key);
     if (!found) return { refused: 'unknown-job' };
-    const { input, ...stored } = found;
+    const { input: _, ...stored } = found;
     const foundMs = clock.monotonicMs();
     // Our claim of a moment ago, whose answer we did not get, unless too much has happened since.
     if (stored.job.token === token) {
       if (!isLeaseAlive(stored.job, stored.readAtMs)) return { refused: 'lease-ended' };
-      return { held: { ...stored, askedMs, answeredMs: foundMs }, input };
+      if (whole && 'input' in whole) return { held: { ...stored, askedMs, answeredMs: foundMs }, input: whole.input };
     }
     const limiter = options.limiter?.limits(stored.job) ? options.limiter : undefined;
     // What an earlier claim reserved is the job's until it is over.
@@ -74,6 +85,8 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     let { decision, claims } = decideAt(stored.readAtMs);
     if (decision.refused) return { refused: decision.refused };
     if (tries >= ((limiter || credits) && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
+    if (claims) whole ??= await readInput(options, found);
+    const damaged = claims && whole && 'denied' in whole ? whole : undefined;
     askedMs = clock.monotonicMs();
     const prepare: Prepare = async () => {
       const reserved = await credits?.reserve(stored.job);
@@ -94,7 +107,8 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     };
     const end = () => store.update(key, stored.revision, decision.changes ?? {});
     let refused: ClaimRefusal = 'overdue';
-    let answer = await (claims ? writeClaim({ store, limiter, credits }, stored, prepare) : end()).catch(orSilence);
+    let answer =
+      damaged ?? (await (claims ? writeClaim({ store, limiter, credits }, stored, prepare) : end()).catch(orSilence));
     if (answer && 'denied' in answer) {
       const error = answer.denied;
       decision = transition(stored.job, { type: 'deny', nowMs: nowMs(), storedAtMs: stored.storedAtMs, error });
@@ -110,8 +124,10 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     if (!answer || 'refused' in answer) continue;
     const { revision, atMs: readAtMs } = answer.written;
     const job = applyChanges(stored.job, decision.changes);
-    if (claims)
-      return { held: { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() }, input };
+    if (claims && whole && 'input' in whole) {
+      const held = { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() };
+      return { held, input: whole.input };
+    }
     const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
     options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
     await forgetChunks(options, job);
@@ -120,6 +136,18 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
   // Not acknowledged while a claim of ours may still land.
   if (silence) throw silence;
   return { refused: 'contended' };
+}
+
+type InputRead = { input: Json } | { denied: JobError };
+
+/** The job's input; it never changes. One that is damaged is so for every worker: its job has to end. */
+async function readInput({ parts }: ClaimOptions, found: { job: Job; input: Json }): Promise<InputRead> {
+  try {
+    return { input: await wholeInput(parts, found) };
+  } catch (error) {
+    if (!isServiceError(error, 'internal_error')) throw error;
+    return { denied: { code: error.code, message: `The input cannot be read back. ${error.message}` } };
+  }
 }
 
 /** Takes a slot, where they are limited, and a hold, where credits are on, both or neither with the claim. */

@@ -2,9 +2,10 @@
 import { endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
 import { settlement } from './credits.ts';
 import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
-import { applyChanges, isTerminal, type Job, type JobChanges, type JobError } from './job.ts';
+import { applyChanges, isTerminal, type Job, type JobChanges, type JobError, type Json } from './job.ts';
 import { CANCEL_GRACE_MS, isLeaseAlive, unheld } from './leases.ts';
 import { limitsOf } from './limits.ts';
+import type { PartSet } from './part-set.ts';
 import { payloadsAfterEnd } from './payloads.ts';
 import { keptUntil } from './retention.ts';
 import { unparked } from './slots.ts';
@@ -15,11 +16,17 @@ export function finish(job: Job, { nowMs, outcome }: EventOf<'finish'>): Decisio
     return { changes: finished(job, nowMs, 'cancelled', 'cancelled', outcome) };
   }
   if (outcome.state === 'completed') {
-    return { changes: { ...finished(job, nowMs, 'completed', outcome.insteadOf, outcome), result: outcome.result } };
+    const end = finished(job, nowMs, 'completed', outcome.insteadOf, outcome);
+    return { changes: { ...end, ...payload(job, 'result', outcome.result, outcome.apart) } };
   }
-  const { error, rejectedText } = outcome;
-  const rejected = rejectedText === undefined ? {} : { rejectedText };
-  return { changes: { ...finished(job, nowMs, 'failed', error.code, outcome), error, ...rejected } };
+  const { error, rejectedText, apart } = outcome;
+  const end = finished(job, nowMs, 'failed', error.code, outcome);
+  return { changes: { ...end, error, ...payload(job, 'rejectedText', rejectedText, apart) } };
+}
+
+function payload(job: Job, field: 'result' | 'rejectedText', value: Json | undefined, apart?: PartSet): JobChanges {
+  if (apart) return { parts: { ...job.parts, [field]: apart } };
+  return value === undefined ? {} : { [field]: value };
 }
 
 /** Somebody asks for the end: at once where nobody holds the job, else its holder has to hear of it. */
@@ -46,7 +53,7 @@ export function erase(job: Job, event: EventOf<'delete'>): Decision {
     batchId: undefined,
   };
   // Short texts can be guessed from their fingerprint.
-  const payloads = { ...words, result: undefined, rejectedText: undefined, error, fingerprint: '' };
+  const payloads = { ...words, result: undefined, rejectedText: undefined, parts: undefined, error, fingerprint: '' };
   const isOver = isTerminal(ended?.state ?? job.state);
   const nothingToWaitFor = isOver ? { wakeAt: null, payloadsExpireAt: undefined } : {};
   return {

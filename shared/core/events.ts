@@ -2,6 +2,7 @@
 
 import type { Cost, Hold } from './costs.ts';
 import type { AttemptOutcome, JobChanges, JobError, Json, Usage } from './job.ts';
+import type { PartSet } from './part-set.ts';
 
 /** What a call left behind, whichever way it ended. */
 export type CallFacts = {
@@ -18,12 +19,13 @@ export type CallFacts = {
 /** How an attempt ended. */
 export type AttemptEnd = CallFacts & { outcome: AttemptOutcome; errorCode?: string | undefined };
 
-/** How the holder of a lease ends its job. */
+/** How the holder of a lease ends its job; `apart`: where the result, or the rejected text, lies that is not given here. */
 export type FinishOutcome =
   /** `insteadOf`: the code of the failure of the call, in whose place the job type had a result of its own. */
-  | ({ state: 'completed'; result: Json; insteadOf?: string | undefined } & CallFacts)
-  | ({ state: 'failed'; error: JobError; rejectedText?: string | undefined } & CallFacts)
+  | ({ state: 'completed'; result?: Json | undefined; insteadOf?: string | undefined } & Apart & CallFacts)
+  | ({ state: 'failed'; error: JobError; rejectedText?: string | undefined } & Apart & CallFacts)
   | ({ state: 'cancelled' } & CallFacts);
+type Apart = { apart?: PartSet | undefined };
 
 /** The end of an attempt that another one follows, and what it counts as. */
 export type FailedAttempt = CallFacts & {

@@ -38,12 +38,12 @@ export const KEY_RULE = 'must be 1 to 255 visible ASCII characters';
 
 /** The id that these words always give, a UUID of version 8. */
 export async function derivedId(...words: string[]): Promise<string> {
-  return uuidV8(await sha256(JSON.stringify(words)));
+  return uuidV8(await sha256(encoded(words)));
 }
 
 /** Equal for equal JSON values, whatever the order of their fields. 64 hexadecimal digits. */
 export async function fingerprintOf(value: Json): Promise<string> {
-  return toHex(await sha256(JSON.stringify(sorted(value))));
+  return sha256Hex(encoded(sorted(value)));
 }
 
 /**
@@ -58,8 +58,17 @@ export function uuidV8(bytes: Uint8Array): string {
   return toHex(id).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-async function sha256(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+/** 64 hexadecimal digits. */
+export async function sha256Hex(bytes: Uint8Array): Promise<string> {
+  return toHex(await sha256(bytes));
+}
+
+async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+}
+
+function encoded(value: Json): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -11,6 +11,7 @@
  * - **fence**: a write that the store refuses unless the document is as its writer last saw it.
  * - **hand back**: a holder gives its lease up before the job is over, naming when the next attempt may start.
  * - **chunk**: a piece of an attempt's answer, kept beside a job that was submitted to be streamed.
+ * - **part**: a piece of an input or an answer that is too large for its job's document, kept beside it.
  * - **cursor**: where a reader stands: in a stream of events, or in a list.
  * - **slot**: a job's place among the running ones of its tenant, where their number is limited; it expires by itself.
  * - **redrive**: to make one new job of a job that failed or was cancelled.
@@ -24,6 +25,7 @@
  */
 
 import type { CallEstimate, Cost, Hold, Settled, Spent } from './costs.ts';
+import type { InParts, PartSet } from './part-set.ts';
 
 /** Any value that JSON can express. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -182,6 +184,8 @@ export type Job = {
   error?: JobError | undefined;
   /** The last answer of a job that failed because it could not be used; for its owner. */
   rejectedText?: string | undefined;
+  /** Which of its fields lie in parts. */
+  parts?: { [F in InParts]?: PartSet | undefined } | undefined;
   /** How long readers see the job after its end; absent in documents of older versions: the default. */
   retentionMs?: number | undefined;
   /** From then on readers do not find the job; known when it is over. */

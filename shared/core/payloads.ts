@@ -47,7 +47,7 @@ export function holdsResult(job: Job): boolean {
   return (
     job.store === false &&
     isTerminal(job.state) &&
-    (job.result ?? job.rejectedText) !== undefined &&
+    (job.result ?? job.rejectedText ?? job.parts?.result ?? job.parts?.rejectedText) !== undefined &&
     job.deletedAt === undefined
   );
 }
@@ -59,6 +59,6 @@ function removal(job: Job, nowMs: number): JobChanges {
     message: 'The message was removed with the input (store: false).',
   };
   // Short texts can be guessed from their fingerprint.
-  const payloads = { result: undefined, rejectedText: undefined, error, fingerprint: '' };
+  const payloads = { result: undefined, rejectedText: undefined, parts: undefined, error, fingerprint: '' };
   return { ...payloads, version: job.version + 1, payloadsRemovedAt: nowMs, wakeAt: null };
 }

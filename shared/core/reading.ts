@@ -2,27 +2,25 @@
 import { keyFor, maySee, notFound, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
 import { auditJobs } from './audit.ts';
 import { isServiceError } from './errors.ts';
-import { isTerminal, type JobState, type Json } from './job.ts';
-import type { JobWatch, Watching } from './job-watch.ts';
+import type { Job, JobState, Json } from './job.ts';
+import type { JobWatch } from './job-watch.ts';
+import type { InParts } from './part-set.ts';
 import type { PayloadReads } from './payload-reads.ts';
 import { asShown } from './payloads.ts';
-import type { Clock, JobPosition, JobQuery, JobStore, Log, StoredJob } from './ports.ts';
+import type { Clock, JobPosition, JobQuery, JobStore, Log, PartStore, StoredJob } from './ports.ts';
 import { resume, type StreamEvent, streamEvents } from './stream.ts';
+import { type WaitOptions, waitFor } from './waiting.ts';
+import { payloadOf, wholeInputs, wholeOf } from './whole.ts';
 
-export type ReadOptions = {
-  /** What the reader has seen: it is never shown an older version. */
-  leastVersion?: number | undefined;
+export type ReadOptions = WaitOptions & {
   /** The reader is not given the job, so that it does not count as read (`store: false`). */
   isGlance?: boolean;
-  /** Holds the answer for so long at most, … */
-  waitMs?: number | undefined;
-  /** … until the job has changed since `leastVersion` (or since now), or is over. */
-  until?: 'changed' | 'over';
-  /** Aborted when nobody waits for the answer any more. */
-  signal?: AbortSignal;
+  /** `apart`: what lies in parts is left there, for `payload`; otherwise it is loaded. */
+  large?: 'apart';
 };
 
-export type ListFilter = Omit<JobQuery, 'tenant' | 'user'>;
+/** `user`: of those that the principal sees. */
+export type ListFilter = Omit<JobQuery, 'tenant'>;
 
 /** A page may be short where jobs have expired; `next` alone says whether there is more, and where it begins. */
 export type JobPage = { jobs: Seen[]; next: JobPosition | undefined };
@@ -49,7 +47,12 @@ export type Reading = {
     wanted: Wanted,
     options?: Pick<ReadOptions, 'isGlance'>,
   ): Promise<SeenWithInput>;
-  /** Many jobs at once, in their order; `undefined` for what this principal does not find. */
+  /**
+   * What a job that was read holds in parts, as pieces of JSON text, the first of which is there already. Throws
+   * `store_unavailable`, or `internal_error` where it is damaged, then or later.
+   */
+  payload(job: Job, field: InParts): Promise<AsyncIterable<string>>;
+  /** Many jobs at once, in their order; what lies in parts stays there; `undefined` for what this principal does not find. */
   readMany(principal: Principal, ids: readonly string[]): Promise<(Seen | undefined)[]>;
   /** A page of this principal's jobs, newest first. */
   list(principal: Principal, filter: ListFilter): Promise<JobPage>;
@@ -68,12 +71,16 @@ export type Reading = {
   stream(principal: Principal, id: string, cursor: number | undefined, signal: AbortSignal): Promise<JobStream>;
 };
 
-/** After a read that failed, a wait is in no hurry. */
-const UNREAD_PAUSE_MS = 1_000;
+export type ReadingOptions = {
+  store: JobStore;
+  parts: PartStore;
+  watch: JobWatch;
+  reads: PayloadReads;
+  clock: Clock;
+  log: Log;
+};
 
-export type ReadingOptions = { store: JobStore; watch: JobWatch; reads: PayloadReads; clock: Clock; log: Log };
-
-export function reading({ store, watch, reads, clock, log }: ReadingOptions): Reading {
+export function reading({ store, parts, watch, reads, clock, log }: ReadingOptions): Reading {
   /** What a reader gets; from here on it counts as read. */
   async function given(principal: Principal, act: 'read' | 'list', found: readonly Seen[]): Promise<Seen[]> {
     const shown = found.map(asShown);
@@ -83,17 +90,30 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
     return shown;
   }
 
-  async function givenOne(principal: Principal, found: Seen, { isGlance }: ReadOptions): Promise<Seen> {
+  async function loaded(principal: Principal, found: Seen): Promise<Seen> {
+    try {
+      return await wholeOf(parts, found);
+    } catch (error) {
+      // It may have been deleted meanwhile, and is not found then.
+      if (isServiceError(error, 'internal_error')) seenBy(principal, await watch.look(found.job));
+      throw error;
+    }
+  }
+
+  async function givenOne(principal: Principal, found: Seen, { isGlance, large }: ReadOptions): Promise<Seen> {
     if (isGlance) return asShown(found);
-    const [shown = found] = await given(principal, 'read', [found]);
+    const whole = large === 'apart' ? found : await loaded(principal, asShown(found));
+    const [shown = whole] = await given(principal, 'read', [whole]);
     return shown;
   }
 
   /** The wanted ones, with their inputs: one that is to be gone by now is not looked for. */
-  async function wantedOf(found: readonly Seen[], wanted: Wanted): Promise<SeenWithInput[]> {
+  async function wantedOf(found: readonly Seen[], wanted: Wanted, isWhole = false): Promise<SeenWithInput[]> {
     const shown = found.map(asShown);
     const kept = shown.filter(({ job }) => job.payloadsRemovedAt === undefined);
-    const inputs = kept.length > 0 ? await store.inputs(kept.map(({ job }) => job)) : [];
+    const jobs = kept.map(({ job }) => job);
+    const inline = jobs.length > 0 ? await store.inputs(jobs) : [];
+    const inputs = isWhole ? await wholeInputs(parts, jobs, inline) : inline;
     const inputOf = new Map(kept.map((seen, index) => [seen, inputs[index]]));
     return shown.map((seen) => ({ ...seen, input: inputOf.get(seen) })).filter(wanted);
   }
@@ -104,47 +124,18 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
     events: AsyncIterable<StreamEvent>,
   ): AsyncGenerator<StreamEvent> {
     for await (const event of events) {
-      yield event;
+      yield event.type === 'done' ? { ...event, seen: await wholeOf(parts, event.seen) } : event;
       if ('seen' in event) await reads.note(principal, [event.seen]);
     }
   }
 
   async function page(principal: Principal, filter: ListFilter): Promise<JobPage> {
-    const found = await store.list({ ...filter, ...ownerOf(principal), limit: filter.limit + 1 });
+    const { tenant, user = filter.user } = ownerOf(principal);
+    const found = await store.list({ ...filter, tenant, user, limit: filter.limit + 1 });
     const some = found.slice(0, filter.limit);
     const last = found.length > some.length ? some.at(-1)?.job : undefined;
     const jobs = some.map(seenIn).filter((seen) => maySee(principal, seen));
     return { jobs, next: last && { createdAt: last.createdAt, id: last.id } };
-  }
-
-  /** Who has time waits through a store that gives no answer, too; its listener may say a word meanwhile. */
-  async function firstOf(watching: Watching, options: ReadOptions, endMs: number): Promise<Seen | undefined> {
-    const { leastVersion = 0, signal } = options;
-    for (;;) {
-      const mark = watching.news.count();
-      try {
-        return await watching.first(leastVersion);
-      } catch (error) {
-        const hasTime = clock.monotonicMs() + UNREAD_PAUSE_MS < endMs && !signal?.aborted && !watching.isClosed();
-        if (!hasTime || !isServiceError(error, 'store_unavailable')) throw error;
-        await watching.news.changed(mark, UNREAD_PAUSE_MS, signal);
-      }
-    }
-  }
-
-  async function wait(principal: Principal, watching: Watching, options: ReadOptions): Promise<Seen> {
-    const { leastVersion, waitMs = 0, until = 'changed', signal } = options;
-    const endMs = clock.monotonicMs() + waitMs;
-    const first = seenBy(principal, await firstOf(watching, options, endMs));
-    const since = Math.min(leastVersion ?? first.job.version, first.job.version);
-    const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
-    for (;;) {
-      // As it is known now, not as it was first seen: what happened since is no news any more.
-      const seen = seenBy(principal, watching.seen());
-      const leftMs = endMs - clock.monotonicMs();
-      if (isIt(seen) || leftMs <= 0 || signal?.aborted || watching.isClosed()) return seen;
-      await watching.news.changed(watching.news.count(), leftMs, signal);
-    }
   }
 
   return {
@@ -156,11 +147,13 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
       }
       const watching = watch.join(key);
       try {
-        return await givenOne(principal, await wait(principal, watching, options), options);
+        return await givenOne(principal, await waitFor(clock, principal, watching, options), options);
       } finally {
         watching.leave();
       }
     },
+
+    payload: (job, field) => payloadOf(parts, job, field),
 
     async readMany(principal, ids) {
       const keys = ids.map((id) => keyFor(principal, id));
@@ -184,7 +177,7 @@ export function reading({ store, watch, reads, clock, log }: ReadingOptions): Re
     async readWithInput(principal, id, wanted, options = {}) {
       const key = keyFor(principal, id);
       const found = seenBy(principal, watch.peek(key, 0) ?? (await watch.look(key)));
-      const [one] = await wantedOf([found], wanted);
+      const [one] = await wantedOf([found], wanted, true);
       if (!one) throw notFound();
       return { ...(await givenOne(principal, one, options)), input: one.input };
     },

@@ -4,9 +4,9 @@
 import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
-import { describeError, isServiceError, ServiceError } from './errors.ts';
-import type { Estimates } from './estimates.ts';
+import { describeError, ServiceError } from './errors.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
+import { type FinishingOptions, failure, finish } from './finishing.ts';
 import { forgetChunks } from './forgotten.ts';
 import { type Holder, type HolderOptions, holder } from './holder.ts';
 import type { Job, JobError, Json } from './job.ts';
@@ -14,7 +14,6 @@ import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
 import { type Clock, type JobQueue, type Log, sleep } from './ports.ts';
 import type { Rejected } from './repair.ts';
-import { cacheResult, type ResultCaching } from './result-cache.ts';
 import { nextTry, type RetryPolicy } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
 import { stagesOf } from './stages.ts';
@@ -22,10 +21,8 @@ import { stagesOf } from './stages.ts';
 export type RunOptions = AttemptOptions &
   HolderOptions &
   ChunkWriterOptions &
-  ResultCaching & {
+  FinishingOptions & {
     queue: JobQueue;
-    estimates: Estimates;
-    jobTypes: ReadonlyMap<string, JobType>;
     /** Between 0 and 1. */
     random: () => number;
   };
@@ -180,30 +177,6 @@ async function stopped(
   }
 }
 
-async function finish(options: RunOptions, lease: Holder, outcome: FinishOutcome): Promise<RunOutcome> {
-  const answer = await lease.finish(outcome).catch((error: unknown) => {
-    if (!isServiceError(error, 'result_unstorable')) throw error;
-    // A finish that can never be stored must not become a loop that pays again.
-    const { usage, cost, providerRequestId, finishReason, chunks } = outcome;
-    return lease.finish(failed(undefined, error, { usage, cost, providerRequestId, finishReason, chunks }));
-  });
-  if (answer !== 'written') return { lost: true };
-  const { tenant, id, attempt: n, jobType, model, state, error, startedAt = 0, completedAt = 0 } = lease.job();
-  options.log('info', 'job-finished', {
-    job_id: id,
-    attempt: n,
-    state,
-    code: error?.code,
-    ms: completedAt - startedAt,
-  });
-  const isUsual = state === 'completed' && !('insteadOf' in outcome);
-  await Promise.all([
-    isUsual && options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt),
-    cacheResult(options, lease.job()),
-  ]);
-  return { finished: state as FinishOutcome['state'] };
-}
-
 /**
  * Gives the job up. Its doorbell is rung at once when its next attempt may start at once, by the sweeper otherwise; with
  * `rings` the worker stays for the wait, and rings to the second.
@@ -226,17 +199,12 @@ async function handBack(
 }
 
 /** The end of a job whose call failed for good: its type may have a result all the same. */
-function failed(
-  type: About | undefined,
-  { code, message }: ServiceError,
-  facts: CallFacts,
-  rejectedText?: string,
-): FinishOutcome {
+function failed(type: About | undefined, error: ServiceError, facts: CallFacts, rejectedText?: string): FinishOutcome {
+  const { code, message } = error;
   const result = type?.fallback({ code, message });
   // What was streamed of the call is no part of it: readers get a new snapshot, as when chunks are missing.
   if (result !== undefined) return { state: 'completed', result, insteadOf: code, ...facts, chunks: undefined };
-  const kept = rejectedText === undefined ? {} : { rejectedText };
-  return { state: 'failed', error: { code, message }, ...kept, ...facts };
+  return failure(error, facts, rejectedText);
 }
 
 function notInstalled(jobType: string): AttemptResult {

@@ -1,8 +1,9 @@
 /** Taking jobs in: one document each, then its doorbell, once however often it is submitted. */
 import type { Principal, Seen } from './access.ts';
 import { callEstimateOf } from './call-estimate.ts';
+import { createOnce, replayed } from './creating.ts';
 import type { Denial } from './credits.ts';
-import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
+import { invalidRequest, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
@@ -17,11 +18,9 @@ import {
   rejectedJob,
   type SubmissionIdentity,
 } from './new-job.ts';
-import { asShown } from './payloads.ts';
-import type { JobQueue, JobStore, JobUpdate, Log, StoredJob } from './ports.ts';
+import type { JobQueue, JobStore, JobUpdate, Log, PartStore } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import type { Reserving } from './reserving.ts';
-import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
 import { usableModel } from './usable-model.ts';
 import { RING_GRACE_MS } from './waking.ts';
@@ -81,6 +80,7 @@ export type Submitting = {
 
 export type SubmittingOptions = JobMaker & {
   store: JobStore;
+  parts: PartStore;
   queue: JobQueue;
   models: ModelCatalog;
   jobTypes: ReadonlyMap<string, JobType>;
@@ -92,7 +92,7 @@ export type SubmittingOptions = JobMaker & {
 };
 
 /** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
-export const INPUT_BYTES_MOST = 256 * 1024;
+export const INPUT_BYTES_MOST = 8 * 1024 * 1024;
 /** The longest name of a project. */
 export const PROJECT_CHARACTERS_MOST = 128;
 
@@ -121,7 +121,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     }
     const job = await pendingJob(principal, submission, type, model);
     const denial = await credits?.denialAtSubmit(job, submission.emptyAccount === 'accept');
-    const submitted = denial ? await replayedOr(denial, job) : await createOnce(job, submission.input, other);
+    const submitted = denial ? await replayedOr(denial, job) : await createOnce(options, job, input, other);
     if (submitted === 'changed') return submitted;
     const { replayed } = submitted;
     log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
@@ -162,30 +162,6 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     return 'created' in answer ? job : ((await store.get(job))?.job ?? job);
   }
 
-  /** Creates the document, or finds the one that is there. A create of unknown fate is recognised by its token. */
-  async function createOnce(job: Job, input: Json, other?: JobUpdate): Promise<Submitted | 'changed'> {
-    let cause: unknown;
-    try {
-      const answer = await store.create(job, input, { with: other });
-      if ('created' in answer) return { job, nowMs: answer.created.atMs, replayed: false };
-      if (answer.refused === 'changed') return answer.refused;
-    } catch (error) {
-      if (!isServiceError(error, 'store_unavailable')) throw error;
-      cause = error;
-    }
-    const found = await store.get(job).catch((error: unknown) => {
-      cause ??= error;
-      return undefined;
-    });
-    if (found?.job.token === job.token) return { job, nowMs: found.readAtMs, replayed: false };
-    if (found) return replayed(job, found);
-    throw new ServiceError(
-      'store_unavailable',
-      `It is not known whether the job was stored. ${other ? 'Retry it again' : 'PUT the same body to its job_id'}: that makes no second job.`,
-      { cause, retryAfterMs: 1_000, fields: { job_id: job.id } },
-    );
-  }
-
   /** A job that is there already is answered, whatever its user may submit now. */
   async function replayedOr({ code, message }: Denial, job: Job): Promise<Submitted> {
     const found = await store.get(job);
@@ -201,10 +177,6 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
   };
 }
 
-function replayed(submitted: Job, { job, readAtMs: nowMs }: StoredJob): Submitted {
-  return { ...asShown({ job: replayOf(submitted, job, nowMs), nowMs }), replayed: true };
-}
-
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */
 export function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
   const { limits = {}, tags, metadata, stream, store, retentionMs, projectId, nanoUsdMost } = more;
@@ -218,22 +190,6 @@ export function givenIn({ jobType, model, input, questionId, ...more }: Submissi
     questionId: questionId ?? null,
     ...(Object.fromEntries(given) as { [name: string]: Json }),
   };
-}
-
-function replayOf(submitted: Job, found: Job, nowMs: number): Job {
-  if (found.user !== submitted.user) {
-    throw new ServiceError('job_id_taken', 'This job id is taken. Use another one.');
-  }
-  if (isGone(found, nowMs)) {
-    const sentence = 'A job of this id or Idempotency-Key was here; it has expired or was deleted. Use another one.';
-    throw new ServiceError('job_id_taken', sentence);
-  }
-  // What was submitted then is not known any more.
-  if (found.payloadsRemovedAt !== undefined || found.fingerprint === submitted.fingerprint) return found;
-  throw new ServiceError(
-    'idempotency_conflict',
-    'A different job was submitted under this id or Idempotency-Key. Use another one, or repeat the first body.',
-  );
 }
 
 /** Throws `input_too_large` for what no job may have. */

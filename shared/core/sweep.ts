@@ -6,12 +6,14 @@ import { describeError, isServiceError } from './errors.ts';
 import { forgetChunks } from './forgotten.ts';
 import { applyChanges, isTerminal } from './job.ts';
 import { transition } from './lifecycle.ts';
-import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
+import { removeOrphans } from './orphans.ts';
+import type { ChunkStore, Clock, JobQueue, JobStore, Log, PartStore, StoredJob } from './ports.ts';
 import { isForWorker } from './waking.ts';
 
 export type SweepOptions = {
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   queue: JobQueue;
   clock: Clock;
   log: Log;
@@ -27,7 +29,10 @@ const PAGES_MOST = 20;
 /** A document of a newer version, which has sweepers of its own. */
 const UNREADABLE_PAUSE_MS = 900_000;
 
-/** Does what is due: ends jobs whose time is over, rings those that a worker must look at. Costs one read when idle. */
+/**
+ * Does what is due: ends jobs whose time is over, rings those that a worker must look at, once an hour removes what dead
+ * writers left. Costs one read when idle.
+ */
 export async function sweep(options: SweepOptions): Promise<Swept> {
   const swept: Swept = { rung: 0, ended: 0, postponed: 0, removed: 0 };
   for (let page = 0; page < PAGES_MOST; page++) {
@@ -37,8 +42,14 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
     // A page on which nothing could be done would come again as it is.
     if (due.length < PAGE || !done.some(Boolean)) break;
   }
+  if (isTimeForOrphans(options.clock)) await removeOrphans(options);
   if (Object.values(swept).some((jobs) => jobs > 0)) options.log('info', 'swept', swept);
   return swept;
+}
+
+/** Sweeps come each minute, or more often: they need no memory of the last time. */
+function isTimeForOrphans(clock: Clock): boolean {
+  return clock.nowMs() % 3_600_000 < 60_000;
 }
 
 /**
@@ -46,7 +57,7 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
  * next look is in the document already, or it is still due.
  */
 export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<keyof Swept | undefined> {
-  const { store, chunks, queue, log, random } = options;
+  const { store, chunks, parts, queue, log, random } = options;
   const { job, revision, readAtMs: nowMs, storedAtMs } = found;
   const decision = transition(job, { type: 'wake', nowMs, storedAtMs, random: random() });
   if (decision.refused && decision.refused !== 'unknown-state') return undefined;
@@ -58,6 +69,7 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
   try {
     // Before the write after which nobody looks again.
     if (isRemoval && job.stream) await chunks.remove(job);
+    if (isRemoval && job.parts) await parts.remove({ tenant: job.tenant, id: job.id });
     const answer = await store.update(job, revision, changes, { dropInput: isRemoval }).catch((error: unknown) => {
       // It may have landed, and then nobody would ring: one doorbell too many costs a read, one too few a minute.
       if (isServiceError(error, 'store_unavailable') && mustRing) return undefined;

@@ -60,7 +60,7 @@ const PROVIDERS = [
 /** Runs one job through the provider as the product loads it, and answers all that anybody is told of it. */
 async function run({ provider, model }: (typeof PROVIDERS)[number]): Promise<{ job: Job; told: string }> {
   const clock = systemClock();
-  const { store, chunks, estimateStore, close } = sqliteStores(clock);
+  const { store, chunks, parts, estimateStore, close } = sqliteStores(clock);
   const lines: string[] = [];
   const log: Log = (severity, event, fields) => void lines.push(JSON.stringify({ severity, event, ...fields }));
   const providerFor = providerLoader({
@@ -72,7 +72,7 @@ async function run({ provider, model }: (typeof PROVIDERS)[number]): Promise<{ j
   const job = sampleJob({ model: { id: crypto.randomUUID(), name: model, provider, model }, createdAt: Date.now() });
   await store.create(job, { prompt: 'Hi' });
   const worker = jobWorker({
-    ...{ store, chunks, flushMs: 0, clock, log, leaseMs: 60_000, instance: 'worker', random: Math.random },
+    ...{ store, chunks, parts, flushMs: 0, clock, log, leaseMs: 60_000, instance: 'worker', random: Math.random },
     ...{ queue: { publish: async () => {} }, providerFor, pricing: tablePricing(), newId: () => crypto.randomUUID() },
     jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, retry: NO_RETRY }]]),
     estimates: estimates({ estimateStore, clock, log }),

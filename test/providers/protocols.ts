@@ -15,6 +15,8 @@ export type Protocol = {
   delta: (text: string) => string;
   /** The end of a good answer, with `USAGE`. */
   ending: string;
+  /** The same end, of an answer that its last events repeat, each in one line; absent where nothing is repeated. */
+  repeatingEnding?: (text: string) => string;
   /** The same answer as one document; absent where the protocol has none. */
   whole?: (text: string) => unknown;
   /** An error within the stream. */
@@ -87,6 +89,16 @@ const responses: Protocol = {
     } as never) + named({ type: 'response.reasoning_summary_text.delta', delta: 'thinking' } as never),
   delta: (text) => named({ type: 'response.output_text.delta', delta: text } as never),
   ending: responseEnd('response.completed', { status: 'completed' }),
+  repeatingEnding: (text) => {
+    const part = { type: 'output_text', text, annotations: [] };
+    const item = { id: 'msg_1', type: 'message', role: 'assistant', status: 'completed', content: [part] };
+    const frames = [
+      { type: 'response.output_text.done', output_index: 0, content_index: 0, text },
+      { type: 'response.content_part.done', output_index: 0, content_index: 0, part },
+      { type: 'response.output_item.done', output_index: 0, item },
+    ];
+    return frames.map(named).join('') + responseEnd('response.completed', { status: 'completed', output: [item] });
+  },
   whole: (text) => ({
     id: 'resp_1',
     model: 'gpt-4o-mini-2024-07-18',

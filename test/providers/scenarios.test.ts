@@ -50,7 +50,7 @@ async function run(
   { url = server.url, idleTimeoutMs = PATIENT_MS } = {},
 ): Promise<Job> {
   const clock = systemClock();
-  const { store, chunks, estimateStore, close } = sqliteStores(clock);
+  const { store, chunks, parts, estimateStore, close } = sqliteStores(clock);
   const log = () => {};
   const model = { id: crypto.randomUUID(), name: protocol.model, provider: 'p', model: protocol.model };
   const job = sampleJob({ model, createdAt: Date.now(), limits: { ...DEFAULT_LIMITS, idleTimeoutMs } });
@@ -73,7 +73,7 @@ async function run(
     instance: 'worker',
     log,
     leaseMs: 60_000,
-    chunks,
+    ...{ chunks, parts },
     flushMs: 0,
     estimates: estimates({ estimateStore, clock, log }),
     resultCache: memoryResultCache({ clock }),

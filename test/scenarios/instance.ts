@@ -8,7 +8,7 @@ import type { JobKey } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log, PartStore } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
@@ -27,6 +27,7 @@ export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   clock: Clock;
   store: Faulty<JobStore>;
   chunks: Faulty<ChunkStore>;
+  parts: Faulty<PartStore>;
   accounts: Faulty<AccountStore>;
   queue: Faulty<JobQueue>;
   service: JobService;
@@ -47,6 +48,7 @@ export type Surroundings = {
   clock: Clock;
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   estimateStore: EstimateStore;
   queue: JobQueue;
   provider: LlmProvider;
@@ -71,6 +73,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const store = faulty(process.around(deaf ? { ...around.store, watchCancels: () => () => {} } : around.store), faults);
   const queue = faulty(process.around(around.queue), faults);
   const chunks = faulty(process.around(around.chunks), faults);
+  const parts = faulty(process.around(around.parts), faults);
   const accounts = faulty(process.around(around.accounts), faults);
   const { credits: asked } = around;
   const reserved = asked && asked !== 'estimate' ? { credits: asked } : {};
@@ -88,6 +91,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
       store: limiter ? handingOn(store, { limiter, clock, log }) : store,
       limiter,
       chunks,
+      parts,
       queue,
       clock,
       random,
@@ -111,6 +115,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     clock,
     store,
     chunks,
+    parts,
     accounts,
     queue,
     service,

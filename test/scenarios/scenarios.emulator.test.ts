@@ -10,6 +10,7 @@ import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
+import { largeScenarios } from './large.ts';
 import { moneyScenarios } from './money.ts';
 import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -42,6 +43,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);
   keepingNothingScenarios(openEmulatorWorld);
+  largeScenarios(openEmulatorWorld);
   moneyScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

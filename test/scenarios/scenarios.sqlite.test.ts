@@ -8,6 +8,7 @@ import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
+import { largeScenarios } from './large.ts';
 import { moneyScenarios } from './money.ts';
 import { providerScenarios } from './provider.ts';
 import { redriveScenarios } from './redrive.ts';
@@ -49,6 +50,7 @@ describe('on SQLite', () => {
   deleteScenarios(openSqliteWorld);
   erasingScenarios(openSqliteWorld);
   keepingNothingScenarios(openSqliteWorld);
+  largeScenarios(openSqliteWorld);
   moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });

@@ -1,6 +1,7 @@
 /** Makes a world on a store and a queue: who is in it, what is counted, how time comes to a job. */
 import { expect } from 'vitest';
 import type { Job, JobKey } from '../../shared/core/job.ts';
+import { valueIn } from '../../shared/core/parts.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
 import { chance } from '../simulation/random.ts';
 import { ADA } from '../support/core-world.ts';
@@ -10,8 +11,8 @@ import { callsRecorded, checkInvariants, type RecordedWrite, recorded } from './
 import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
-export function worldOn(ground: Ground, { retry, provider: given, limits, credits }: WorldOptions): World {
-  const { isVirtual, clock, store, accounts, chunks, estimateStore, queue, leaseMs, wakeShards, pass, until } = ground;
+export function worldOn(ground: Ground, { retry, provider: given, limits, credits, checkParts }: WorldOptions): World {
+  const { isVirtual, clock, store, accounts, chunks, parts, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
   const published: JobKey[] = [];
   const { tenant } = ADA;
@@ -39,7 +40,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
         queue: countedQueue,
         provider: given ?? provider.port,
       },
-      ...{ chunks, estimateStore, limits, accounts, credits },
+      ...{ chunks, parts, estimateStore: ground.estimateStore, limits, accounts, credits },
     };
     const made = startInstance(around, options);
     instances.push(made);
@@ -82,6 +83,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
       lines,
       ground: store,
       chunks,
+      parts,
       doorbells: published,
     },
 
@@ -154,6 +156,9 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
         const linked = all.filter(({ id, redriveOf }) => redriveOf === job.id || id === job.redriveOf);
         const calls = asked - linked.reduce((sum, one) => sum + callsRecorded(one), 0);
         if ((job.deletedAt ?? job.payloadsRemovedAt) !== undefined) await checkNoChunks(job);
+        // Whatever died when: what a document names is there, as it was stored.
+        const named = checkParts === false ? [] : Object.values(job.parts ?? {});
+        for (const set of named) if (set) await valueIn(parts, job, set);
         checkInvariants(stored, writesOf.get(job.id) ?? [], calls);
       }
     },

@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import type { Account, AccountSettings, AccountStore } from '../../shared/core/accounts.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore } from '../../shared/core/ports.ts';
+import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, PartStore } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
@@ -22,6 +22,8 @@ export type WorldOptions = {
   credits?: Credits;
   /** Another provider than the one that the test writes. */
   provider?: LlmProvider;
+  /** `false`: parts are damaged on purpose. */
+  checkParts?: false;
   /** On the machine's clock also where time is virtual otherwise: for real sockets. */
   realTime?: boolean;
 };
@@ -32,6 +34,7 @@ export type Ground = {
   clock: Clock;
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   estimateStore: EstimateStore;
   accounts: AccountStore;
   queue: JobQueue;
@@ -75,6 +78,7 @@ export type World = Pick<Ground, 'isVirtual' | 'clock' | 'leaseMs' | 'pass' | 'u
   /** The store as it is, without faults: for what no process of ours would do. */
   ground: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   /** Changes a document whatever its revision. */
   poke(key: JobKey, changes: Partial<Job>): Promise<void>;
   writes: RecordedWrite[];

@@ -10,6 +10,7 @@ import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobQueue } from '../../shared/adapters/sqlite-job-queue.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
@@ -17,7 +18,14 @@ import { isTerminal, type Limits } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
-import { type ChunkStore, type Clock, type JobQueue, type JobStore, sleep } from '../../shared/core/ports.ts';
+import {
+  type ChunkStore,
+  type Clock,
+  type JobQueue,
+  type JobStore,
+  type PartStore,
+  sleep,
+} from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
@@ -103,6 +111,7 @@ export function simulatedWorld(options: WorldOptions) {
   const database = openDatabase(':memory:');
   const plain = sqliteJobStore(database, clock);
   const chunks = sqliteChunkStore(database, clock);
+  const parts = sqlitePartStore(database);
   const estimateStore = sqliteEstimateStore(database);
   const accountStore = sqliteAccountStore(database, clock);
   const { tokens } = options;
@@ -152,6 +161,7 @@ export function simulatedWorld(options: WorldOptions) {
       process,
       ...{ ...around, limiter, store: limiter ? handingOn(store, { ...around, limiter }) : store },
       ...{ chunks: ports<ChunkStore>(chunks, STORE_FAULTS), flushMs: FLUSH_MS },
+      parts: ports<PartStore>(parts, STORE_FAULTS),
       estimates: estimates({ estimateStore: process.within(estimateStore), clock: process.clock, log: silent }),
       resultCache: memoryResultCache({ clock: process.clock }),
       ...{ newId: () => luck.uuid(), jobTypes },
@@ -291,6 +301,7 @@ export function simulatedWorld(options: WorldOptions) {
     /** What is left of jobs that keep nothing, when chunks have gone by themselves. */
     left(): readonly string[] {
       chunks.purge(clock.nowMs());
+      parts.purge(clock.nowMs());
       return log.jobs().flatMap((job) => texts.left(job));
     },
     /** How many jobs had their payloads removed. */

@@ -37,6 +37,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
   const stores = sqliteStores(clock);
   const store = faulty(stores.store, { clock });
   const chunks = faulty(stores.chunks, { clock });
+  const parts = faulty(stores.parts, { clock });
   const accounts = faulty(stores.accounts, { clock });
   const log: Log = (severity, event, fields) => void lines.push(JSON.stringify({ severity, event, ...fields }));
   const published: JobKey[] = [];
@@ -65,7 +66,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
     instance: 'worker-1',
     log,
     leaseMs: LEASE_MS,
-    chunks,
+    ...{ chunks, parts },
     resultCache: memoryResultCache({ clock }),
     flushMs: FLUSH_MS,
     estimates: estimates({ estimateStore: stores.estimateStore, clock, log }),
@@ -82,6 +83,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
     store,
     queue,
     chunks,
+    parts,
     accounts,
     service,
     worker,

@@ -19,10 +19,10 @@ export type TestStack = EmulatorStack & {
 
 export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 
-/** Starts the stack; `more` adds settings. */
-export async function startTestStack(more: Record<string, string>): Promise<TestStack> {
+/** Starts the stack; `more` adds settings. `hosts`: on other emulators than those that all tests share. */
+export async function startTestStack(more: Record<string, string>, hosts = emulators()): Promise<TestStack> {
   const config = emulatorConfig({ PORT: '0' });
-  const { pubsub, firestore } = emulators();
+  const { pubsub, firestore } = hosts;
   const environment = {
     LOG_FORMAT: 'json',
     LOG_LEVEL: 'debug',

@@ -5,19 +5,22 @@ import { firestoreChunkStore } from '../../shared/adapters/firestore-chunk-store
 import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 import { firestoreEstimateStore } from '../../shared/adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
+import { firestorePartStore } from '../../shared/adapters/firestore-part-store.ts';
 import { sqliteAccountStore } from '../../shared/adapters/sqlite-accounts.ts';
 import { sqliteApiKeyStore } from '../../shared/adapters/sqlite-api-key-store.ts';
 import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import type { ApiKeyStore } from '../../shared/core/api-keys.ts';
-import type { ChunkStore, Clock, EstimateStore, JobStore } from '../../shared/core/ports.ts';
+import type { ChunkStore, Clock, EstimateStore, JobStore, PartStore } from '../../shared/core/ports.ts';
 
 export type Stores = {
   store: JobStore;
   chunks: ChunkStore;
+  parts: PartStore;
   estimateStore: EstimateStore;
   apiKeys: ApiKeyStore;
   accounts: AccountStore;
@@ -30,6 +33,7 @@ export function sqliteStores(clock: Clock) {
   return {
     store: sqliteJobStore(database, clock),
     chunks: sqliteChunkStore(database, clock),
+    parts: sqlitePartStore(database),
     estimateStore: sqliteEstimateStore(database),
     apiKeys: sqliteApiKeyStore(database),
     accounts: sqliteAccountStore(database, clock),
@@ -51,6 +55,7 @@ export function firestoreStores(options: {
   return {
     store: firestoreJobStore(database, { wakeShards }),
     chunks: firestoreChunkStore(database),
+    parts: firestorePartStore(database),
     estimateStore: firestoreEstimateStore(database),
     apiKeys: firestoreApiKeyStore(database),
     accounts: firestoreAccountStore(database),

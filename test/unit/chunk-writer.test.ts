@@ -45,6 +45,31 @@ test('a kilobyte is written at once', async () => {
   expect((await chunksOf(job)).length).toBeGreaterThan(5);
 });
 
+test('what is said while the store is slow follows in chunks of bounded size, whole, also at the end', async () => {
+  const SENTENCE = 'Große 分析 👩‍🔬. ';
+  const long = SENTENCE.repeat(15_000);
+  // The first write takes long, and all that follows has come by then.
+  world = coreWorld(async function* (): AsyncIterable<LlmPart> {
+    yield { type: 'text-delta', text: 'x' };
+    yield { type: 'text-delta', text: long };
+    await sleep(world.clock, 5_000);
+    yield { type: 'text-delta', text: long };
+    yield FINISH;
+  });
+  world.chunks.fail('put', 'slow', { times: 1 });
+  const job = await world.submit('Hello.', { stream: true });
+  const reader = take(world.service, job, (promise) => promise);
+  await world.clock.until(world.run(job));
+  expect(world.chunks.fired('slow')).toBe(1);
+  const chunks = await chunksOf(await world.read(job));
+  const sizes = chunks.map(({ text }) => Buffer.byteLength(text));
+  expect(sizes.length).toBeGreaterThan(4);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(256 * 1_024);
+  expect(chunks.every(({ text }) => text.isWellFormed())).toBe(true);
+  expect(textOf((await world.clock.until(reader)).events)).toBe(`x${long}${long}`);
+  expect((await world.read(job)).attempts).toMatchObject([{ chunks: chunks.length }]);
+});
+
 test('a job that is not streamed writes no chunk', async () => {
   world = coreWorld();
   const job = await world.submit();

@@ -3,8 +3,8 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { JobStore } from '../../shared/core/ports.ts';
 import { sampleJob } from '../contracts/job-store.ts';
+import { PART_CALLS } from '../contracts/part-store.ts';
 import { firestoreStores, type Stores } from '../support/stores.ts';
 
 const DEADLINE_MS = 300;
@@ -29,21 +29,26 @@ afterAll(async () => {
 
 const job = sampleJob();
 const BATCH = { tenant: 't', batchId: 'b' };
-const CALLS: [string, (on: JobStore) => Promise<unknown>][] = [
-  ['create', (on) => on.create(job, 1)],
-  ['get', (on) => on.get(job)],
-  ['getWithInput', (on) => on.getWithInput(job)],
-  ['update', (on) => on.update(job, '1.0', { version: 2 })],
-  ['list', (on) => on.list({ tenant: 't', limit: 1, offset: 0 })],
-  ['getMany', (on) => on.getMany([job, sampleJob()])],
-  ['inputs', (on) => on.inputs([job, sampleJob()])],
-  ['countByState', (on) => on.countByState(BATCH, 0)],
-  ['due', (on) => on.due(0, 1)],
+const CALLS: [string, (on: Stores) => Promise<unknown>][] = [
+  ['create', ({ store }) => store.create(job, 1)],
+  ['get', ({ store }) => store.get(job)],
+  ['getWithInput', ({ store }) => store.getWithInput(job)],
+  ['update', ({ store }) => store.update(job, '1.0', { version: 2 })],
+  ['list', ({ store }) => store.list({ tenant: 't', limit: 1, offset: 0 })],
+  ['getMany', ({ store }) => store.getMany([job, sampleJob()])],
+  ['inputs', ({ store }) => store.inputs([job, sampleJob()])],
+  ['countByState', ({ store }) => store.countByState(BATCH, 0)],
+  ['due', ({ store }) => store.due(0, 1)],
 ];
 
-test.each(CALLS)('%s', async (_, call) => {
+const ofParts = PART_CALLS.map(([name, call]): (typeof CALLS)[number] => [
+  `parts: ${name}`,
+  ({ parts }) => call(parts),
+]);
+
+test.each([...CALLS, ...ofParts])('%s', async (_, call) => {
   const startedMs = performance.now();
-  await expect(call(stores.store)).rejects.toMatchObject({ code: 'store_unavailable' });
+  await expect(call(stores)).rejects.toMatchObject({ code: 'store_unavailable' });
   // One try and its deadline; with the client's own retries it was more than ten deadlines.
   expect(performance.now() - startedMs).toBeLessThan(8 * DEADLINE_MS);
   expect(sockets.size).toBeGreaterThan(0);

@@ -47,6 +47,17 @@ test('a create that did not happen, and whose fate cannot be known, names the jo
   expect(world.published).toEqual([]);
 });
 
+test('a store that gives no answer at all keeps a submit waiting for less than ten seconds', async () => {
+  world = coreWorld();
+  world.store.fail('create', 'hang');
+  world.store.fail('get', 'hang');
+  const startedMs = world.clock.monotonicMs();
+  const error = await world.clock.until(world.submit().catch((thrown: unknown) => thrown));
+  expect(world.store.fired('hang')).toBe(2);
+  expect(error).toMatchObject({ code: 'store_unavailable', fields: { job_id: expect.any(String) } });
+  expect(world.clock.monotonicMs() - startedMs).toBe(7_000);
+});
+
 test("somebody else's job is not found, unless an admin of the tenant asks", async () => {
   world = coreWorld();
   const job = await world.submit();

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { embeddedRuntime } from '../../shared/runtime.ts';
@@ -52,6 +53,7 @@ describe('in memory', () => {
   }) as Database.Database;
   const store = sqliteJobStore(noted, clock);
   const chunks = sqliteChunkStore(noted, clock);
+  const parts = sqlitePartStore(noted);
   afterAll(() => void database.close());
 
   test('a job goes at its instant, not before, and one that has none stays', async () => {
@@ -82,10 +84,27 @@ describe('in memory', () => {
     expect(await chunks.list(key, 1, 0)).toHaveLength(1);
   });
 
+  test('and a part, checked or not', async () => {
+    const key = { tenant: 't', id: crypto.randomUUID(), set: '1-a' };
+    const checkAt = THEN + 1_000;
+    for (const n of [1, 2, 3]) await parts.put(key, { n, text: 'x', deleteAt: THEN + n, checkAt });
+    const there = async () => [await parts.get(key, 1), await parts.get(key, 2), await parts.get(key, 3)];
+    await parts.check(key, null);
+    parts.purge(THEN);
+    expect(await there()).toEqual(['x', 'x', 'x']);
+    parts.purge(THEN + 2);
+    expect(await there()).toEqual([undefined, undefined, 'x']);
+    chunks.purge(THEN + 3);
+    store.purge(THEN + 3);
+    expect(await there()).toEqual([undefined, undefined, 'x']);
+  });
+
   test.each([
     ['jobs', /DELETE FROM jobs/, 'jobs_old'],
     ['chunks', /DELETE FROM chunks WHERE delete_at/, 'chunks_old'],
-  ])('an index finds the %s that may go', (_, which, index) => {
+    ['parts', /DELETE FROM parts WHERE delete_at/, 'parts_old'],
+    ['sets', /FROM parts WHERE check_at/, 'parts_unchecked'],
+  ])('an index finds the %s that may go, or are due', (_, which, index) => {
     const [statement, ...others] = statements.filter((sql) => which.test(sql));
     expect([statement, others]).toEqual([expect.stringMatching(which), []]);
     const plan = database.prepare(`EXPLAIN QUERY PLAN ${statement}`).all(THEN) as { detail: string }[];

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ServiceError } from '../../core/errors.ts';
 import { retryAfterOf } from './failures.ts';
 import type { GeminiHeaders } from './gemini-errors.ts';
-import { limitedFetch } from './limited-fetch.ts';
+import { GATHERED_BYTES_MOST, limitedFetch } from './limited-fetch.ts';
 
 /** What our `fetch` saw within a call: what it refused, and the headers of the answer. */
 export type FetchWatch = { refusal?: ServiceError; headers: GeminiHeaders };
@@ -24,10 +24,11 @@ function replaceFetch(): void {
   globalThis.fetch = async (url, init) => {
     const watch = watched.getStore();
     if (!watch) return plain(url, init);
-    const note = (refusal: ServiceError) => {
+    const onRefusal = (refusal: ServiceError) => {
       watch.refusal = refusal;
     };
-    const response = await limitedFetch(plain, note)(url, init);
+    // The package keeps each event of a stream to its end.
+    const response = await limitedFetch(plain, { onRefusal, streamBytesMost: GATHERED_BYTES_MOST })(url, init);
     const { ok, headers } = response;
     watch.headers = {
       requestId: headers.get('x-request-id') ?? undefined,

@@ -1,20 +1,27 @@
 /** `fetch` as a provider may use it: bounded, and never to another host than the one that was configured. */
 import { ServiceError } from '../../core/errors.ts';
 
-/** A streamed answer of the largest size that is stored takes about 30 MB on the wire. */
-const WIRE_BYTES_MOST = 64 * 1024 * 1024;
-/** The last event repeats the whole answer. The SDKs join lines in quadratic time: 16 MB blocked the process for 2 s. */
-const LINE_BYTES_MOST = 4 * 1024 * 1024;
-const NEWLINE = 0x0a;
+/** The largest answer in deltas of a few tokens each, which are mostly frame; nothing of it is kept. */
+const STREAM_BYTES_MOST = 512 * 1024 * 1024;
+/** Of what an SDK gathers in memory: a document, or an error. The largest answer in escapes takes 24 MiB. */
+export const GATHERED_BYTES_MOST = 64 * 1024 * 1024;
+/** The last events of some protocols repeat the whole answer, each in one line. */
+const EVENT_BYTES_MOST = 32 * 1024 * 1024;
+
+export type FetchLimits = {
+  /** Hears of a refusal, for SDKs that hide what `fetch` throws. */
+  onRefusal?: (error: ServiceError) => void;
+  /** Of a stream of events, for an SDK that keeps them all. */
+  streamBytesMost?: number;
+};
 
 /**
  * Follows no redirect, which would carry the prompt (and all but one kind of key) elsewhere, as a call that nobody
  * recorded; and ends a body beyond a size with an error, for an SDK that gathers whole bodies must not fill the memory.
- * `onRefusal` hears of either, for SDKs that hide what `fetch` throws.
  */
 export function limitedFetch(
   fetchAny: typeof fetch,
-  onRefusal: (error: ServiceError) => void = () => {},
+  { onRefusal = () => {}, streamBytesMost = STREAM_BYTES_MOST }: FetchLimits = {},
 ): typeof fetch {
   const refuse = (code: 'provider_error' | 'response_too_large', sentence: string): never => {
     const error = new ServiceError(code, sentence);
@@ -27,20 +34,67 @@ export function limitedFetch(
       await response.body?.cancel();
       refuse('provider_error', 'The provider redirects to another address; set its base URL to that one.');
     }
+    const isStream = response.ok && Boolean(response.headers.get('content-type')?.includes('text/event-stream'));
+    const bytesMost = isStream ? streamBytesMost : GATHERED_BYTES_MOST;
     let bytes = 0;
-    let lineBytes = 0;
     const limit = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
         bytes += chunk.byteLength;
-        if (bytes > WIRE_BYTES_MOST) refuse('response_too_large', 'The answer is too large on the wire.');
-        const newline = chunk.lastIndexOf(NEWLINE);
-        lineBytes = newline < 0 ? lineBytes + chunk.byteLength : chunk.byteLength - newline - 1;
-        if (lineBytes > LINE_BYTES_MOST) refuse('response_too_large', 'A line of the answer is too large on the wire.');
+        if (bytes > bytesMost) refuse('response_too_large', 'The answer is too large on the wire.');
         controller.enqueue(chunk);
       },
     });
-    return new Response(response.body?.pipeThrough(limit) ?? null, response);
+    const limited = response.body?.pipeThrough(limit);
+    return new Response((isStream ? limited?.pipeThrough(wholeEvents(refuse)) : limited) ?? null, response);
   };
+}
+
+/**
+ * Passes on whole events alone: the SDKs join the pieces of one in quadratic time (16 MB blocked the process for 2 s).
+ */
+function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => never) {
+  let held: Uint8Array[] = [];
+  let heldBytes = 0;
+  const pass = (controller: TransformStreamDefaultController<Uint8Array>) => {
+    const [only] = held;
+    if (only) controller.enqueue(held.length === 1 ? only : Buffer.concat(held));
+    held = [];
+    heldBytes = 0;
+  };
+  const hold = (piece: Uint8Array) => {
+    if (piece.byteLength === 0) return;
+    heldBytes += piece.byteLength;
+    if (heldBytes > EVENT_BYTES_MOST) refuse('response_too_large', 'An event of the answer is too large on the wire.');
+    held.push(piece);
+  };
+  let before: [number, number] = [0, 0];
+  return new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      const end = endOfEvents(chunk, before);
+      if (end > 0) {
+        hold(chunk.subarray(0, end));
+        pass(controller);
+      }
+      hold(chunk.subarray(end));
+      before = [chunk.at(-2) ?? before[1], chunk.at(-1) ?? before[1]];
+    },
+    flush: pass,
+  });
+}
+
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const isLineEnd = (byte: number | undefined) => byte === NEWLINE || byte === RETURN;
+
+/** Where the last empty line of a chunk ends, and with it an event; 0 when there is none. `before`: the last two bytes. */
+function endOfEvents(chunk: Uint8Array, before: readonly [number, number]): number {
+  const at = (index: number) => (index < 0 ? before[index + 2] : chunk[index]);
+  for (let index = chunk.length - 1; index >= 0; index--) {
+    if (!isLineEnd(chunk[index])) continue;
+    const isPair = chunk[index] === NEWLINE && at(index - 1) === RETURN;
+    if (isLineEnd(at(isPair ? index - 2 : index - 1))) return index + 1;
+  }
+  return 0;
 }
 
 /** Google's servers put an error into a list of one, in which OpenAI's SDK does not find it. */

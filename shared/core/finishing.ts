@@ -1,0 +1,100 @@
+/** How a holder ends its job: what is too large for the document is put beside it first, then one write ends the job. */
+import { isServiceError, type ServiceError } from './errors.ts';
+import type { Estimates } from './estimates.ts';
+import type { CallFacts, FinishOutcome } from './events.ts';
+import type { Holder } from './holder.ts';
+import type { Job, JobError } from './job.ts';
+import type { JobType } from './job-type.ts';
+import type { PartSet } from './part-set.ts';
+import { CHECK_AFTER_MS, names, partsDeleteAt, putParts, tooLargeInline } from './parts.ts';
+import { type Clock, type Log, type PartStore, sleep } from './ports.ts';
+import { cacheResult, type ResultCaching } from './result-cache.ts';
+
+export type FinishingOptions = ResultCaching & {
+  parts: PartStore;
+  estimates: Estimates;
+  jobTypes: ReadonlyMap<string, JobType>;
+  clock: Clock;
+  log: Log;
+};
+
+/** While the store gives no answer, a paid answer is offered to it again for so long; its holder keeps the lease meanwhile. */
+const PATIENCE_MS = 60_000;
+const RETRY_PAUSE_MS = 200;
+
+/**
+ * Ends the job. `lost`: somebody else holds it, or it was over. Throws `store_unavailable` when its end could not be
+ * written.
+ */
+export async function finish(
+  options: FinishingOptions,
+  lease: Holder,
+  outcome: FinishOutcome,
+): Promise<{ finished: FinishOutcome['state'] } | { lost: true }> {
+  const ready = await withPayloadApart(options, lease, outcome);
+  if (!ready) return { lost: true };
+  const answer = await lease.finish(ready).catch((error: unknown) => {
+    if (!isServiceError(error, 'result_unstorable')) throw error;
+    // A finish that can never be stored must not become a loop that pays again.
+    const { usage, cost, providerRequestId, finishReason, chunks } = outcome;
+    return lease.finish(failure(error, { usage, cost, providerRequestId, finishReason, chunks }));
+  });
+  if (answer !== 'written') return { lost: true };
+  const { tenant, id, attempt: n, jobType, model, state, error, startedAt = 0, completedAt = 0 } = lease.job();
+  options.log('info', 'job-finished', {
+    job_id: id,
+    attempt: n,
+    state,
+    code: error?.code,
+    ms: completedAt - startedAt,
+  });
+  const isUsual = state === 'completed' && !('insteadOf' in outcome);
+  await Promise.all([
+    isUsual && options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt),
+    cacheResult(options, lease.job()),
+    removeUnnamed(options, lease.job(), 'apart' in ready ? ready.apart : undefined),
+  ]);
+  return { finished: state as FinishOutcome['state'] };
+}
+
+/** The end of a job that failed for good. */
+export function failure({ code, message }: JobError | ServiceError, facts: CallFacts, text?: string): FinishOutcome {
+  return { state: 'failed', error: { code, message }, rejectedText: text, ...facts };
+}
+
+/** The outcome as the document can hold it; `undefined` when the lease was lost meanwhile. */
+async function withPayloadApart(
+  { parts, clock }: FinishingOptions,
+  lease: Holder,
+  outcome: FinishOutcome,
+): Promise<FinishOutcome | undefined> {
+  if (outcome.state === 'cancelled') return outcome;
+  const isCompleted = outcome.state === 'completed';
+  const bytes = tooLargeInline((isCompleted ? outcome.result : outcome.rejectedText) ?? null);
+  if (!bytes) return outcome;
+  const { tenant, id, attempt, token } = lease.job();
+  const startedMs = clock.monotonicMs();
+  for (;;) {
+    if (isLost(lease)) return undefined;
+    const nowMs = clock.nowMs();
+    const times = { deleteAt: partsDeleteAt(lease.job(), nowMs), checkAt: nowMs + CHECK_AFTER_MS };
+    try {
+      const apart = await putParts(parts, { tenant, id, set: `${attempt}-${token}` }, bytes, times);
+      return isCompleted ? { ...outcome, result: undefined, apart } : { ...outcome, rejectedText: undefined, apart };
+    } catch (error) {
+      const isOver = clock.monotonicMs() - startedMs >= PATIENCE_MS;
+      if (!isServiceError(error, 'store_unavailable') || isOver) throw error;
+      await sleep(clock, RETRY_PAUSE_MS, lease.stop.aborted ? undefined : lease.stop);
+    }
+  }
+}
+
+function isLost({ stop }: Holder): boolean {
+  return stop.aborted && isServiceError(stop.reason, 'lease_lost');
+}
+
+/** The job was cancelled, or deleted, while its result was put beside it. What cannot be removed now the sweeper finds. */
+async function removeUnnamed({ parts }: FinishingOptions, job: Job, set: PartSet | undefined): Promise<void> {
+  if (!set || names(job, set.name)) return;
+  await parts.remove({ tenant: job.tenant, id: job.id, set: set.name }).catch(() => undefined);
+}

@@ -1,0 +1,116 @@
+/**
+ * Values that are too large for their job's document, as parts beside it. A set of parts is complete before the document
+ * names it, and each part is compared with the digest there before anybody is given it. A set that no document came to
+ * name (its writer died) is found again by its `checkAt`.
+ */
+import { ServiceError } from './errors.ts';
+import { sha256Hex } from './ids.ts';
+import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
+import type { PartSet } from './part-set.ts';
+import { UNREAD_MS } from './payloads.ts';
+import type { PartSetKey, PartStore } from './ports.ts';
+import { DEFAULT_RETENTION_MS } from './retention.ts';
+
+/** So many bytes of JSON are kept in the document itself. */
+export const INLINE_BYTES_MOST = 256 * 1024;
+/** Firestore takes 1 MiB in a document, and hangs on commits over 4 MiB. */
+const PART_BYTES_MOST = 768 * 1024;
+/** Whoever writes a set names it long before, or never. */
+export const CHECK_AFTER_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** So many parts are on their way at once. */
+const AT_ONCE = 3;
+
+const encoder = new TextEncoder();
+/** A piece may begin with U+FEFF, which is text like any other there. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** A value as JSON, with its size in UTF-8, where it is too large for the document. */
+export function tooLargeInline(value: Json): Uint8Array | undefined {
+  const bytes = encoder.encode(JSON.stringify(value));
+  return bytes.length > INLINE_BYTES_MOST ? bytes : undefined;
+}
+
+/** Until when the parts of a job that is over at this instant, or submitted at it, may be asked for. */
+export function partsDeleteAt({ store, retentionMs = DEFAULT_RETENTION_MS }: Job, endsAt: number): number {
+  // A day more than they are shown: clocks differ, and nobody is given what has expired.
+  return endsAt + DAY_MS + (store === false ? UNREAD_MS : retentionMs);
+}
+
+/** Stores a set of parts. Throws `store_unavailable`; what was stored by then is found by its `checkAt`. */
+export async function putParts(
+  store: PartStore,
+  key: PartSetKey,
+  bytes: Uint8Array,
+  { deleteAt, checkAt }: { deleteAt: number; checkAt: number },
+): Promise<PartSet> {
+  const pieces = cut(bytes);
+  const put = (piece: Uint8Array, index: number) =>
+    store.put(key, {
+      n: index + 1,
+      text: decoder.decode(piece),
+      deleteAt,
+      checkAt: index === 0 ? checkAt : undefined,
+    });
+  // Before the others: it is what finds them, should they be left alone.
+  const [first, ...rest] = pieces;
+  if (first) await put(first, 0);
+  const waiting = rest.entries();
+  const lane = async () => {
+    for (const [index, piece] of waiting) await put(piece, index + 1);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return { name: key.set, bytes: bytes.length, sha256: await Promise.all(pieces.map(sha256Hex)) };
+}
+
+/** The texts of a set, one after the other. Throws `store_unavailable`, or `internal_error` when one is not what was stored. */
+export async function* readParts(store: PartStore, key: JobKey, set: PartSet): AsyncGenerator<string> {
+  for (const [index, digest] of set.sha256.entries()) {
+    const text = await store.get({ tenant: key.tenant, id: key.id, set: set.name }, index + 1);
+    if (text === undefined || (await sha256Hex(encoder.encode(text))) !== digest) {
+      throw new ServiceError('internal_error', 'A part of what was stored is missing or damaged.');
+    }
+    yield text;
+  }
+}
+
+/** The value that a set holds. Throws as `readParts` does. */
+export async function valueIn(store: PartStore, key: JobKey, set: PartSet): Promise<Json> {
+  const texts: string[] = [];
+  for await (const text of readParts(store, key, set)) texts.push(text);
+  return JSON.parse(texts.join('')) as Json;
+}
+
+/** The input of a job, whole. Throws as `readParts` does. */
+export async function wholeInput(store: PartStore, { job, input }: { job: Job; input: Json }): Promise<Json> {
+  const set = job.parts?.input;
+  return set ? valueIn(store, job, set) : input;
+}
+
+/** Does the job name this set? */
+export function names(job: Job, set: string): boolean {
+  return Object.values(job.parts ?? {}).some((named) => named?.name === set);
+}
+
+/** What is to be done about a set that is due to be checked: whoever writes it may still be about to name it. */
+export function checkOf(job: Job | undefined, set: string): 'keep' | 'wait' | 'remove' {
+  if (!job) return 'remove';
+  if (names(job, set)) return 'keep';
+  return !isTerminal(job.state) && set.includes(job.token) ? 'wait' : 'remove';
+}
+
+/** In pieces of a size, cut between characters. */
+function cut(bytes: Uint8Array): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    let end = Math.min(start + PART_BYTES_MOST, bytes.length);
+    while (end < bytes.length && isWithinCharacter(bytes[end])) end -= 1;
+    pieces.push(bytes.subarray(start, end));
+    start = end;
+  }
+  return pieces;
+}
+
+function isWithinCharacter(byte: number | undefined): boolean {
+  return ((byte ?? 0) & 0xc0) === 0x80;
+}

@@ -1,0 +1,42 @@
+/** What a job holds in parts, for those who read it. */
+
+import type { Seen } from './access.ts';
+import { applyChanges, type Job, type Json } from './job.ts';
+import type { InParts } from './part-set.ts';
+import { readParts, valueIn } from './parts.ts';
+import type { PartStore } from './ports.ts';
+
+/** The job with its result, or its rejected text, loaded. Throws `store_unavailable`, or `internal_error` where it is damaged. */
+export async function wholeOf(parts: PartStore, seen: Seen): Promise<Seen> {
+  const { job, nowMs } = seen;
+  const { result, rejectedText } = job.parts ?? {};
+  if (result) return { job: applyChanges(job, { result: await valueIn(parts, job, result) }), nowMs };
+  if (!rejectedText) return seen;
+  return { job: applyChanges(job, { rejectedText: (await valueIn(parts, job, rejectedText)) as string }), nowMs };
+}
+
+/** As pieces of JSON text, the first of which is loaded with the answer. Throws as `wholeOf` does, then or later. */
+export async function payloadOf(parts: PartStore, job: Job, field: InParts): Promise<AsyncIterable<string>> {
+  const set = job.parts?.[field];
+  const texts = set ? readParts(parts, job, set) : once(JSON.stringify(field === 'input' ? null : job[field]));
+  const first = await texts.next();
+  return (async function* () {
+    if (!first.done) yield first.value;
+    yield* texts;
+  })();
+}
+
+/** The inputs of these jobs, with those that lie in parts. */
+export function wholeInputs(
+  parts: PartStore,
+  jobs: readonly Job[],
+  inputs: readonly (Json | undefined)[],
+): Promise<(Json | undefined)[]> {
+  return Promise.all(
+    jobs.map((job, index) => (job.parts?.input ? valueIn(parts, job, job.parts.input) : inputs[index])),
+  );
+}
+
+async function* once(text: string): AsyncGenerator<string> {
+  yield text;
+}
