@@ -135,7 +135,7 @@ function report({ made, before, refused, untried, isRepeatable }: Tally, found: 
 
 function beside(before: number, without: number): string {
   const gone = without > 0 ? `, ${without} without their input` : '';
-  return `${before > 0 ? `, ${before} were redriven before` : ''}${gone}`;
+  return `${before > 0 ? `, ${before} redriven before` : ''}${gone}`;
 }
 
 function sentence(jobs: number, what: string): string {
