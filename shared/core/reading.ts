@@ -20,7 +20,8 @@ export type ReadOptions = WaitOptions & {
   large?: 'apart';
 };
 
-export type ListFilter = Omit<JobQuery, 'tenant' | 'user'>;
+/** `user`: of those that the principal sees. */
+export type ListFilter = Omit<JobQuery, 'tenant'>;
 
 /** A page may be short where jobs have expired; `next` alone says whether there is more, and where it begins. */
 export type JobPage = { jobs: Seen[]; next: JobPosition | undefined };
@@ -130,7 +131,8 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
   }
 
   async function page(principal: Principal, filter: ListFilter): Promise<JobPage> {
-    const found = await store.list({ ...filter, ...ownerOf(principal), limit: filter.limit + 1 });
+    const { tenant, user = filter.user } = ownerOf(principal);
+    const found = await store.list({ ...filter, tenant, user, limit: filter.limit + 1 });
     const some = found.slice(0, filter.limit);
     const last = found.length > some.length ? some.at(-1)?.job : undefined;
     const jobs = some.map(seenIn).filter((seen) => maySee(principal, seen));

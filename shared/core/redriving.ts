@@ -54,8 +54,9 @@ export function redriving(options: RedrivingOptions): Redriving {
         const owner: Principal = { tenant: job.tenant, user: job.user, scopes: [] };
         const redrivenAs = await jobIdOf(owner, { redriveOf: job.id }, newId);
         const { changes } = transition(job, { type: 'redrive', nowMs, redrivenAs });
-        const input = found && (await wholeInput(parts, found));
-        if (!found || !changes || input === undefined || input === null) throw refusal(job);
+        if (!found || !changes) throw refusal(job);
+        const input = await wholeInput(parts, found);
+        if (input === null) throw refusal(job);
         const submission = { ...submissionOf(job, input), redriveOf: job.id, requestId };
         const taken = await takeIn(owner, submission, { key, revision: found.revision, changes });
         if (taken === 'changed') continue;

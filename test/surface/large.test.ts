@@ -6,7 +6,7 @@ import { type Listening, listen } from '../../infra/listen.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { InParts } from '../../shared/core/part-set.ts';
-import type { PartStore } from '../../shared/core/ports.ts';
+import type { PartStore } from '../../shared/core/part-store.ts';
 import { payloadOf } from '../../shared/core/whole.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { EVERYTHING } from '../../shared/http/request-kind.ts';
