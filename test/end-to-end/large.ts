@@ -14,30 +14,34 @@ const SIZES = [
 const PATIENCE_MS = 60_000;
 
 export function largeTests(baseUrl: () => string, takeIn: TakeIn): void {
-  test.each(SIZES)('%s: stored, read, streamed', async (_, bytes, kilobytes) => {
-    const job_id = crypto.randomUUID();
-    const words = 'Weigh every word. '.repeat(bytes / 18);
-    const asked = request('simulated', `${words}\n[simulate kilobytes=${kilobytes} seconds=1]`);
-    await takeIn({ ...asked, job_id, stream: true } as typeof asked & { job_id: string });
-    const view = await pollToEnd(baseUrl(), job_id, PATIENCE_MS);
-    expect(view).toMatchObject({ status: 'completed', attempts: [{ n: 1, calls: 1 }] });
-    const text = view.result_data?.result ?? '';
-    expect(Buffer.byteLength(text)).toBeGreaterThanOrEqual(kilobytes * 1_000);
+  test.each(SIZES)(
+    '%s: stored, read, streamed',
+    async (_, bytes, kilobytes) => {
+      const job_id = crypto.randomUUID();
+      const words = 'Weigh every word. '.repeat(bytes / 18);
+      const asked = request('simulated', `${words}\n[simulate kilobytes=${kilobytes} seconds=1]`);
+      await takeIn({ ...asked, job_id, stream: true } as typeof asked & { job_id: string });
+      const view = await pollToEnd(baseUrl(), job_id, PATIENCE_MS);
+      expect(view).toMatchObject({ status: 'completed', attempts: [{ n: 1, calls: 1 }] });
+      const text = view.result_data?.result ?? '';
+      expect(Buffer.byteLength(text)).toBeGreaterThanOrEqual(kilobytes * 1_000);
 
-    const path = `${baseUrl()}/api/llm/jobs`;
-    const result = (await (await fetch(`${path}/${job_id}/result/`)).json()) as typeof view;
-    expect(result.result_data).toEqual(view.result_data);
-    const { jobs } = (await (await fetch(`${path}/?limit=100`)).json()) as { jobs: (typeof view)[] };
-    const listed = jobs.find((one) => one.job_id === job_id);
-    expect(listed).toMatchObject({ status: 'completed', result_bytes: expect.any(Number) });
-    expect(listed).not.toHaveProperty('result_data');
+      const path = `${baseUrl()}/api/llm/jobs`;
+      const result = (await (await fetch(`${path}/${job_id}/result/`)).json()) as typeof view;
+      expect(result.result_data).toEqual(view.result_data);
+      const { jobs } = (await (await fetch(`${path}/?limit=100`)).json()) as { jobs: (typeof view)[] };
+      const listed = jobs.find((one) => one.job_id === job_id);
+      expect(listed).toMatchObject({ status: 'completed', result_bytes: expect.any(Number) });
+      expect(listed).not.toHaveProperty('result_data');
 
-    const events = await readStream(baseUrl(), job_id, { cursor: 0 });
-    const told = events.filter(({ event }) => event === 'delta').map(({ data }) => data.text);
-    expect(told.join('') === text).toBe(true);
-    expect(events.at(-1)).toMatchObject({ event: 'done' });
-    expect(events.at(-1)?.data.result_data.result === text).toBe(true);
-  }, 2 * PATIENCE_MS);
+      const events = await readStream(baseUrl(), job_id, { cursor: 0 });
+      const told = events.filter(({ event }) => event === 'delta').map(({ data }) => data.text);
+      expect(told.join('') === text).toBe(true);
+      expect(events.at(-1)).toMatchObject({ event: 'done' });
+      expect(events.at(-1)?.data.result_data.result === text).toBe(true);
+    },
+    2 * PATIENCE_MS,
+  );
 
   test('what is over the cap is refused, naming it, and there is no job', async () => {
     const job_id = crypto.randomUUID();
