@@ -26,16 +26,24 @@ export type EmulatorStackOptions = {
   deliveriesMost?: number;
   /** More environment for the function processes. */
   environment?: Record<string, string>;
+  /** How many worker processes share the messages; one when absent. */
+  workers?: number;
+  /** What the worker of this number, from 0, has in its environment beside what all have. */
+  workerEnvironment?: (worker: number) => Record<string, string>;
   onLine: (line: string) => void;
 };
 
 export type EmulatorStack = {
   baseUrl: string;
   functions: Record<'submit' | 'status' | 'stream' | 'worker' | 'deadLetter' | 'sweeper', FunctionProcess>;
-  /** Doorbells to the worker. */
+  /** All workers; `functions.worker` is the first one. */
+  workers: readonly FunctionProcess[];
+  /** Doorbells to the first worker. */
   driver: PushDriver;
-  /** What other services publish, to the worker. */
+  /** What other services publish, to the first worker. */
   intake: PushDriver;
+  /** All of both, to all workers. */
+  drivers: readonly PushDriver[];
   stop(): Promise<void>;
 };
 
@@ -50,16 +58,20 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     PUBSUB_EMULATOR_HOST: pubsubHost,
     FIRESTORE_EMULATOR_HOST: firestoreHost,
   };
-  const start = (name: FunctionProcess['name']) =>
-    startFunction({ name, environment, onLine: (line) => onLine(`${name}: ${line}`) });
-  const [submit, status, stream, worker, deadLetter, sweeper] = await Promise.all([
+  const start = (name: FunctionProcess['name'], called: string = name, more = {}) =>
+    startFunction({ name, environment: { ...environment, ...more }, onLine: (line) => onLine(`${called}: ${line}`) });
+  const startWorker = (n: number) =>
+    start('worker', n === 0 ? 'worker' : `worker ${n}`, options.workerEnvironment?.(n));
+  const [submit, status, stream, deadLetter, sweeper, worker, ...others] = await Promise.all([
     start('submit'),
     start('status'),
     start('stream'),
-    start('worker'),
     start('dead-letter'),
     start('sweeper'),
+    startWorker(0),
+    ...Array.from({ length: (options.workers ?? 1) - 1 }, (_, n) => startWorker(n + 1)),
   ]);
+  const workers = [worker, ...others];
   const { projectId, jobsTopic, submissionsTopic, workerConcurrency: concurrency } = config;
   const { deliveriesMost } = options;
   const push = (topic: string, pushUrl: string, more: { deliveriesMost?: number | 'never' }) =>
@@ -68,10 +80,10 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
       ...more,
     });
   const few = deliveriesMost === undefined ? {} : { deliveriesMost };
-  const [driver, intake] = await Promise.all([
-    push(jobsTopic, worker.url, few),
-    push(submissionsTopic, `${worker.url}/submissions`, few),
-  ]);
+  const pushTo = ({ url }: FunctionProcess) =>
+    Promise.all([push(jobsTopic, url, few), push(submissionsTopic, `${url}/submissions`, few)]);
+  const [[driver, intake], ...more] = await Promise.all([pushTo(worker), ...others.map(pushTo)]);
+  const drivers = [driver, intake, ...more.flat()];
   const deadLetters = await Promise.all([
     push(deadLettersOf(jobsTopic), deadLetter.url, { deliveriesMost: 'never' }),
     push(deadLettersOf(submissionsTopic), `${deadLetter.url}/submissions`, { deliveriesMost: 'never' }),
@@ -88,13 +100,12 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
   return {
     baseUrl,
     functions: { submit, status, stream, worker, deadLetter, sweeper },
-    driver,
-    intake,
+    ...{ workers, driver, intake, drivers },
     async stop() {
       clearInterval(sweeping);
       void close();
-      await Promise.all([driver, intake, ...deadLetters].map((started) => started.stop()));
-      await Promise.all([submit, status, stream, worker, deadLetter, sweeper].map((started) => started.stop()));
+      await Promise.all([...drivers, ...deadLetters].map((started) => started.stop()));
+      await Promise.all([submit, status, stream, deadLetter, sweeper, ...workers].map((started) => started.stop()));
     },
   };
 }

@@ -17,8 +17,8 @@ export type PushDriverOptions = {
 };
 
 export type PushDriver = {
-  /** How many messages were delivered and how many of them acknowledged, since the start. */
-  counts(): { delivered: number; acknowledged: number };
+  /** How many messages were delivered, how many of them acknowledged, and how many not for the first time. */
+  counts(): { delivered: number; acknowledged: number; redelivered: number };
   stop(): Promise<void>;
 };
 
@@ -29,7 +29,7 @@ const RETRY_POLICY = { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds
 /** Makes the topic, its dead-letter topic and the subscription, and starts delivering. */
 export async function startPushDriver(options: PushDriverOptions): Promise<PushDriver> {
   const client = new PubSub({ projectId: options.projectId, apiEndpoint: options.emulatorHost, emulatorMode: true });
-  const counts = { delivered: 0, acknowledged: 0 };
+  const counts = { delivered: 0, acknowledged: 0, redelivered: 0 };
   let stopped = false;
   await createAll(client, options);
   let subscription = open();
@@ -45,6 +45,7 @@ export async function startPushDriver(options: PushDriverOptions): Promise<PushD
 
   async function deliver(message: Message): Promise<void> {
     counts.delivered += 1;
+    if (message.deliveryAttempt > 1) counts.redelivered += 1;
     const answered = await post(options.pushUrl, message).catch(() => 0);
     if (ACKNOWLEDGED.has(answered)) {
       counts.acknowledged += 1;

@@ -9,7 +9,9 @@ export type TcpProxy = {
   cut(): void;
   /** Half-open: connections stay, new ones are taken, and no byte passes either way. */
   hold(): void;
-  /** Heals: what was held is passed on, connections that were cut stay so. */
+  /** Connections of now carry nothing any more, and nobody is told; new ones work, as after a router forgot the old ones. */
+  strand(): void;
+  /** Heals: what was held is passed on; connections that were cut or stranded stay so. */
   open(): void;
   /** How many are open now. */
   connections(): number;
@@ -23,6 +25,7 @@ type Wire = readonly [client: Socket, upstream: Socket];
 export async function startTcpProxy(upstreamHost: string): Promise<TcpProxy> {
   const [host = '127.0.0.1', port] = upstreamHost.split(':');
   const wires = new Set<Wire>();
+  const stranded = new WeakSet<Wire>();
   let state: 'open' | 'held' | 'cut' = 'open';
 
   // Paused until it is piped: while the wire is held, nobody reads from it.
@@ -53,8 +56,14 @@ export async function startTcpProxy(upstreamHost: string): Promise<TcpProxy> {
       state = 'held';
       for (const wire of wires) part(wire);
     },
+    strand() {
+      for (const wire of wires) {
+        stranded.add(wire);
+        part(wire);
+      }
+    },
     open() {
-      if (state === 'held') for (const wire of wires) join(wire);
+      if (state === 'held') for (const wire of wires) if (!stranded.has(wire)) join(wire);
       state = 'open';
     },
     connections: () => wires.size,

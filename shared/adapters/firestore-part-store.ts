@@ -4,7 +4,7 @@
  * single-field index of `checkAt` with collection group scope.
  */
 import { type JobKey, jobName } from '../core/job.ts';
-import type { PartSetKey, PartStore } from '../core/ports.ts';
+import type { PartSetKey, PartStore } from '../core/part-store.ts';
 import { ALREADY_EXISTS, answered, type FirestoreDatabase, NOT_FOUND, refusable } from './firestore-database.ts';
 import { toFields, type Value } from './firestore-document.ts';
 

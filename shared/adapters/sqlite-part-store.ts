@@ -1,6 +1,6 @@
 /** `PartStore` on SQLite. */
 import type Database from 'libsql';
-import type { PartSetKey, PartStore } from '../core/ports.ts';
+import type { PartSetKey, PartStore } from '../core/part-store.ts';
 import { answered } from './sqlite-database.ts';
 
 export type SqlitePartStore = PartStore & {

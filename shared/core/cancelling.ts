@@ -5,9 +5,10 @@ import { isServiceError, ServiceError } from './errors.ts';
 import { applyChanges, isTerminal, type Job, type JobKey } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import { transition } from './lifecycle.ts';
+import type { PartStore } from './part-store.ts';
 import type { PayloadReads } from './payload-reads.ts';
 import { asShown } from './payloads.ts';
-import type { ChunkStore, JobStore, PartStore, StoredJob } from './ports.ts';
+import type { ChunkStore, JobStore, StoredJob } from './ports.ts';
 import { type ResultCaching, uncacheResult } from './result-cache.ts';
 
 export type Cancelling = {

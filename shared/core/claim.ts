@@ -9,16 +9,9 @@ import type { JobType } from './job-type.ts';
 import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import type { Admission, Limiter, Prepare } from './limiter.ts';
+import type { PartStore } from './part-store.ts';
 import { wholeInput } from './parts.ts';
-import {
-  type ChunkStore,
-  type Clock,
-  type JobStore,
-  type Log,
-  type PartStore,
-  type StoredJob,
-  sleep,
-} from './ports.ts';
+import { type ChunkStore, type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 import type { Reserving } from './reserving.ts';
 import { SLOT_MS } from './slots.ts';
 import { stagesOf } from './stages.ts';

@@ -3,9 +3,10 @@ import type { Seen } from './access.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import type { Job, Json } from './job.ts';
 import { limitsOf } from './limits.ts';
+import type { PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS, partsDeleteAt, putParts, tooLargeInline } from './parts.ts';
 import { asShown } from './payloads.ts';
-import type { Clock, JobStore, JobUpdate, PartStore, StoredJob } from './ports.ts';
+import type { Clock, JobStore, JobUpdate, StoredJob } from './ports.ts';
 import { isGone } from './retention.ts';
 import { within } from './within.ts';
 

@@ -6,8 +6,9 @@ import type { Holder } from './holder.ts';
 import type { Job, JobError } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { PartSet } from './part-set.ts';
+import type { PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS, names, partsDeleteAt, putParts, tooLargeInline } from './parts.ts';
-import { type Clock, type Log, type PartStore, sleep } from './ports.ts';
+import { type Clock, type Log, sleep } from './ports.ts';
 import { cacheResult, type ResultCaching } from './result-cache.ts';
 
 export type FinishingOptions = ResultCaching & {

@@ -1,7 +1,8 @@
 /** Parts that no job names: their writer died between the last of them and the write that would have named them. */
 import { describeError } from './errors.ts';
+import type { PartSetKey, PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS, checkOf } from './parts.ts';
-import type { Clock, JobStore, Log, PartSetKey, PartStore } from './ports.ts';
+import type { Clock, JobStore, Log } from './ports.ts';
 
 export type OrphanOptions = { store: JobStore; parts: PartStore; clock: Clock; log: Log };
 

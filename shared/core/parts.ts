@@ -7,8 +7,8 @@ import { ServiceError } from './errors.ts';
 import { sha256Hex } from './ids.ts';
 import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
 import type { PartSet } from './part-set.ts';
+import type { PartSetKey, PartStore } from './part-store.ts';
 import { UNREAD_MS } from './payloads.ts';
-import type { PartSetKey, PartStore } from './ports.ts';
 import { DEFAULT_RETENTION_MS } from './retention.ts';
 
 /** So many bytes of JSON are kept in the document itself. */

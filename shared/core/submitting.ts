@@ -18,7 +18,8 @@ import {
   rejectedJob,
   type SubmissionIdentity,
 } from './new-job.ts';
-import type { JobQueue, JobStore, JobUpdate, Log, PartStore } from './ports.ts';
+import type { PartStore } from './part-store.ts';
+import type { JobQueue, JobStore, JobUpdate, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import type { Reserving } from './reserving.ts';
 import { ringDoorbell } from './ring.ts';

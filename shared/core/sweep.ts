@@ -7,7 +7,8 @@ import { forgetChunks } from './forgotten.ts';
 import { applyChanges, isTerminal } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { removeOrphans } from './orphans.ts';
-import type { ChunkStore, Clock, JobQueue, JobStore, Log, PartStore, StoredJob } from './ports.ts';
+import type { PartStore } from './part-store.ts';
+import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
 import { isForWorker } from './waking.ts';
 
 export type SweepOptions = {

@@ -3,8 +3,8 @@
 import type { Seen } from './access.ts';
 import { applyChanges, type Job, type Json } from './job.ts';
 import type { InParts } from './part-set.ts';
+import type { PartStore } from './part-store.ts';
 import { readParts, valueIn } from './parts.ts';
-import type { PartStore } from './ports.ts';
 
 /** The job with its result, or its rejected text, loaded. Throws `store_unavailable`, or `internal_error` where it is damaged. */
 export async function wholeOf(parts: PartStore, seen: Seen): Promise<Seen> {

@@ -1,6 +1,6 @@
 /** What every `PartStore` must do: the comments of the port, one test each. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { PartSetKey, PartStore } from '../../shared/core/ports.ts';
+import type { PartSetKey, PartStore } from '../../shared/core/part-store.ts';
 
 export type OpenPartStore = () => Promise<{ parts: PartStore; close(): Promise<void> }>;
 

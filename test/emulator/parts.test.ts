@@ -1,6 +1,6 @@
 /** What the part store sends to Firestore and is sent: how much of it, and that texts travel only to who asks for them. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PartSetKey } from '../../shared/core/ports.ts';
+import type { PartSetKey } from '../../shared/core/part-store.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
 import { countField, type GrpcProxy, startGrpcProxy } from '../support/grpc-proxy.ts';
 import { firestoreStores, type Stores } from '../support/stores.ts';

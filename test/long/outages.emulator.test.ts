@@ -15,6 +15,8 @@ const OUTAGE_MS = 30_000;
 const ANSWER_MS_MOST = 10_000;
 /** After the end of an outage: a connection is tried again every two seconds, and more. */
 const BACK_MS_MOST = 5_000;
+/** A connection gives a sign of life every 30 s, and is given up when there is no answer within ten; left alone it is kept for a quarter of an hour. */
+const DEAD_CONNECTION_MS_MOST = 50_000;
 /** A doorbell that was lost is rung again by the sweeper. */
 const PATIENCE_MS = 120_000;
 
@@ -108,6 +110,17 @@ describeOnEmulators('outages', () => {
     const ids = await everyJob();
     for (const { jobId } of all) expect(ids).toContain(jobId);
     expect(ids).toHaveLength(100 + warmUps);
+  });
+
+  test('connections that died without a word are found out', async () => {
+    const strandedMs = performance.now();
+    world.wire.strand();
+    const submitted = await submitCarefully(world.baseUrl, 'stranded', true);
+    expect(submitted.refusals.length).toBeGreaterThan(0);
+    expect(submitted.slowestMs).toBeLessThan(ANSWER_MS_MOST);
+    expect(await firstAfter(strandedMs, [Promise.resolve(submitted)])).toBeLessThan(DEAD_CONNECTION_MS_MOST);
+    expect(await pollToEnd(world.baseUrl, submitted.jobId, PATIENCE_MS)).toMatchObject({ status: 'completed' });
+    expect(world.provider.callsAbout('stranded')).toBe(1);
   });
 });
 

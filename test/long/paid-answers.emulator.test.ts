@@ -1,6 +1,6 @@
 /** W05: a paid answer is there, and the store is not; the wire to it is cut, or carries nothing without a word. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { describeOnEmulators } from '../support/emulators.ts';
 import { pollToEnd, pollUntil, request, submit } from '../support/http-client.ts';
 import { type OutageWorld, startOutageWorld } from '../support/outage-world.ts';
@@ -17,6 +17,7 @@ describeOnEmulators('W05: on the emulators,', () => {
   beforeAll(async () => {
     world = await startOutageWorld();
   });
+  afterEach(() => world.wire.open());
   afterAll(async () => {
     await world?.stop();
   });

@@ -18,14 +18,8 @@ import { isTerminal, type Limits } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
-import {
-  type ChunkStore,
-  type Clock,
-  type JobQueue,
-  type JobStore,
-  type PartStore,
-  sleep,
-} from '../../shared/core/ports.ts';
+import type { PartStore } from '../../shared/core/part-store.ts';
+import { type ChunkStore, type Clock, type JobQueue, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';

@@ -2,7 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Emulator, findEmulators, startEmulator } from '../../infra/emulator-processes.ts';
 import { startTcpProxy, type TcpProxy } from '../../infra/tcp-proxy.ts';
+import { readConfig } from '../../shared/config.ts';
 import type { Job } from '../../shared/core/job.ts';
+import { googleRuntime } from '../../shared/runtime.ts';
 import { LOCAL, startTestStack, type TestStack } from './emulator-stack.ts';
 import { request, warmUp } from './http-client.ts';
 import { PACED, type PacedProvider, startPacedProvider } from './paced-provider.ts';
@@ -34,6 +36,8 @@ export async function startOutageWorld(more: Record<string, string> = {}): Promi
     { pubsub: pubsub.host, firestore: wire.host },
   );
   await warmUp(stack.baseUrl);
+  const settings = { ...stack.environment, FIRESTORE_EMULATOR_HOST: firestore.host, LOG_LEVEL: 'error' };
+  const { service, close } = googleRuntime(readConfig(settings));
   return {
     ...stack,
     ...{ firestore, wire, provider, pubsubHost: pubsub.host },
@@ -41,11 +45,11 @@ export async function startOutageWorld(more: Record<string, string> = {}): Promi
       await currentPubsub.stop();
       currentPubsub = await startEmulator(commands, 'pubsub', Number(pubsub.host.split(':')[1]));
     },
-    read: async (id) => (await stack.unheard.service.read(LOCAL, id)).job,
+    read: async (id) => (await service.read(LOCAL, id)).job,
     async stop() {
       wire.open();
       firestore.signal('SIGCONT');
-      await stack.stop();
+      await Promise.all([stack.stop(), close()]);
       await Promise.all([wire.close(), provider.stop(), firestore.stop(), currentPubsub.stop()]);
     },
   };

@@ -15,7 +15,8 @@ import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import type { ApiKeyStore } from '../../shared/core/api-keys.ts';
-import type { ChunkStore, Clock, EstimateStore, JobStore, PartStore } from '../../shared/core/ports.ts';
+import type { PartStore } from '../../shared/core/part-store.ts';
+import type { ChunkStore, Clock, EstimateStore, JobStore } from '../../shared/core/ports.ts';
 
 export type Stores = {
   store: JobStore;

@@ -20,6 +20,9 @@ function gatedWorld() {
   return { open: (call: number) => gates[call - 1]?.(), aborted };
 }
 
+/** Writes that were made under a lease that another holder has, and that the store refused. */
+const zombieWrites = () => world.lines.filter((line) => line.includes('zombie-write-refused')).length;
+
 async function settle(): Promise<void> {
   await world.clock.advance(0);
 }
@@ -69,6 +72,7 @@ test('a zombie that answers while another holder runs writes nothing', async () 
   open(1);
   expect(await zombie).toEqual({ lost: true });
   expect(await world.read(job)).toEqual(before);
+  expect(zombieWrites()).toBe(1);
   open(2);
   expect(await heir).toEqual({ finished: 'completed' });
 });
@@ -102,6 +106,25 @@ test('a holder that cannot renew aborts its own call before the lease ends', asy
   expect(outcome).toEqual({ lost: true });
   expect(aborted[0]).toBe(true);
   expect(world.store.fired()).toBeGreaterThan(2);
+  expect(zombieWrites()).toBe(0);
+});
+
+test('a write without an answer, before another holder took over, does not count as refused', async () => {
+  const { open } = gatedWorld();
+  const job = await world.submit();
+  const zombie = world.run(job);
+  await settle();
+  world.store.fail('update', 'before');
+  // Between its write and its look at what became of it.
+  world.store.before('get', async () => {
+    await takeOver(job.id);
+    void world.run(job);
+    await settle();
+  });
+  open(1);
+  expect(await zombie).toEqual({ lost: true });
+  expect(world.store.fired()).toBe(1);
+  expect(zombieWrites()).toBe(0);
 });
 
 test('a heartbeat that fails twice and then works keeps the lease', async () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sha256Hex } from '../../shared/core/ids.ts';
 import type { Job, Json } from '../../shared/core/job.ts';
 import type { PartSet } from '../../shared/core/part-set.ts';
+import type { PartSetKey, PartStore } from '../../shared/core/part-store.ts';
 import {
   checkOf,
   INLINE_BYTES_MOST,
@@ -14,7 +15,6 @@ import {
   valueIn,
   wholeInput,
 } from '../../shared/core/parts.ts';
-import type { PartSetKey, PartStore } from '../../shared/core/ports.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { faulty } from '../support/faulty.ts';
 import { sqliteStores } from '../support/stores.ts';

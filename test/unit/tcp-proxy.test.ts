@@ -107,3 +107,20 @@ test('cut while it is held: what was held is lost', async () => {
   await expect.poll(one.ended).toBe('ECONNRESET');
   expect(one.heard()).toBe('a');
 });
+
+test('stranded: old connections carry nothing any more, new ones work', async () => {
+  const old = client();
+  old.socket.write('a');
+  await expect.poll(old.heard).toBe('a');
+  proxy.strand();
+  old.socket.write('b');
+  const young = client();
+  young.socket.write('c');
+  await expect.poll(young.heard).toBe('c');
+  proxy.hold();
+  proxy.open();
+  young.socket.write('d');
+  await expect.poll(young.heard).toBe('cd');
+  await silence();
+  expect([old.heard(), old.ended()]).toEqual(['a', undefined]);
+});
