@@ -221,6 +221,7 @@ test('a failed job is a successful answer with the error and no result', async (
     status: 'failed',
     error_message: 'The simulated model was told to fail: content_policy.',
     error_code: 'content_policy',
+    urls: { ...view.urls, retry: retryOf(id) },
     message: 'Failed',
     billing: 'possible',
     attempts: [{ ...attempt, outcome: 'failed', error_code: 'content_policy', cost: 0, cost_estimated: true }],
