@@ -11,7 +11,7 @@ import { payloadOf } from '../../shared/core/whole.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime.ts';
-import { callsOf, cancelOf, general, LIST, type Reply, resultOf, SUBMIT, statusOf } from '../support/app.ts';
+import { callsOf, cancelOf, general, LIST, type Reply, resultOf, SUBMIT, statusOf, streamOf } from '../support/app.ts';
 
 const PROMPT = 'Write much. [simulate kilobytes=2000]';
 const BYTES = 2_000 * 1_024;
@@ -150,4 +150,23 @@ test('an input of 5 MB gets its answer of 7 MB', async () => {
   const { status, body } = await app.post(`${SUBMIT}?wait=20`, general({ prompt }));
   expect([status, body.status]).toEqual([200, 'completed']);
   expect(body.result_data.result).toHaveLength(7_000 * 1_024);
+});
+
+test('an answer of 7 MB reaches whoever streams it, whole', async () => {
+  const submitted = await app.post(SUBMIT, {
+    ...general({ prompt: '[simulate kilobytes=7000 seconds=1]' }),
+    stream: true,
+  });
+  const response = await app.app.request(streamOf(submitted.body.job_id));
+  const events = (await response.text()).split('\n\n').map((frame) => ({
+    name: /^event: (.*)$/m.exec(frame)?.[1],
+    data: JSON.parse(/^data: (.*)$/m.exec(frame)?.[1] ?? 'null'),
+  }));
+  const deltas = events.filter(({ name }) => name === 'delta').map(({ data }) => data.text);
+  const first = events.find(({ name }) => name === 'snapshot')?.data.partial_result ?? '';
+  const last = events.filter(({ name }) => name !== undefined).at(-1);
+  expect(deltas.length).toBeGreaterThan(20);
+  expect(last).toMatchObject({ name: 'done', data: { status: 'completed' } });
+  expect(`${first}${deltas.join('')}` === last?.data.result_data.result).toBe(true);
+  expect(last?.data.result_data.result).toHaveLength(7_000 * 1_024);
 });
