@@ -15,6 +15,8 @@ export const BATCH_BODY_BYTES_MOST = 4 * 1024 * 1024;
 
 const DISCARDED_BYTES_MOST = 16 * 1024 * 1024;
 
+const LARGE_CHARACTERS = 1024 * 1024;
+
 /** Whoever sends slower than that holds memory for nothing. */
 const BODY_MS_MOST = 30_000;
 
@@ -43,6 +45,8 @@ export const checkBody =
       const wrong = wrongIn(text, holdsMany);
       if (wrong) throw invalidRequest([wrong]);
     }
+    // Whoever looks at a large one next does it in a turn of its own.
+    if (text.length > LARGE_CHARACTERS) await new Promise((resolve) => setImmediate(resolve));
     // Read once, by us, so that its size is bounded; the routes' validators find it here.
     context.req.bodyCache.text = Promise.resolve(text === '' ? '{}' : text) as never;
     return next();

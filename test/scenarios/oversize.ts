@@ -7,6 +7,9 @@ const body = (prompt: string) => JSON.stringify(general({ prompt }));
 /** A refusal takes milliseconds; ten times what the scenario allows, for machines that are busy. */
 const ANSWER_MS_MOST = 1_000;
 const BLOCK_MS_MOST = 500;
+/** Megabytes are looked at several times. */
+const LARGE_CHARACTERS = 2_000_000;
+const LARGE_TIMES = 3;
 
 // DESIGN 9: 400 and 413. What is large but within the limit is a job like any other.
 const CASES: [name: string, text: string, status: number, code?: string][] = [
@@ -31,13 +34,14 @@ export function oversizeScenarios(): void {
       lastMs = performance.now();
     }, 1);
     try {
+      const times = text.length > LARGE_CHARACTERS ? LARGE_TIMES : 1;
       const startedMs = performance.now();
       const reply = await api.send('POST', SUBMIT, { body: text, headers: JSON_TYPE });
-      expect(performance.now() - startedMs).toBeLessThan(ANSWER_MS_MOST);
+      expect(performance.now() - startedMs).toBeLessThan(times * ANSWER_MS_MOST);
       expect(reply).toMatchObject({ status, ...(code ? { body: { code, success: false } } : {}) });
       expect((await api.get(LIST)).body.jobs).toHaveLength(status === 202 ? 1 : 0);
       await new Promise((resolve) => setTimeout(resolve, 5));
-      expect(blockedMs).toBeLessThan(BLOCK_MS_MOST);
+      expect(blockedMs).toBeLessThan(times * BLOCK_MS_MOST);
     } finally {
       clearInterval(watch);
       await api.close();
