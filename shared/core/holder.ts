@@ -119,11 +119,10 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
       // Refused, or of unknown fate: the document tells. Commits of ours that were answered "unavailable" do land.
       const lookedMs = clock.monotonicMs();
       const found = await store.get({ tenant, id });
-      if (!found || found.job.token !== token) {
-        // A silence might have been a write that landed before the job was taken over; a refusal is the fence.
-        if (answer) log('warning', 'zombie-write-refused', facts());
-        return 'lease-lost';
-      }
+      const isLost = !found || found.job.token !== token;
+      // A silence may have been a write that landed before the job was taken over; a refusal is the fence.
+      if (isLost && answer) log('warning', 'zombie-write-refused', facts());
+      if (isLost) return 'lease-lost';
       held = { ...found, askedMs: lookedMs, answeredMs: clock.monotonicMs() };
       if (found.job.cancelRequestedAt !== undefined) stopFor('cancelled');
       if (found.job.sequence === sequence) return 'written';
@@ -161,9 +160,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     stopFence = clock.setTimer(() => lose('not renewed in time'), Math.max(0, surelyLeftMs()));
   }
 
-  function check(): void {
-    if (surelyLeftMs() <= 0) lose('not renewed in time');
-  }
+  const check = () => (surelyLeftMs() <= 0 ? lose('not renewed in time') : undefined);
 
   async function beat(): Promise<void> {
     if (closed) return;

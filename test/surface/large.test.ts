@@ -143,3 +143,11 @@ test.each([
   expect(fine).toEqual({ announced: fine.bytes, bytes: fine.bytes, isBroken: false });
   await expect(fetch(`${server.baseUrl}${pathOf(damaged)}`).then((response) => response.text())).rejects.toThrow();
 });
+
+test('an input of 5 MB gets its answer of 7 MB', async () => {
+  const prompt = `[simulate kilobytes=7000] ${'Große Frage? '.repeat(360_000)}`;
+  expect(Buffer.byteLength(prompt)).toBeGreaterThan(5_000_000);
+  const { status, body } = await app.post(`${SUBMIT}?wait=20`, general({ prompt }));
+  expect([status, body.status]).toEqual([200, 'completed']);
+  expect(body.result_data.result).toHaveLength(7_000 * 1_024);
+});
