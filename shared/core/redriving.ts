@@ -72,7 +72,7 @@ export function redriving(options: RedrivingOptions): Redriving {
         const submission = { ...submissionOf(job, input), redriveOf: job.id, requestId };
         const taken = await takeIn(owner, submission, { key, revision: found.revision, changes });
         if (taken === 'changed') continue;
-        log('info', 'job-redriven', { job_id: taken.job.id, redrive_of: job.id });
+        if (!taken.replayed) log('info', 'job-redriven', { job_id: taken.job.id, redrive_of: job.id });
         // Memory would go on showing it as it was.
         if (watch.peek(key, 0)) await watch.look(key).catch(() => undefined);
         return taken;

@@ -228,6 +228,7 @@ const ROUTES: [string, string[]][] = [
   [JOB, ['DELETE', 'PUT']],
   ['/api/llm/users/nobody/', ['DELETE']],
   [app.cancelOf(NOBODYS), ['POST']],
+  [app.retryOf(NOBODYS), ['POST']],
   ...[LIST, app.MODELS, app.statusOf(NOBODYS), app.resultOf(NOBODYS), '/health', '/openapi.json'].map(
     (path): [string, string[]] => [path, READ],
   ),
@@ -275,8 +276,9 @@ test.each([
   '%00',
   '%',
 ])('there is no job %s', async (id) => {
-  for (const path of [app.statusOf(id), app.resultOf(id)]) {
-    const { error } = await expectRefusal(await api.get(path), 404, 'job_not_found');
+  const asked = [api.get(app.statusOf(id)), api.get(app.resultOf(id)), api.send('POST', app.retryOf(id))];
+  for (const reply of await Promise.all(asked)) {
+    const { error } = await expectRefusal(reply, 404, 'job_not_found');
     expect(error).toBe('Job not found');
   }
 });

@@ -50,14 +50,16 @@ export function limitedFetch(
 }
 
 /**
- * Passes on whole events alone: the SDKs join the pieces of one in quadratic time (16 MB blocked the process for 2 s).
+ * Passes on whole events alone: the SDKs join the pieces of one in quadratic time (16 MB blocked the process for 2 s). What
+ * holds no event they keep until one comes: comments without end filled the memory.
  */
 function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => never) {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
   const pass = (controller: TransformStreamDefaultController<Uint8Array>) => {
     const [only] = held;
-    if (only) controller.enqueue(held.length === 1 ? only : Buffer.concat(held));
+    const block = held.length > 1 ? Buffer.concat(held) : only;
+    if (block && (block.every(isLineEnd) || holdsEvent(block))) controller.enqueue(block);
     held = [];
     heldBytes = 0;
   };
@@ -82,6 +84,20 @@ function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => n
   });
 }
 
+/** Is there more in it than comments and fields that are none of an event's? Most begin with one that is. */
+function holdsEvent(block: Uint8Array): boolean {
+  const { buffer, byteOffset, byteLength } = block;
+  const text = Buffer.from(buffer, byteOffset, byteLength);
+  const isField = (at: number) => FIELDS.some((field) => text.subarray(at, at + field.length).equals(field));
+  if (isField(0)) return true;
+  for (const lineEnd of [NEWLINE, RETURN]) {
+    for (let at = text.indexOf(lineEnd); at >= 0; at = text.indexOf(lineEnd, at + 1)) if (isField(at + 1)) return true;
+  }
+  // Behind a byte order mark.
+  return isField(3);
+}
+
+const FIELDS = [Buffer.from('data'), Buffer.from('event')];
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const isLineEnd = (byte: number | undefined) => byte === NEWLINE || byte === RETURN;

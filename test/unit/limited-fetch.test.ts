@@ -1,0 +1,39 @@
+/** What of a stream of events reaches an SDK. */
+import { expect, test } from 'vitest';
+import { limitedFetch } from '../../shared/llm/providers/limited-fetch.ts';
+
+/** What comes through of a body that arrives in these pieces. */
+async function through(...pieces: string[]): Promise<string[]> {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(new TextEncoder().encode(piece));
+      controller.close();
+    },
+  });
+  const headers = { 'content-type': 'text/event-stream' };
+  const response = await limitedFetch(async () => new Response(body, { headers }))('http://provider');
+  const passed: string[] = [];
+  for await (const chunk of response.body ?? []) passed.push(Buffer.from(chunk).toString());
+  return passed;
+}
+
+test('events are passed on whole, with what stands among them', async () => {
+  expect(await through('da', 'ta: 1\n', '\nevent: a\n\n: b\r', '\n\r\n', 'id: 3\ndata: 4\r\r')).toEqual([
+    'data: 1\n\nevent: a\n\n',
+    'id: 3\ndata: 4\r\r',
+  ]);
+  // The other half of an empty line.
+  expect(await through('data: 1\r\n\r', '\n', 'data: 2\r\n\r\n')).toEqual(['data: 1\r\n\r', '\n', 'data: 2\r\n\r\n']);
+  expect(await through('\u{feff}data: 1\n\n')).toEqual(['\u{feff}data: 1\n\n']);
+  expect(await through(': a\n\ndata: 1\n\n: b\n\n')).toEqual([': a\n\ndata: 1\n\n: b\n\n']);
+});
+
+test('comments and unknown fields alone are not: an SDK would keep them until an event comes', async () => {
+  const comments = Array.from({ length: 1_000 }, () => ': data\n\n');
+  expect(await through(...comments, 'id: 1\nretry: 2\n\n', 'data: 1\n\n', ': event\n\n')).toEqual(['data: 1\n\n']);
+});
+
+test('what is left at the end without an empty line is passed on if it holds data', async () => {
+  expect(await through('data: 1\n\n', 'data: 2\n')).toEqual(['data: 1\n\n', 'data: 2\n']);
+  expect(await through('data: 1\n\n', ': the end')).toEqual(['data: 1\n\n']);
+});
