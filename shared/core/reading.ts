@@ -1,7 +1,7 @@
 /** Reading jobs: at once, or when something has changed; one, many, a page, a stream. */
 import { keyFor, maySee, notFound, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
 import { auditJobs } from './audit.ts';
-import { isServiceError } from './errors.ts';
+import { describeError, isServiceError } from './errors.ts';
 import type { Job, JobState, Json } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import type { InParts } from './part-set.ts';
@@ -154,7 +154,10 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
       }
     },
 
-    payload: (job, field) => payloadOf(parts, job, field),
+    payload: (job, field) =>
+      payloadOf(parts, job, field, (error) =>
+        log('error', 'payload-broken-off', { job_id: job.id, field, error: describeError(error) }),
+      ),
 
     async readMany(principal, ids) {
       const keys = ids.map((id) => keyFor(principal, id));

@@ -25,6 +25,7 @@ let damaged: string;
 /** The view as it was polled first. */
 let polled: Reply['body'];
 let damages = 0;
+let breaks = 0;
 let loads = 0;
 
 beforeAll(async () => {
@@ -51,7 +52,9 @@ async function payload(job: Job, field: InParts): Promise<AsyncIterable<string>>
   const stored: string[] = [];
   for await (const text of texts) stored.push(text);
   const parts: Pick<PartStore, 'get'> = { get: async (_, n) => changed(stored, n) };
-  return payloadOf(parts as PartStore, job, field);
+  return payloadOf(parts as PartStore, job, field, () => {
+    breaks += 1;
+  });
 }
 
 function changed(stored: readonly string[], n: number): string | undefined {
@@ -135,7 +138,7 @@ test.each([
 ])('a damaged part breaks the connection of a %s, so that nobody takes the piece for the whole', async (_, pathOf) => {
   const before = damages;
   const broken = await fetchRaw(pathOf(damaged));
-  expect(damages).toBe(before + 1);
+  expect([damages, breaks]).toEqual([before + 1, before + 1]);
   expect(broken.isBroken).toBe(true);
   expect(broken.bytes).toBeLessThan(broken.announced);
   expect(broken.announced).toBeGreaterThan(BYTES);

@@ -1,6 +1,8 @@
 /** One large field of an answer: where it stands, how it is taken, and what becomes of it when nobody takes it. */
+import { get, type IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
+import { listen } from '../../infra/listen.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { answerLarge } from '../../shared/http/large-json.ts';
 
@@ -58,4 +60,28 @@ test('no more is read than is taken, and nothing when nobody takes it any more',
   expect(state).toEqual({ asked: 1, ended: false });
   await reader?.cancel();
   expect(state).toEqual({ asked: 1, ended: true });
+});
+
+test('over a socket, a client that reads nothing is not read for, and one that leaves ends the reading', async () => {
+  const MEGABYTE = 1024 * 1024;
+  const { state, texts } = source(Array(200).fill('1'.repeat(MEGABYTE)));
+  const app = new Hono<HttpEnv>();
+  const large = { name: 'large' as const, bytes: 200 * MEGABYTE, load: async () => texts() };
+  app.get('/', (context) => answerLarge(context, { large: undefined }, large));
+  const server = await listen(app.fetch, { host: '127.0.0.1', port: 0 });
+  const response = await new Promise<IncomingMessage>((resolve) => get(server.baseUrl, resolve));
+  response.pause();
+  let asked = -1;
+  // Until the sockets are full.
+  while (asked < state.asked) {
+    asked = state.asked;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect(state).toEqual({ asked, ended: false });
+  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeLessThan(50);
+  response.destroy();
+  await expect.poll(() => state.ended).toBe(true);
+  expect(state.asked).toBeLessThan(50);
+  await server.close();
 });
