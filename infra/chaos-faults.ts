@@ -9,8 +9,8 @@ import type { TcpProxy } from './tcp-proxy.ts';
 
 /** One worker is killed, stopped and continued, told to end, cut off from the store, or both of the latter; … */
 export type WorkerFault = 'kill' | 'pause' | 'drain' | 'cut off' | 'pause cut off';
-/** … the store does not run, cannot be reached or cannot be heard; the queue is empty, or cannot be reached; … */
-export type Outage = 'freeze store' | 'cut store' | 'hold store' | 'restart queue' | 'cut queue';
+/** … the store does not run, cannot be reached, cannot be heard, or not by old connections; the queue is empty, or cannot be reached; … */
+export type Outage = 'freeze store' | 'cut store' | 'hold store' | 'strand store' | 'restart queue' | 'cut queue';
 /** … another function is killed; many copies of doorbells are rung. */
 export type Fault = WorkerFault | Outage | 'kill function' | 'ring';
 
@@ -124,7 +124,7 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     }
   }
 
-  async function unplugged(how: 'cut' | 'hold', cables: readonly TcpProxy[]): Promise<void> {
+  async function unplugged(how: 'cut' | 'hold' | 'strand', cables: readonly TcpProxy[]): Promise<void> {
     for (const cable of cables) cable[how]();
     await between(OUTAGE_MS);
     for (const cable of cables) cable.open();
@@ -150,7 +150,7 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     drain: () => harm('drain', async (worker) => signal(worker, 'SIGTERM'), { isLong: false }),
     'cut off': () =>
       harm('cut off', async (worker) => {
-        await unplugged(luck.happens(0.5) ? 'cut' : 'hold', [worker.wire]);
+        await unplugged(luck.pick(['cut', 'hold', 'strand']), [worker.wire]);
       }),
     // Its answers come while it cannot write them; it is stopped with them in its hands, and goes on writing when its jobs
     // are another's.
@@ -186,11 +186,12 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     },
     'cut store': () => outage('cut store', 'store', () => unplugged('cut', wires())),
     'hold store': () => outage('hold store', 'store', () => unplugged('hold', wires())),
+    'strand store': () => outage('strand store', 'store', () => unplugged('strand', wires())),
     'restart queue': async () => {
       if (!own) return false;
       return outage('restart queue', 'queue', own.restartPubsub);
     },
-    'cut queue': () => outage('cut queue', 'queue', () => unplugged(luck.happens(0.5) ? 'cut' : 'hold', [queueWire])),
+    'cut queue': () => outage('cut queue', 'queue', () => unplugged(luck.pick(['cut', 'hold', 'strand']), [queueWire])),
     ring,
   };
 

@@ -7,7 +7,7 @@ const SHOWN_MOST = 20;
 const COLUMNS = 80;
 const FAULTS: readonly Fault[] = [
   ...(['kill', 'pause', 'pause cut off', 'cut off', 'drain', 'kill function'] as const),
-  ...(['freeze store', 'cut store', 'hold store', 'restart queue', 'cut queue', 'ring'] as const),
+  ...(['freeze store', 'cut store', 'hold store', 'strand store', 'restart queue', 'cut queue', 'ring'] as const),
 ];
 const NAMES: Record<Fault, string> = {
   kill: 'workers killed (SIGKILL)',
@@ -19,6 +19,7 @@ const NAMES: Record<Fault, string> = {
   'freeze store': 'store frozen (SIGSTOP)',
   'cut store': 'store cut off',
   'hold store': 'store half-open',
+  'strand store': 'connections to the store stranded',
   'restart queue': 'queue started again empty',
   'cut queue': 'queue cut off',
   ring: 'storms of duplicate doorbells',
