@@ -5,6 +5,7 @@ import { ServiceError } from '../../shared/core/errors.ts';
 import { UNREAD_MS } from '../../shared/core/payloads.ts';
 import { sweep } from '../../shared/core/sweep.ts';
 import { alwaysAs } from '../../shared/http/auth.ts';
+import { jobTokens } from '../../shared/http/job-tokens.ts';
 import * as app from '../support/app.ts';
 import { callsOf, cancelOf, general, LIST, retryOf, SUBMIT, statusOf } from '../support/app.ts';
 import { ADA, answer, type CoreWorld, coreWorld, NO_RETRY } from '../support/core-world.ts';
@@ -236,7 +237,10 @@ test('a model that cannot be used (any more) is refused as a submit with it, and
 });
 
 describe('of others', () => {
-  const as = (principal: Principal) => callsOf(appOver(world, { authenticate: alwaysAs(principal) }));
+  const as = (principal: Principal) => {
+    const tokens = jobTokens({ clock: world.clock, secrets: ['s'.repeat(32)] });
+    return callsOf(appOver(world, { authenticate: alwaysAs(principal), jobTokens: tokens }));
+  };
 
   test('a foreign user finds none, and whoever holds a token of the job alone makes none', async () => {
     const id = await failed();
@@ -262,7 +266,8 @@ describe('of others', () => {
     const made = await world.store.get({ tenant: ADA.tenant, id: body.job_id });
     expect(made?.job.user).toBe(ADA.user);
     expect(audits()).toMatchObject([{ act: 'redrive', actor: 'root', job_id: id, owner: ADA.user }]);
-    const own = await retry(id);
+    const own = await as(ADA).send('POST', retryOf(id));
+    expect(own.body).toHaveProperty('job_token');
     expect([own.body.job_id, own.headers.get('Idempotency-Replayed')]).toEqual([body.job_id, 'true']);
     expect(audits()).toHaveLength(1);
   });
