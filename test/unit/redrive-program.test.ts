@@ -178,6 +178,14 @@ test('what is in vain is no reason to repeat it', async () => {
   expect(out).toEqual([`${job.id} - job_not_found`]);
 });
 
+test('a store that fails now and then is asked for all of them', async () => {
+  const { world } = await failedJobs(40);
+  for (let n = 0; n < 12; n++) world.store.fail('create', 'before', { skip: 2 });
+  const { said } = await run(world);
+  expect(world.store.fired('before')).toBe(12);
+  expect(said).toMatch(/^28 jobs redriven\.\n12 jobs could not be redriven: store_unavailable\.\nRun it again/);
+});
+
 test('a store that says nothing is not asked for all the rest', async () => {
   const { world } = await failedJobs(40);
   world.store.fail('getWithInput', 'hang', { times: 1_000 });

@@ -92,20 +92,36 @@ test('of a job that changes meanwhile the parts that were written for nothing go
   expect(world.lines.filter((line) => line.includes('"act":"redrive"'))).toHaveLength(1);
 });
 
-test('a commit that is sent twice, and told that the first job has changed: the new one is there, with its input', async () => {
-  const old = await failed(LARGE);
+/** Sends each create twice, and tells of the second that the first job has changed, as it has. */
+function sendTwice(): unknown[] {
   const { create } = world.store;
   const answers: unknown[] = [];
-  // Either refusal may be told: the new job is there, and the old one is not as it was.
   world.store.create = async (...given) => {
-    answers.push(await create(...given));
-    const answer = await create(...given);
-    answers.push(answer);
-    return 'refused' in answer ? { refused: 'changed' } : answer;
+    const [first, second] = [await create(...given), await create(...given)];
+    answers.push(first, second);
+    return 'refused' in second ? { refused: 'changed' } : second;
   };
+  return answers;
+}
+
+test('a commit that is sent twice, and told that the first job has changed: the new one is there, with its input', async () => {
+  const old = await failed(LARGE);
+  const answers = sendTwice();
   const { job, replayed } = await redrive(old);
   expect(answers).toMatchObject([{ created: {} }, { refused: 'exists' }]);
   expect(replayed).toBe(false);
+  expect((await sets()).sort()).toEqual([old.id, job.id].sort());
+  expect(await world.run(job)).toEqual({ finished: 'completed' });
+});
+
+test('the same, and nobody can look: it is not known, and its input stays', async () => {
+  const old = await failed(LARGE);
+  sendTwice();
+  world.store.fail('get', 'before', { skip: 1 });
+  await expect(redrive(old)).rejects.toMatchObject({ code: 'store_unavailable' });
+  expect(world.store.fired('before')).toBe(1);
+  const { job, replayed } = await redrive(old);
+  expect(replayed).toBe(true);
   expect((await sets()).sort()).toEqual([old.id, job.id].sort());
   expect(await world.run(job)).toEqual({ finished: 'completed' });
 });
