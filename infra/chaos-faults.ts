@@ -9,8 +9,8 @@ import type { TcpProxy } from './tcp-proxy.ts';
 
 /** One worker is killed, stopped and continued, told to end, cut off from the store, or both of the latter; … */
 export type WorkerFault = 'kill' | 'pause' | 'drain' | 'cut off' | 'pause cut off';
-/** … the store does not run, cannot be reached or cannot be heard; the queue is empty, or cannot be reached; … */
-export type Outage = 'freeze store' | 'cut store' | 'hold store' | 'restart queue' | 'cut queue';
+/** … the store does not run, cannot be reached, cannot be heard, or not by old connections; the queue is empty, or cannot be reached; … */
+export type Outage = 'freeze store' | 'cut store' | 'hold store' | 'strand store' | 'restart queue' | 'cut queue';
 /** … another function is killed; many copies of doorbells are rung. */
 export type Fault = WorkerFault | Outage | 'kill function' | 'ring';
 
@@ -57,12 +57,12 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
   const holdsJob = ({ number }: ChaosWorker) => provider.underWay(number) > 0;
   const signal = ({ process }: ChaosWorker, name: NodeJS.Signals) => signalGroup(process.child(), name);
 
-  /** A worker that nothing is wrong with, one that holds a job if there is one in a while. */
-  async function victim(): Promise<ChaosWorker | undefined> {
+  /** A worker that nothing is wrong with, one that holds so many jobs if there is one in a while. */
+  async function victim(jobs: number): Promise<ChaosWorker | undefined> {
     const untilMs = performance.now() + HIT_PATIENCE_MS;
     for (;;) {
       const whole = workers.filter((worker) => !broken.has(worker));
-      const holders = whole.filter(holdsJob);
+      const holders = whole.filter(({ number }) => provider.underWay(number) >= jobs);
       if (stopped.signal.aborted) return undefined;
       if (holders.length > 0) return luck.pick(holders);
       if (performance.now() > untilMs) return whole.length > 0 ? luck.pick(whole) : undefined;
@@ -75,18 +75,22 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     counts.set(fault, { done: done + 1, hit: hit + Number(isHit) });
   }
 
-  /** Breaks one worker while the others work. */
-  async function harm(fault: Fault, act: (worker: ChaosWorker) => Promise<void>, isLong = true): Promise<boolean> {
+  /** Breaks one worker while others work; a short harm is over when it is done. */
+  async function harm(
+    fault: Fault,
+    act: (worker: ChaosWorker) => Promise<void>,
+    { isLong = true, jobs = 1 } = {},
+  ): Promise<boolean> {
     const isEnough = () => broken.size >= workers.length - WHOLE_LEAST;
     if (isLong && isEnough()) return false;
-    const worker = await victim();
+    const worker = await victim(jobs);
     if (!worker || (isLong && isEnough())) return false;
     if (isLong) broken.add(worker);
     note(fault, holdsJob(worker));
     try {
       await act(worker);
     } finally {
-      broken.delete(worker);
+      if (isLong) broken.delete(worker);
     }
     return true;
   }
@@ -120,7 +124,7 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     }
   }
 
-  async function unplugged(how: 'cut' | 'hold', cables: readonly TcpProxy[]): Promise<void> {
+  async function unplugged(how: 'cut' | 'hold' | 'strand', cables: readonly TcpProxy[]): Promise<void> {
     for (const cable of cables) cable[how]();
     await between(OUTAGE_MS);
     for (const cable of cables) cable.open();
@@ -141,27 +145,31 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
   const wires = () => [wire, ...workers.filter((worker) => !broken.has(worker)).map((worker) => worker.wire)];
 
   const acts: Record<Fault, () => Promise<boolean>> = {
-    kill: () => harm('kill', async (worker) => signal(worker, 'SIGKILL'), false),
+    kill: () => harm('kill', async (worker) => signal(worker, 'SIGKILL'), { isLong: false }),
     pause: () => harm('pause', (worker) => paused(worker)),
-    drain: () => harm('drain', async (worker) => signal(worker, 'SIGTERM'), false),
+    drain: () => harm('drain', async (worker) => signal(worker, 'SIGTERM'), { isLong: false }),
     'cut off': () =>
       harm('cut off', async (worker) => {
-        await unplugged(luck.happens(0.5) ? 'cut' : 'hold', [worker.wire]);
+        await unplugged(luck.pick(['cut', 'hold', 'strand']), [worker.wire]);
       }),
     // Its answers come while it cannot write them; it is stopped with them in its hands, and goes on writing when its jobs
     // are another's.
     'pause cut off': () =>
-      harm('pause cut off', async (worker) => {
-        const before = provider.calls.length;
-        const held = provider.calls.filter((call) => call.worker === worker.number && call.end === 'under way');
-        worker.wire.cut();
-        provider.hurry(worker.number);
-        await between(ANSWERS_READ_MS);
-        await paused(worker, async () => {
-          await takenOver(held, before);
-          worker.wire.open();
-        });
-      }),
+      harm(
+        'pause cut off',
+        async (worker) => {
+          const before = provider.calls.length;
+          const held = provider.calls.filter((call) => call.worker === worker.number && call.end === 'under way');
+          worker.wire.cut();
+          provider.hurry(worker.number);
+          await between(ANSWERS_READ_MS);
+          await paused(worker, async () => {
+            await takenOver(held, before);
+            worker.wire.open();
+          });
+        },
+        { jobs: 3 },
+      ),
     'kill function': async () => {
       const { submit, status, stream, deadLetter, sweeper } = functions;
       note('kill function', false);
@@ -178,11 +186,12 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     },
     'cut store': () => outage('cut store', 'store', () => unplugged('cut', wires())),
     'hold store': () => outage('hold store', 'store', () => unplugged('hold', wires())),
+    'strand store': () => outage('strand store', 'store', () => unplugged('strand', wires())),
     'restart queue': async () => {
       if (!own) return false;
       return outage('restart queue', 'queue', own.restartPubsub);
     },
-    'cut queue': () => outage('cut queue', 'queue', () => unplugged(luck.happens(0.5) ? 'cut' : 'hold', [queueWire])),
+    'cut queue': () => outage('cut queue', 'queue', () => unplugged(luck.pick(['cut', 'hold', 'strand']), [queueWire])),
     ring,
   };
 

@@ -1,6 +1,6 @@
 /**
- * The clients of a chaos run. Each submits a job, follows it to its end, and submits the next one; what gets no answer is
- * repeated under the same key, as the README tells clients to do.
+ * The clients of a chaos run. Each submits a job, follows it to its end, and submits the next one, also when an end is
+ * long in coming; what gets no answer is repeated under the same key, as the README tells clients to do.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jobIdOf } from '../shared/core/new-job.ts';
@@ -34,16 +34,22 @@ type Plan = { mark: string; via: Told['via']; id: string; body: Record<string, u
 /** An answer has to be here within so long, whatever is broken. */
 const ANSWER_MS_MOST = 10_000;
 const CLIENT_PATIENCE_MS = 25_000;
+/** After that a client does something else beside, and looks less often; so many jobs may be waited for like that. */
+const PATIENCE_MS = 15_000;
+const LATE_SLOWER = 4;
+const STRAGGLERS_MOST = 60;
 const REPUBLISH_MS = 5_000;
 /** How often a client reads one that was over before again. */
 const REREAD = 0.3;
-const LARGE_CHARACTERS = 150_000;
+/** Some fit into a document, some do not. */
+const LARGE_CHARACTERS = 900_000;
 
 /** Runs all clients; resolves when each has followed its last job to the end, or nobody follows any more. */
 export async function runLoad(options: LoadOptions): Promise<void> {
   const { world, ledger, luck, clients, habits, jobsMost, enough, over } = options;
   const { baseUrl, publisher, config } = world;
   const topic = publisher.topic(config.submissionsTopic);
+  const stragglers = new Set<Promise<void>>();
   let planned = 0;
   const pause = (ms: number) => sleep(ms, undefined, { signal: over }).catch(() => undefined);
 
@@ -54,10 +60,17 @@ export async function runLoad(options: LoadOptions): Promise<void> {
       planned += 1;
       const plan = planOf(mine, habits);
       const job = plan.via === 'message' ? await publish(plan) : await submit(plan);
-      if (job) await follow(job, plan, mine);
+      if (job) await followed(follow(job, plan, mine));
       const ended = [...ledger.jobs.values()].filter(({ firstEnd }) => firstEnd !== undefined);
       if (ended.length > 0 && mine.happens(REREAD)) await look(options, mine.pick(ended));
     }
+  }
+
+  /** Resolves when the client has done with it, or with waiting. */
+  async function followed(following: Promise<void>): Promise<void> {
+    stragglers.add(following);
+    void following.then(() => stragglers.delete(following));
+    await Promise.race(stragglers.size > STRAGGLERS_MOST ? [following] : [following, pause(PATIENCE_MS)]);
   }
 
   /** Repeats the same request until it is answered. */
@@ -93,6 +106,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
 
   async function follow(job: Told, { cancelAfterMs }: Plan, mine: Chance): Promise<void> {
     const cancelAtMs = performance.now() + cancelAfterMs;
+    const lateAtMs = performance.now() + PATIENCE_MS;
     // Some poll, some wait for the next change.
     const wait = mine.happens(0.5) ? '?wait=3' : '';
     while (!over.aborted) {
@@ -101,7 +115,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
         if (answer?.status === 200) ledger.cancelled(job, answer.json as View);
       }
       if ((await look(options, job, wait)) === 'over') return;
-      await pause(mine.between(300, 1_200));
+      await pause(mine.between(300, 1_200) * (performance.now() > lateAtMs ? LATE_SLOWER : 1));
     }
   }
 
@@ -117,6 +131,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
   }
 
   await Promise.all(Array.from({ length: clients }, () => client(luck.fork())));
+  await Promise.all(stragglers);
 }
 
 /** Reads a job as its client does. A job that was accepted is there, whatever happens. */

@@ -11,6 +11,8 @@ import type { Chance } from '../test/simulation/random.ts';
 export type Temper = {
   fastestMs: number;
   slowestMs: number;
+  /** Says more than fits into a document. */
+  rambles: number;
   /** Takes three times as long as the slowest. */
   crawls: number;
   /** The connection is reset in the middle. */
@@ -22,10 +24,18 @@ export type Temper = {
 };
 
 /** One that always answers. */
-export const KIND: Temper = { fastestMs: 300, slowestMs: 3_000, crawls: 0, cuts: 0, refuses: 0, overloaded: 0 };
+export const KIND: Temper = {
+  fastestMs: 300,
+  slowestMs: 3_000,
+  rambles: 0,
+  crawls: 0,
+  cuts: 0,
+  refuses: 0,
+  overloaded: 0,
+};
 export const MOODY: Temper = {
   ...{ fastestMs: 100, slowestMs: 4_000 },
-  ...{ crawls: 0.03, cuts: 0.04, refuses: 0.04, overloaded: 0.04 },
+  ...{ rambles: 0.02, crawls: 0.03, cuts: 0.04, refuses: 0.04, overloaded: 0.04 },
 };
 
 /** `abandoned`: whoever called went away. */
@@ -69,7 +79,8 @@ export async function startChaosProvider(luck: Chance, temper: Temper): Promise<
     request.on('end', () => {
       const mark = markIn(Buffer.concat(chunks).toString()) ?? 'no mark';
       const worker = Number(/^\/worker-(\d+)\//.exec(request.url ?? '')?.[1]);
-      const text = `Answer ${calls.length + 1} about ${mark}: ${'word '.repeat(luck.between(3, 60))}`;
+      const words = luck.happens(temper.rambles) ? luck.between(60_000, 200_000) : luck.between(3, 60);
+      const text = `Answer ${calls.length + 1} about ${mark}: ${'word '.repeat(words)}`;
       const call: ProviderCall = { mark, worker, text, end: 'under way' };
       calls.push(call);
       response.on('error', () => {});

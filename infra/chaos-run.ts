@@ -120,7 +120,12 @@ async function readAll({ runtime: { service } }: ChaosWorld): Promise<Document[]
   let after: JobPosition | undefined;
   do {
     const page = await service.listWithInputs(LOCAL, { after, limit: PAGE, offset: 0 }, () => true);
-    documents.push(...page.jobs.map(({ job, input }) => ({ job, mark: markIn(JSON.stringify(input ?? null)) })));
+    for (const listed of page.jobs) {
+      // A list leaves in parts what lies there.
+      const isWhole = listed.job.parts === undefined;
+      const { job, input } = isWhole ? listed : await service.readWithInput(LOCAL, listed.job.id, () => true);
+      documents.push({ job, mark: markIn(JSON.stringify(input ?? null)) });
+    }
     after = page.next;
   } while (after !== undefined);
   return documents;

@@ -3,9 +3,11 @@ import type { Fault } from './chaos-faults.ts';
 import type { ChaosReport, ChaosView } from './chaos-run.ts';
 
 const SHOWN_MOST = 20;
+/** Of a terminal that does not say. */
+const COLUMNS = 80;
 const FAULTS: readonly Fault[] = [
   ...(['kill', 'pause', 'pause cut off', 'cut off', 'drain', 'kill function'] as const),
-  ...(['freeze store', 'cut store', 'hold store', 'restart queue', 'cut queue', 'ring'] as const),
+  ...(['freeze store', 'cut store', 'hold store', 'strand store', 'restart queue', 'cut queue', 'ring'] as const),
 ];
 const NAMES: Record<Fault, string> = {
   kill: 'workers killed (SIGKILL)',
@@ -17,6 +19,7 @@ const NAMES: Record<Fault, string> = {
   'freeze store': 'store frozen (SIGSTOP)',
   'cut store': 'store cut off',
   'hold store': 'store half-open',
+  'strand store': 'connections to the store stranded',
   'restart queue': 'queue started again empty',
   'cut queue': 'queue cut off',
   ring: 'storms of duplicate doorbells',
@@ -88,7 +91,7 @@ export function liveTable(output: NodeJS.WriteStream): (rows: readonly Row[]) =>
       output.write(`${rows.map(([name, value]) => `${name}: ${value}`).join('; ')}\n`);
       return;
     }
-    const lines = toTable(rows).map((line) => `\u001b[K${line.slice(0, output.columns - 1)}`);
+    const lines = toTable(rows).map((line) => `\u001b[K${line.slice(0, (output.columns || COLUMNS) - 1)}`);
     output.write(`${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.join('\n')}\n`);
     drawn = lines.length;
   };

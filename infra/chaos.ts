@@ -29,7 +29,15 @@ const DRAWN_EACH_MS = { terminal: 300, pipe: 5_000 };
 
 const WEIGHTS: Record<Fault, number> = {
   ...{ kill: 8, pause: 3, 'pause cut off': 3, drain: 3, 'cut off': 3, 'kill function': 3 },
-  ...{ 'freeze store': 1, 'cut store': 1, 'hold store': 1, 'restart queue': 1, 'cut queue': 1, ring: 2 },
+  ...{
+    'freeze store': 1,
+    'cut store': 1,
+    'hold store': 1,
+    'strand store': 1,
+    'restart queue': 1,
+    'cut queue': 1,
+    ring: 2,
+  },
 };
 
 /** Faults at random instants until the time is over. */

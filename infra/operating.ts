@@ -7,6 +7,7 @@ import { isTenant } from '../shared/core/ids.ts';
 import type { Log } from '../shared/core/ports.ts';
 import type { Runtime } from '../shared/runtime.ts';
 import { explain } from './explain.ts';
+import { printAbove } from './progress-bar.ts';
 
 /** Something that whoever called can mend. */
 export class OperatorError extends Error {}
@@ -21,20 +22,27 @@ export function commandOf<C extends string>(args: string[], known: Record<C, unk
   throw new OperatorError(`${command === '' ? 'Say' : `'${command}' is unknown; say`} what to do.`);
 }
 
-/** The options of a command, each a text, and the words beside them. */
-export function wordsOf<N extends string>(
+/** The options of a command, each a text, those of its flags that are given, and the words beside them. */
+export function wordsOf<N extends string, F extends string = never>(
   command: string,
   names: readonly N[],
   args: string[],
-): { options: Partial<Record<N, string>>; operands: string[] } {
-  const known = names.map((name) => [name, { type: 'string' }] as const);
+  flags: readonly F[] = [],
+): { options: Partial<Record<N, string>>; given: ReadonlySet<F>; operands: string[] } {
+  const known = [
+    ...names.map((name) => [name, { type: 'string' }] as const),
+    ...flags.map((name) => [name, { type: 'boolean' }] as const),
+  ];
   try {
     const { values, positionals } = parseArgs({ args, options: Object.fromEntries(known), allowPositionals: true });
-    return { options: values as Partial<Record<N, string>>, operands: positionals };
+    const given = new Set(flags.filter((name) => (values as Record<string, unknown>)[name] === true));
+    return { options: values as Partial<Record<N, string>>, given, operands: positionals };
   } catch (error) {
     // The rest of the message is about options that begin with a dash.
     const [sentence = ''] = (error as Error).message.split('. ');
-    throw new OperatorError(`${sentence}; ${command} takes ${names.map((name) => `--${name}`).join(', ')}.`);
+    throw new OperatorError(
+      `${sentence}; ${command} takes ${[...names, ...flags].map((name) => `--${name}`).join(', ')}.`,
+    );
   }
 }
 
@@ -63,9 +71,9 @@ export async function operate(usage: string, operationOf: (args: string[]) => Op
     if (existsSync('.env')) process.loadEnvFile('.env');
     const { act, project } = operationOf(process.argv.slice(2));
     const config = readConfig();
-    const runtime = await runtimeFor(config, project);
-    // One line for each act, whatever the level of other lines.
-    const log = stdoutLog({ format: config.logFormat, level: 'info' }, (line) => process.stderr.write(line));
+    // One line for each act, and what went wrong; above a progress bar, where there is one.
+    const log = stdoutLog({ format: config.logFormat, level: 'warning' }, (line) => printAbove(line));
+    const runtime = await runtimeFor(config, log, project);
     try {
       await act(runtime, log);
     } finally {
@@ -77,13 +85,13 @@ export async function operate(usage: string, operationOf: (args: string[]) => Op
   }
 }
 
-async function runtimeFor(config: Config, project: string | undefined): Promise<Runtime> {
+async function runtimeFor(config: Config, log: Log, project: string | undefined): Promise<Runtime> {
   // It takes a second to load: what is wrong with the words is said before.
   const { embeddedRuntime, googleRuntime } = await import('../shared/runtime.ts');
   if (project === '') throw new OperatorError('--project must name a project.');
   if (project !== undefined || config.firestoreEmulatorHost) {
-    return googleRuntime({ ...config, projectId: project ?? config.projectId });
+    return googleRuntime({ ...config, projectId: project ?? config.projectId }, log);
   }
-  if (config.databaseUrl !== ':memory:') return embeddedRuntime(config);
+  if (config.databaseUrl !== ':memory:') return embeddedRuntime(config, log);
   throw new OperatorError('DATABASE_URL is :memory:, which keeps nothing: set it to a file, or give --project.');
 }

@@ -73,7 +73,7 @@ const FLUSH_MS = 250;
 const EMBEDDED_FLUSH_MS = 10;
 
 /** On Firestore and Pub/Sub, Google's own or the emulators. Connects on first use. */
-export function googleRuntime(config: Config): Runtime {
+export function googleRuntime(config: Config, log = logOf(config)): Runtime {
   const { projectId, leaseMs } = config;
   const database = firestoreDatabase({
     projectId,
@@ -97,7 +97,7 @@ export function googleRuntime(config: Config): Runtime {
     accounts: firestoreAccountStore(database),
     flushMs: config.flushMs ?? FLUSH_MS,
   };
-  return assemble(config, systemClock(), logOf(config), stores, queue, async () => {
+  return assemble(config, systemClock(), log, stores, queue, async () => {
     await Promise.all([database.close(), queue.close()]);
   });
 }
@@ -113,9 +113,8 @@ export type EmbeddedRuntime = Runtime & {
  * On one SQLite file. Its start takes over every lease in the file: nobody else can hold one. Throws a sentence for
  * people when another process has the file open.
  */
-export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> {
+export async function embeddedRuntime(config: Config, log = logOf(config)): Promise<EmbeddedRuntime> {
   const clock = steadyClock();
-  const log = logOf(config);
   const { sqliteFile } = await import('./runtime-sqlite.ts');
   const file = sqliteFile(config.databaseUrl, clock, log);
   const { queue } = file;
@@ -169,7 +168,9 @@ export async function embeddedRuntime(config: Config): Promise<EmbeddedRuntime> 
   };
 }
 
-const logOf = ({ logFormat, logLevel }: Config) => stdoutLog({ format: logFormat, level: logLevel });
+function logOf({ logFormat, logLevel }: Config): Log {
+  return stdoutLog({ format: logFormat, level: logLevel });
+}
 
 type Stores = {
   store: JobStore;

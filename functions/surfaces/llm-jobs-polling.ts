@@ -7,6 +7,7 @@ import type { Submission, Submitted } from '../../shared/core/submitting.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { renderRetryAfter } from '../../shared/http/errors.ts';
 import { entityTagOf, parseIfNoneMatch, waitMsOf } from '../../shared/http/polling.ts';
+import { answerWhole } from './llm-jobs-large.ts';
 import { renderToken } from './llm-jobs-tokens.ts';
 import { renderSubmitted, renderUrls, renderWhole } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
@@ -20,9 +21,10 @@ export async function answerStatus(context: Context<HttpEnv>, service: JobServic
     until: 'changed',
     signal: context.req.raw.signal,
     isGlance: context.req.method === 'HEAD',
+    large: 'apart',
   });
   const view = renderSeen(context, seen, before.newest?.progress);
-  return before.includes(shownIn(view)) ? context.body(null, 304) : context.json(view, 200);
+  return before.includes(shownIn(view)) ? context.body(null, 304) : answerWhole(context, service, seen.job, view);
 }
 
 /** Takes a job in, and answers that; or its status, when the client waits and the job ends meanwhile. */
@@ -49,7 +51,9 @@ export async function answerAccepted(
   context.header('Location', renderUrls(accepted.job).status);
   if (replayed) context.header('Idempotency-Replayed', 'true');
   const seen = waitMs > 0 ? await seeEnd(service, principal, accepted, waitMs, context.req.raw.signal) : accepted;
-  if (waitMs > 0 && isTerminal(seen.job.state)) return context.json(renderSeen(context, seen), 200);
+  if (waitMs > 0 && isTerminal(seen.job.state)) {
+    return answerWhole(context, service, seen.job, renderSeen(context, seen));
+  }
   // Whoever submitted a job may read it with its token, also where they may read nothing else. In another one's name
   // nobody gets one.
   const isOwn = seen.job.user === principal.user;
@@ -68,7 +72,8 @@ function seeEnd(
   signal: AbortSignal,
 ): Promise<Seen> {
   const { id, version } = accepted.job;
-  return service.read(principal, id, { leastVersion: version, waitMs, until: 'over', signal }).catch(() => accepted);
+  const untilOver = { leastVersion: version, waitMs, until: 'over' as const, signal, large: 'apart' as const };
+  return service.read(principal, id, untilOver).catch(() => accepted);
 }
 
 /** The status view, with the headers that go with it. */

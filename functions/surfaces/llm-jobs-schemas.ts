@@ -83,6 +83,12 @@ export const jobView = z
     completed_at: time.optional(),
     processing_time: z.number().optional(),
     result_data: resultData.optional(),
+    result_bytes: z
+      .int()
+      .optional()
+      .describe(
+        'Of a large result (over 256 KiB): its size as JSON. Where many jobs are shown, or a job is not read for its result, `result_data` is absent then; `urls.result` has it.',
+      ),
     error_message: z.string().optional(),
     error_code: z.string().optional(),
     model,

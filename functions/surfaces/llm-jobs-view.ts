@@ -46,6 +46,7 @@ export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownPr
     completed_at: optionalTime(job.completedAt),
     processing_time: processingTime(job),
     result_data: job.result,
+    result_bytes: job.parts?.result?.bytes,
     error_message: job.error?.message,
     error_code: job.error?.code,
     model: renderModel(job),

@@ -19,6 +19,7 @@ import {
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import { mountAccounts } from './llm-jobs-accounts.ts';
 import { isBatch, mountBatch } from './llm-jobs-batch.ts';
+import { answerWhole } from './llm-jobs-large.ts';
 import { mountLists } from './llm-jobs-lists.ts';
 import { mountModels } from './llm-jobs-models.ts';
 import { answerStatus, answerSubmit } from './llm-jobs-polling.ts';
@@ -120,10 +121,11 @@ function mountReads(app: HttpApp, { service }: SurfaceContext): void {
 
   app.openapi(routes.resultRoute, async (context) => {
     const isGlance = context.req.method === 'HEAD';
-    const { job } = await service.read(context.get('principal'), context.req.valid('param').job_id, { isGlance });
+    const { job_id } = context.req.valid('param');
+    const { job } = await service.read(context.get('principal'), job_id, { isGlance, large: 'apart' });
     if (job.state !== 'completed') throw notComplete(job);
     if (job.payloadsRemovedAt !== undefined) throw resultRemoved();
-    return context.json(renderResult(job), 200);
+    return answerWhole(context, service, job, renderResult(job));
   });
 
   app.openapi(routes.messageSchemaRoute, (context) => context.json(PUBLISHED_SCHEMA, 200));

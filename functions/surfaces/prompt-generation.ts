@@ -2,7 +2,7 @@
 import type { Context, HonoRequest } from 'hono';
 import type { Seen } from '../../shared/core/access.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
-import type { Submission } from '../../shared/core/submitting.ts';
+import { SMALL_INPUT_BYTES_MOST, type Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
@@ -42,6 +42,7 @@ function mountSubmits(app: HttpApp, { service, defaultModels }: SurfaceContext):
       jobType: promptGeneration.name,
       model: defaultModels.promptGeneration(),
       input: { manual_prompt },
+      inputBytesMost: SMALL_INPUT_BYTES_MOST,
       idempotencyKey: parseIdempotencyKey(context.req.header('idempotency-key')),
       requestId: context.get('requestId'),
       ...more,

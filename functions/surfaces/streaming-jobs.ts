@@ -5,6 +5,7 @@ import { invalidRequest, isServiceError, ServiceError } from '../../shared/core/
 import { type Issue, toFieldErrors } from '../../shared/core/field-errors.ts';
 import type { JobModel } from '../../shared/core/job.ts';
 import type { ModelCatalog } from '../../shared/core/llm.ts';
+import { SMALL_INPUT_BYTES_MOST } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { decodeCursor, encodeCursor } from '../../shared/http/cursor.ts';
 import { renderErrorHeaders, statusOf } from '../../shared/http/errors.ts';
@@ -43,6 +44,7 @@ function mountCreate(app: HttpApp, { service, models }: SurfaceContext): void {
           jobType: generalLlmRequest.name,
           model: modelOf(models, provider, model).id,
           input: { prompt },
+          inputBytesMost: SMALL_INPUT_BYTES_MOST,
           stream: true,
           idempotencyKey: parseIdempotencyKey(context.req.header('idempotency-key')),
           requestId: context.get('requestId'),

@@ -4,7 +4,12 @@ import type { Seen } from '../../shared/core/access.ts';
 import type { BatchOutcome } from '../../shared/core/batching.ts';
 import { isServiceError, ServiceError } from '../../shared/core/errors.ts';
 import type { Json } from '../../shared/core/job.ts';
-import { assertInputFits, type Submission, type Submitted } from '../../shared/core/submitting.ts';
+import {
+  assertInputFits,
+  SMALL_INPUT_BYTES_MOST,
+  type Submission,
+  type Submitted,
+} from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
@@ -116,7 +121,8 @@ function submissionOf(
 ): Submission {
   const model = defaultModels.extraction();
   const input = extended ? { text, extended } : { text };
-  return { jobType: structuredExtraction.name, model, input, requestId: context.get('requestId') };
+  const requestId = context.get('requestId');
+  return { jobType: structuredExtraction.name, model, input, requestId, inputBytesMost: SMALL_INPUT_BYTES_MOST };
 }
 
 function keyOf(context: Context<HttpEnv>): string | undefined {
@@ -126,7 +132,7 @@ function keyOf(context: Context<HttpEnv>): string | undefined {
 /** Before any is submitted: a batch is accepted as a whole. */
 function assertTextFits(input: Json, index: number): void {
   try {
-    assertInputFits(input);
+    assertInputFits(input, SMALL_INPUT_BYTES_MOST);
   } catch (error) {
     if (!isServiceError(error)) throw error;
     throw new ServiceError(error.code, `texts.${index}: ${error.message}`);

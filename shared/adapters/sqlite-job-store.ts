@@ -106,14 +106,14 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   return {
     create: answered((job, input, { with: other } = {}) => {
       let refused: 'exists' | 'changed' = 'exists';
-      const steps = [() => add(job, input)];
+      const addNew = () => add(job, input);
       const changeOther = (update: JobUpdate) => {
         refused = 'changed';
         return change(update);
       };
-      if (other) steps.push(() => changeOther(other));
-      if (!allOrNone(database, steps)) return { refused };
-      return { created: { revision: '1', atMs: clock.nowMs() } };
+      // Most of the time there is one statement, which needs no transaction.
+      const isDone = other ? allOrNone(database, [addNew, () => changeOther(other)]) : addNew();
+      return isDone ? { created: { revision: '1', atMs: clock.nowMs() } } : { refused };
     }),
 
     get: answered(look),

@@ -18,7 +18,7 @@ const LOOK_MS = 2_000;
 /**
  * Creates the document, or finds the one that is there. A create of unknown fate is recognised by its token. Throws
  * `idempotency_conflict`, `job_id_taken`, or `store_unavailable` that names the job id. `other` is changed in the same
- * commit; `changed`, and nothing is done, when that has changed before.
+ * commit; where it has changed before, nothing is done, and that is answered.
  */
 export async function createOnce(
   options: CreatingOptions,
@@ -37,8 +37,10 @@ export async function createOnce(
     if (large) job = await withInputApart(options, job, large);
     const answer = await store.create(job, large ? null : input, { with: other });
     if ('created' in answer) return { job, nowMs: answer.created.atMs, replayed: false };
-    await removeInput(options, job);
-    if (answer.refused === 'changed') return answer.refused;
+    if (answer.refused === 'changed') {
+      await removeInput(options, job);
+      return 'changed';
+    }
   } catch (error) {
     if (!isServiceError(error, 'store_unavailable')) throw error;
     cause = error;
@@ -49,10 +51,14 @@ export async function createOnce(
   });
   const found = await within(options.clock, LOOK_MS, look);
   if (found?.job.token === job.token) return { job, nowMs: found.readAtMs, replayed: false };
-  if (found) return replayed(job, found);
+  if (found) {
+    await removeInput(options, job);
+    return replayed(job, found);
+  }
+  const again = other ? 'Retry it again' : 'PUT the same body to its job_id';
   throw new ServiceError(
     'store_unavailable',
-    `It is not known whether the job was stored. ${other ? 'Retry it again' : 'PUT the same body to its job_id'}: that makes no second job.`,
+    `It is not known whether the job was stored. ${again}: that makes no second job.`,
     { cause, retryAfterMs: 1_000, fields: { job_id: job.id } },
   );
 }

@@ -9,6 +9,7 @@ import { applyChanges, type Job } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { limitsOf } from './limits.ts';
 import { type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import { type StopCode, stopReason } from './stop-reasons.ts';
 
 /** A claimed job, and our monotonic clock when we asked for it and when the store's answer was here. */
 export type Held = StoredJob & { askedMs: number; answeredMs: number };
@@ -54,13 +55,6 @@ const RETRY_PAUSE_MS = 200;
 /** The end of a job waits so long for the stages before it; those that are not written by then nobody misses. */
 const STAGES_PATIENCE_MS = 1_000;
 
-const SENTENCES = {
-  lease_lost: 'The lease of this attempt was lost.',
-  cancelled: 'The job was cancelled.',
-  drained: 'The worker was told to stop.',
-  job_timeout: 'The time of the job is over.',
-} as const;
-
 /** Starts the heartbeat of a job that was just claimed. */
 export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: Held): Holder {
   const { tenant, id, token } = claimed.job;
@@ -83,10 +77,10 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   const leftMs = () => storedAtMs + limitsOf(held.job).timeoutMs - storeNowMs();
   const surelyLeftMs = () => (held.job.leaseExpiresAt ?? 0) - latestNowMs() - leaseMs / 10;
 
-  function stopFor(code: keyof typeof SENTENCES): void {
+  function stopFor(code: StopCode): void {
     if (stopped.signal.aborted) return;
     if (code === 'lease_lost') close();
-    stopped.abort(new ServiceError(code, SENTENCES[code]));
+    stopped.abort(stopReason(code));
   }
 
   function lose(why: string): void {
@@ -125,11 +119,10 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
       // Refused, or of unknown fate: the document tells. Commits of ours that were answered "unavailable" do land.
       const lookedMs = clock.monotonicMs();
       const found = await store.get({ tenant, id });
-      if (!found || found.job.token !== token) {
-        // A silence might have been a write that landed before the job was taken over; a refusal is the fence.
-        if (answer) log('warning', 'zombie-write-refused', facts());
-        return 'lease-lost';
-      }
+      const isLost = !found || found.job.token !== token;
+      // A silence may have been a write that landed before the job was taken over; a refusal is the fence.
+      if (isLost && answer) log('warning', 'zombie-write-refused', facts());
+      if (isLost) return 'lease-lost';
       held = { ...found, askedMs: lookedMs, answeredMs: clock.monotonicMs() };
       if (found.job.cancelRequestedAt !== undefined) stopFor('cancelled');
       if (found.job.sequence === sequence) return 'written';
@@ -167,9 +160,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     stopFence = clock.setTimer(() => lose('not renewed in time'), Math.max(0, surelyLeftMs()));
   }
 
-  function check(): void {
-    if (surelyLeftMs() <= 0) lose('not renewed in time');
-  }
+  const check = () => (surelyLeftMs() <= 0 ? lose('not renewed in time') : undefined);
 
   async function beat(): Promise<void> {
     if (closed) return;

@@ -180,7 +180,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
 
   function offer(found: StoredJob): Seen {
     let entry = entries.get(jobName(found.job));
-    // What is over does not change: who asks next need not be told by the store.
+    // What is over hardly changes any more: who asks next need not be told by the store.
     if (!entry && !isClosed && isTerminal(found.job.state) && !isFleeting(found.job)) {
       entry = entryOf(found.job);
       linger(entry);

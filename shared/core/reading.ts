@@ -1,7 +1,7 @@
 /** Reading jobs: at once, or when something has changed; one, many, a page, a stream. */
 import { keyFor, maySee, notFound, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
 import { auditJobs } from './audit.ts';
-import { isServiceError } from './errors.ts';
+import { describeError, isServiceError } from './errors.ts';
 import type { Job, JobState, Json } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import type { InParts } from './part-set.ts';
@@ -20,7 +20,8 @@ export type ReadOptions = WaitOptions & {
   large?: 'apart';
 };
 
-export type ListFilter = Omit<JobQuery, 'tenant' | 'user'>;
+/** `user`: of those that the principal sees. */
+export type ListFilter = Omit<JobQuery, 'tenant'>;
 
 /** A page may be short where jobs have expired; `next` alone says whether there is more, and where it begins. */
 export type JobPage = { jobs: Seen[]; next: JobPosition | undefined };
@@ -130,7 +131,8 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
   }
 
   async function page(principal: Principal, filter: ListFilter): Promise<JobPage> {
-    const found = await store.list({ ...filter, ...ownerOf(principal), limit: filter.limit + 1 });
+    const { tenant, user = filter.user } = ownerOf(principal);
+    const found = await store.list({ ...filter, tenant, user, limit: filter.limit + 1 });
     const some = found.slice(0, filter.limit);
     const last = found.length > some.length ? some.at(-1)?.job : undefined;
     const jobs = some.map(seenIn).filter((seen) => maySee(principal, seen));
@@ -152,7 +154,10 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
       }
     },
 
-    payload: (job, field) => payloadOf(parts, job, field),
+    payload: (job, field) =>
+      payloadOf(parts, job, field, (error) =>
+        log('error', 'payload-broken-off', { job_id: job.id, field, error: describeError(error) }),
+      ),
 
     async readMany(principal, ids) {
       const keys = ids.map((id) => keyFor(principal, id));

@@ -8,6 +8,7 @@ import { transition } from './lifecycle.ts';
 import { jobIdOf } from './new-job.ts';
 import { wholeInput } from './parts.ts';
 import { asShown } from './payloads.ts';
+import type { StoredJob } from './ports.ts';
 import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
 import type { Submission, Submitted, SubmittingOptions, TakingIn } from './submitting.ts';
@@ -41,6 +42,16 @@ export function redriving(options: RedrivingOptions): Redriving {
     return { ...asShown({ job, nowMs }), replayed: true };
   }
 
+  /** `undefined`: the job changed meanwhile, as by a delete that took its parts. */
+  async function inputOf(found: StoredJob & { input: Json }): Promise<Json | undefined> {
+    try {
+      return await wholeInput(parts, found);
+    } catch (error) {
+      if ((await store.get(found.job))?.revision === found.revision) throw error;
+      return undefined;
+    }
+  }
+
   return {
     async redrive(principal, id, { requestId } = {}) {
       // Who may act on one job alone makes no other one.
@@ -54,12 +65,14 @@ export function redriving(options: RedrivingOptions): Redriving {
         const owner: Principal = { tenant: job.tenant, user: job.user, scopes: [] };
         const redrivenAs = await jobIdOf(owner, { redriveOf: job.id }, newId);
         const { changes } = transition(job, { type: 'redrive', nowMs, redrivenAs });
-        const input = found && (await wholeInput(parts, found));
-        if (!found || !changes || input === undefined || input === null) throw refusal(job);
+        if (!found || !changes) throw refusal(job);
+        const input = await inputOf(found);
+        if (input === undefined) continue;
+        if (input === null) throw refusal(job);
         const submission = { ...submissionOf(job, input), redriveOf: job.id, requestId };
         const taken = await takeIn(owner, submission, { key, revision: found.revision, changes });
         if (taken === 'changed') continue;
-        log('info', 'job-redriven', { job_id: taken.job.id, redrive_of: job.id });
+        if (!taken.replayed) log('info', 'job-redriven', { job_id: taken.job.id, redrive_of: job.id });
         // Memory would go on showing it as it was.
         if (watch.peek(key, 0)) await watch.look(key).catch(() => undefined);
         return taken;

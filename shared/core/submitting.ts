@@ -54,6 +54,8 @@ export type Submission = SubmissionIdentity &
     requestId?: string | undefined;
     /** Clocks other than the job type's. */
     limits?: Partial<Limits> | undefined;
+    /** Its input may have fewer bytes than any, as UTF-8 of its JSON. */
+    inputBytesMost?: number | undefined;
     /** `accept`: a job whose user has too few tokens is taken in, and fails when a worker looks at it. */
     emptyAccount?: 'accept' | undefined;
     /** `false`: the submitter runs the job itself, so nobody need be told. */
@@ -94,6 +96,8 @@ export type SubmittingOptions = JobMaker & {
 
 /** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
 export const INPUT_BYTES_MOST = 8 * 1024 * 1024;
+/** Of contracts whose lists show inputs, or that are made for texts of a few pages. */
+export const SMALL_INPUT_BYTES_MOST = 256 * 1024;
 /** The longest name of a project. */
 export const PROJECT_CHARACTERS_MOST = 128;
 
@@ -115,7 +119,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const type = jobTypes.get(jobType);
     if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
     const model = usableModel(models, submission.model, type.modelOf?.(input));
-    assertInputFits(input);
+    assertInputFits(input, submission.inputBytesMost);
     const wrong = (await type.check?.(input, model)) ?? [];
     if (wrong.length > 0) {
       throw invalidRequest(wrong.map(({ path, message }) => ({ path: `input_data.${path}`, message })));
@@ -193,9 +197,9 @@ export function givenIn({ jobType, model, input, questionId, ...more }: Submissi
   };
 }
 
-/** Throws `input_too_large` for what no job may have. */
-export function assertInputFits(input: Json): void {
+/** Throws `input_too_large` for more than a job may have. */
+export function assertInputFits(input: Json, bytesMost = INPUT_BYTES_MOST): void {
   const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
-  if (bytes <= INPUT_BYTES_MOST) return;
-  throw new ServiceError('input_too_large', `The input is ${bytes} bytes; at most ${INPUT_BYTES_MOST} are accepted.`);
+  if (bytes <= bytesMost) return;
+  throw new ServiceError('input_too_large', `The input is ${bytes} bytes; at most ${bytesMost} are accepted.`);
 }

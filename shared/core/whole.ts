@@ -15,14 +15,27 @@ export async function wholeOf(parts: PartStore, seen: Seen): Promise<Seen> {
   return { job: applyChanges(job, { rejectedText: (await valueIn(parts, job, rejectedText)) as string }), nowMs };
 }
 
-/** As pieces of JSON text, the first of which is loaded with the answer. Throws as `wholeOf` does, then or later. */
-export async function payloadOf(parts: PartStore, job: Job, field: InParts): Promise<AsyncIterable<string>> {
+/**
+ * As pieces of JSON text, the first of which is loaded with the answer. Throws as `wholeOf` does, then or later; `onBreak`
+ * hears of what is thrown later, when half of it has gone out already.
+ */
+export async function payloadOf(
+  parts: PartStore,
+  job: Job,
+  field: InParts,
+  onBreak: (error: unknown) => void = () => {},
+): Promise<AsyncIterable<string>> {
   const set = job.parts?.[field];
   const texts = set ? readParts(parts, job, set) : once(JSON.stringify(field === 'input' ? null : job[field]));
   const first = await texts.next();
   return (async function* () {
     if (!first.done) yield first.value;
-    yield* texts;
+    try {
+      yield* texts;
+    } catch (error) {
+      onBreak(error);
+      throw error;
+    }
   })();
 }
 

@@ -1,17 +1,21 @@
 /** What a request body must be before any route looks at it: JSON in UTF-8, not too large, storable. */
 import type { MiddlewareHandler } from 'hono';
-import { invalidRequest, ServiceError } from '../core/errors.ts';
-import { findUnstorable } from '../core/field-errors.ts';
+import { type FieldError, invalidRequest, ServiceError } from '../core/errors.ts';
+import { findTooMany, findUnstorable } from '../core/field-errors.ts';
 import type { Json } from '../core/job.ts';
-import { INPUT_BYTES_MOST } from '../core/submitting.ts';
 
-/** Any input that may be accepted: JSON may write one byte with an escape of six; and room for the fields around it. */
-export const BODY_BYTES_MOST = 6 * INPUT_BYTES_MOST + 64 * 1024;
+/**
+ * The largest input, written as UTF-8, with the fields around it; as much as a Pub/Sub message may have. One that writes
+ * most of its text with escapes of six bytes may be refused.
+ */
+export const BODY_BYTES_MOST = 10 * 1024 * 1024;
 
 /** Of a body that holds many. To parse twice as much, the worst there is, takes more than two seconds. */
 export const BATCH_BODY_BYTES_MOST = 4 * 1024 * 1024;
 
 const DISCARDED_BYTES_MOST = 16 * 1024 * 1024;
+
+const LARGE_CHARACTERS = 1024 * 1024;
 
 /** Whoever sends slower than that holds memory for nothing. */
 const BODY_MS_MOST = 30_000;
@@ -38,10 +42,11 @@ export const checkBody =
     const text = decodeUtf8(await readBody(raw, holdsMany ? BATCH_BODY_BYTES_MOST : BODY_BYTES_MOST));
     // An empty body of chunks is no body, as one of length 0 is none.
     if (text !== '') {
-      const body = parseJson(text);
-      const wrong = holdsMany ? undefined : findUnstorable(body);
+      const wrong = wrongIn(text, holdsMany);
       if (wrong) throw invalidRequest([wrong]);
     }
+    // Whoever looks at a large one next does it in a turn of its own.
+    if (text.length > LARGE_CHARACTERS) await new Promise((resolve) => setImmediate(resolve));
     // Read once, by us, so that its size is bounded; the routes' validators find it here.
     context.req.bodyCache.text = Promise.resolve(text === '' ? '{}' : text) as never;
     return next();
@@ -109,6 +114,13 @@ function decodeUtf8(bytes: Uint8Array): string {
   } catch (cause) {
     throw new ServiceError('invalid_request', 'The body is not valid UTF-8.', { cause });
   }
+}
+
+function wrongIn(text: string, holdsMany: boolean): FieldError | undefined {
+  const tooMany = holdsMany ? undefined : findTooMany(text);
+  if (tooMany) return tooMany;
+  const body = parseJson(text);
+  return holdsMany ? undefined : findUnstorable(body);
 }
 
 function parseJson(text: string): Json {

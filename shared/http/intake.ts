@@ -34,7 +34,7 @@ export function intakeHandler(options: IntakeOptions, principal: Principal): Pus
   const { service, parse, run, ring, log } = options;
 
   async function takeIn(pushed: PushedMessage): Promise<undefined> {
-    const read = readSubmission(pushed.content);
+    const read = readSubmission(pushed);
     if ('wrong' in read) return reject(pushed, invalidRequest(read.wrong));
     const submission = withMessageId(read.submission, pushed);
     try {
@@ -49,7 +49,8 @@ export function intakeHandler(options: IntakeOptions, principal: Principal): Pus
     }
   }
 
-  function readSubmission(content: unknown): ReturnType<IntakeOptions['parse']> {
+  function readSubmission({ content, tooMuch }: PushedMessage): ReturnType<IntakeOptions['parse']> {
+    if (tooMuch) return { wrong: [tooMuch] };
     if (content === undefined) return { wrong: [{ path: '', message: 'the message is not JSON' }] };
     const unstorable = findUnstorable(content as Json);
     return unstorable ? { wrong: [unstorable] } : parse(content);

@@ -6,7 +6,8 @@
  * @see https://cloud.google.com/pubsub/docs/push#receive_push
  */
 import { z } from 'zod';
-import { framesOf, isServiceError } from '../core/errors.ts';
+import { type FieldError, framesOf, isServiceError } from '../core/errors.ts';
+import { findTooMany } from '../core/field-errors.ts';
 import { isJobId, isTenant } from '../core/ids.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
@@ -19,8 +20,13 @@ import { readBody } from './body.ts';
  */
 export type PushHandler = (body: unknown) => Promise<boolean>;
 
-/** A message: its id, and its data as JSON; `content` is `undefined` where the data is none. */
-export type PushedMessage = { messageId: string; content: unknown; attributes: Record<string, string> };
+/** A message: its id, and its data as JSON; `content` is `undefined` where the data is none, or (`tooMuch`) too much. */
+export type PushedMessage = {
+  messageId: string;
+  content: unknown;
+  tooMuch?: FieldError | undefined;
+  attributes: Record<string, string>;
+};
 
 // A message may have attributes alone.
 const message = z.object({
@@ -40,8 +46,11 @@ export function decodePush(body: unknown): PushedMessage | undefined {
   const found = envelope.safeParse(body);
   if (!found.success) return undefined;
   const { data, messageId, message_id, attributes } = found.data;
-  const content = parseJson(Buffer.from(data, 'base64'));
-  return { messageId: messageId ?? message_id ?? '', content, attributes: attributes ?? {} };
+  const bytes = Buffer.from(data, 'base64');
+  // Bytes that are no UTF-8 have no JSON in them either.
+  const tooMuch = findTooMany(bytes.toString());
+  const content = tooMuch ? undefined : parseJson(bytes);
+  return { messageId: messageId ?? message_id ?? '', content, tooMuch, attributes: attributes ?? {} };
 }
 
 /** The doorbell in a delivered body, or `undefined` when there is none. */

@@ -1,5 +1,6 @@
 /** `review_colab`: reviews a Google Colab notebook, given whole, or as text under a system message. */
 import { z } from 'zod';
+import { findTooMany, VALUES_MOST } from '../core/field-errors.ts';
 import { DEFAULT_LIMITS } from '../core/limits.ts';
 import { DEFAULT_RETENTION_MS } from '../core/retention.ts';
 import { DEFAULT_RETRY } from '../core/retry.ts';
@@ -32,6 +33,9 @@ const inputSchema = fields({
       fail(['system_message'], 'goes with full_input only; with notebook use instructions');
     }
     if (input.notebook === undefined) return;
+    if (typeof input.notebook === 'string' && findTooMany(input.notebook)) {
+      return fail(['notebook'], `must hold at most ${VALUES_MOST} values`);
+    }
     const content = contentOf(input.notebook);
     if (content === undefined) return fail(['notebook'], 'is not JSON; it must be a notebook, an object or its JSON');
     for (const issue of notebookSchema.safeParse(content).error?.issues ?? []) {

@@ -1,5 +1,6 @@
 /** Conversations and tools as requests write them (OpenAI's Chat words, which everybody knows), and as the core means them. */
 import { z } from 'zod';
+import { findTooMany, VALUES_MOST } from '../core/field-errors.ts';
 import type { JsonObject, LlmMessage, Tool, ToolCall, ToolChoice } from '../core/llm.ts';
 import { fields, text } from './fields.ts';
 
@@ -19,6 +20,7 @@ const NAME = 'must be 1 to 64 letters, digits, _ or -';
 const functionName = z.string().regex(/^[\w-]{1,64}$/, { error: NAME });
 
 function isJson(text: string): boolean {
+  if (findTooMany(text)) return false;
   try {
     JSON.parse(text);
     return true;
@@ -31,7 +33,10 @@ function isJson(text: string): boolean {
 export const toolCall = fields({
   id: text,
   type: z.literal('function').default('function'),
-  function: fields({ name: functionName, arguments: z.string().refine(isJson, { error: 'must be JSON' }) }),
+  function: fields({
+    name: functionName,
+    arguments: z.string().refine(isJson, { error: `must be JSON, of at most ${VALUES_MOST} values` }),
+  }),
   signature: z.string().describe('What some vendors want back with the call. Give it back as it came.').optional(),
 });
 

@@ -8,6 +8,7 @@ import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { startLocal } from '../../infra/local.ts';
 import { readConfig } from '../../shared/config.ts';
 import { canaryTour } from '../end-to-end/canaries.ts';
+import { largeTests } from '../end-to-end/large.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';
@@ -26,6 +27,18 @@ endToEndSuite(
     return { baseUrl: service.baseUrl, stop: () => service.close() };
   },
   (target, provider) => {
+    largeTests(
+      () => target().baseUrl,
+      async ({ job_id, ...submission }) => {
+        const response = await fetch(`${target().baseUrl}/api/llm/jobs/${job_id}/`, {
+          method: 'PUT',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(submission),
+        });
+        expect(response.status).toBe(202);
+      },
+    );
+
     test('a provider that refuses the connection is asked again, and then fails the job with its class', async () => {
       await provider().stop();
       const { baseUrl } = target();

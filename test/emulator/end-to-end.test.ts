@@ -8,6 +8,7 @@ import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { encodeDoorbell } from '../../shared/http/push.ts';
 import { googleRuntime } from '../../shared/runtime.ts';
 import { canaryTour } from '../end-to-end/canaries.ts';
+import { largeTests } from '../end-to-end/large.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
@@ -130,6 +131,15 @@ describeOnEmulators('emulators', () => {
         const { jobs } = (await listed.json()) as { jobs: { error_message: string }[] };
         expect(jobs.filter((job) => job.error_message === 'the message is not JSON')).toHaveLength(1);
       });
+
+      largeTests(
+        () => target().baseUrl,
+        async (submission) => {
+          const client = new PubSub({ projectId: PROJECT(), apiEndpoint: emulators().pubsub, emulatorMode: true });
+          await client.topic('llm-jobs-submissions').publishMessage({ json: submission });
+          await client.close();
+        },
+      );
 
       test("a compressed body gets our error, not the framework's page", async () => {
         const response = await fetch(`${stack.functions.submit.url}/api/llm/jobs/submit/`, {

@@ -1,10 +1,10 @@
 /** The largest answers, and endless ones, over real sockets and the real SDKs: each SDK once. */
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collect, RESULT_BYTES_MOST } from '../../shared/core/answers.ts';
 import type { Answer } from '../../shared/core/llm.ts';
-import { type Exchange, type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts';
+import { largeFrames, send } from '../support/large-answers.ts';
+import { type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider.ts';
 import { PROTOCOLS, type Protocol, USAGE } from './protocols.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -23,28 +23,6 @@ function ask({ provider, model }: Protocol): Promise<Answer> {
   const request = { model, messages: [{ role: 'user' as const, content: 'Hi' }] };
   const parts = provider(server.url).generate(request, { signal: new AbortController().signal });
   return collect(parts, { facts: {}, text: '' });
-}
-
-/** Writes frames as fast as they are taken, until the other side has gone; answers how much that was. */
-async function send({ response, stream }: Exchange, frames: Iterable<string>): Promise<number> {
-  const hasGone = once(response, 'close');
-  let bytes = 0;
-  stream();
-  for (const frame of frames) {
-    if (response.destroyed) break;
-    bytes += Buffer.byteLength(frame);
-    if (!response.write(frame)) await Promise.race([once(response, 'drain'), hasGone]);
-    // Our own writes must not keep the reader from its turn.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  response.end();
-  return bytes;
-}
-
-function* framesOf({ opening, delta, ending, repeatingEnding }: Protocol): Generator<string> {
-  yield opening;
-  for (let at = 0; at < TEXT.length; at += DELTA_CHARACTERS) yield delta(TEXT.slice(at, at + DELTA_CHARACTERS));
-  yield repeatingEnding?.(TEXT) ?? ending;
 }
 
 function* endless(first: string, frame: string): Generator<string> {
@@ -76,7 +54,7 @@ describe.each(PROTOCOLS.filter(({ name }) => name !== 'vertex'))('$name', (proto
   }
 
   test('the largest answer comes through whole', async () => {
-    server.answerWith((exchange) => void send(exchange, framesOf(protocol)));
+    server.answerWith((exchange) => void send(exchange, largeFrames(protocol, TEXT)));
     const { text, usage } = await ask(protocol);
     expect(Buffer.byteLength(JSON.stringify(text))).toBeGreaterThan(RESULT_BYTES_MOST - 100);
     expect(digest(text)).toBe(digest(TEXT));

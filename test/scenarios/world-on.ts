@@ -148,12 +148,13 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
       const writesOf = new Map<string, RecordedWrite[]>();
       for (const write of writes) writesOf.set(write.id, [...(writesOf.get(write.id) ?? []), write]);
       const all = (await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })).map(({ job }) => job);
+      const byId = new Map<string | undefined, Job>(all.map((job) => [job.id, job]));
       for (const job of all) {
         const stored = await store.getWithInput(job);
         if (!stored) continue;
         const asked = provider.calls(prompts.get(job.id) ?? promptOf(stored.input)).length;
         // A job and the one that was made of it have one prompt.
-        const linked = all.filter(({ id, redriveOf }) => redriveOf === job.id || id === job.redriveOf);
+        const linked = [job.redriveOf, job.redrivenAs].flatMap((id) => byId.get(id) ?? []);
         const calls = asked - linked.reduce((sum, one) => sum + callsRecorded(one), 0);
         if ((job.deletedAt ?? job.payloadsRemovedAt) !== undefined) await checkNoChunks(job);
         // Whatever died when: what a document names is there, as it was stored.

@@ -35,7 +35,7 @@ export function zombieScenarios(open: Open): void {
           ],
         });
         expect(ended?.job.attempts[0]).not.toHaveProperty('usage');
-        expect(world.lines.filter((line) => line.includes('write-refused'))).toHaveLength(1);
+        expect(world.lines.filter((line) => line.includes('"write-refused"'))).toHaveLength(1);
       },
     );
 

@@ -1,4 +1,4 @@
-/** `npm run keys`, `npm run accounts`: programs of operators, as processes. */
+/** `npm run keys`, `npm run accounts`, `npm run redrive`: programs of operators, as processes. */
 import { spawn } from 'node:child_process';
 import { argumentsFor } from './programs.ts';
 
@@ -6,6 +6,7 @@ export type OperatorRun = { code: number | null; stdout: string; stderr: string 
 
 export const runKeys = running('infra/keys.ts');
 export const runAccounts = running('infra/accounts.ts');
+export const runRedrive = running('infra/redrive.ts');
 
 /** Runs a program with these words; `environment` says where its store is. */
 function running(program: string) {

@@ -9,7 +9,7 @@ import manifest from '../../package.json' with { type: 'json' };
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const FOLDER = join(ROOT, '.build', 'programs');
-const BUNDLED = ['infra/local.ts', 'infra/keys.ts', 'infra/accounts.ts'];
+const BUNDLED = ['infra/local.ts', 'infra/keys.ts', 'infra/accounts.ts', 'infra/redrive.ts'];
 /** Many small files that every program reads; all other packages Node loads as it always does. */
 const INLINED = /^(hono|@hono\/.*|zod|jose|lru-cache)$/;
 

@@ -7,14 +7,14 @@ import { general, LIST, pause, type Reply, SUBMIT } from '../support/app.ts';
 
 /** Long enough for a doorbell that was published to be delivered, and for its delivery to be logged. */
 const DELIVERY_MS = 10;
-const INPUT_BYTES_MOST = 262_144;
+const INPUT_BYTES_MOST = 8_388_608;
 const NOBODYS = '00000000-0000-4000-8000-000000000000';
 const PROMPT = { prompt: 'Hello.' };
 const USER = { role: 'user', content: 'Hello.' };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const KNOWN_TYPES = `must be one of: ${JOB_TYPES.map((type) => type.name).join(', ')}`;
 const KNOWN_INPUTS = 'known fields: llm, prompt, messages, vector_store_id, system_message, full_input';
-const DEEP = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+const DEEP = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
 const NOT_JSON = 'The body is not valid JSON.';
 
 let api: app.TestApp;
@@ -129,7 +129,7 @@ describe('a submission is refused that has', () => {
     ['no message in its messages', '{"messages":[]}', 'input_data.messages', 'at least one message'],
     ['half a character in a value', '{"prompt":"a\\ud800"}', 'input_data.prompt', 'lone surrogate'],
     ['half a character in a key', '{"\\ud800":1}', 'input_data', 'lone surrogate'],
-    ['100,000 levels', `{"prompt":${DEEP}}`, 'input_data.prompt.0', 'levels deep'],
+    ['50,000 levels', `{"prompt":${DEEP}}`, 'input_data.prompt.0', 'levels deep'],
     ['a field named __proto__', '{"prompt":"a","__proto__":{}}', 'input_data.__proto__', KNOWN_INPUTS],
     ['a field named __proto__ alone', '{"__proto__":{"prompt":"a"}}', 'input_data.__proto__', KNOWN_INPUTS],
   ])('in its input %s', async (_, input, path, words) => {
@@ -146,7 +146,7 @@ describe('a submission is refused that has', () => {
       '{"a\\ud800":1,',
       /(name|key|field).*lone surrogate|lone surrogate.*(name|key|field)/,
     ],
-    ['100,000 levels', `{"a":${DEEP},`, /a\.0\.0: is nested/],
+    ['50,000 levels', `{"a":${DEEP},`, /a\.0\.0: is nested/],
   ])('at its top %s', async (_, start, words) => {
     const text = JSON.stringify(general(PROMPT)).replace('{', () => start);
     expect((await expectRefusal(await postText(text), 400, 'invalid_request')).error).toMatch(words);
@@ -200,6 +200,15 @@ describe('a body is refused that is', () => {
     ['no UTF-8', new Uint8Array([0x22, 0xff, 0xc0, 0x22]), JSON_TYPE, 400, 'invalid_request', 'not valid UTF-8'],
     ['plain text', 'Hello.', { 'Content-Type': 'text/plain' }, 415, 'unsupported_media_type', 'application/json'],
     ['of no type', bytes(general(PROMPT)), {}, 415, 'unsupported_media_type', 'application/json'],
+    [
+      'of millions of values',
+      `{"a":[${'1,'.repeat(5_000_000)}1]}`,
+      JSON_TYPE,
+      400,
+      'invalid_request',
+      'more than 30000 values',
+    ],
+    ['of millions of levels', '['.repeat(10_000_000), JSON_TYPE, 400, 'invalid_request', 'more than 30000 values'],
     ['of a too large input', big(INPUT_BYTES_MOST), JSON_TYPE, 413, 'input_too_large', `${INPUT_BYTES_MOST}`],
     ['too large', big(BODY_BYTES_MOST), JSON_TYPE, 413, 'input_too_large', `${BODY_BYTES_MOST} bytes`],
     ['too large, in chunks', big(BODY_BYTES_MOST), CHUNKED, 413, 'input_too_large', `${BODY_BYTES_MOST} bytes`],
@@ -219,6 +228,7 @@ const ROUTES: [string, string[]][] = [
   [JOB, ['DELETE', 'PUT']],
   ['/api/llm/users/nobody/', ['DELETE']],
   [app.cancelOf(NOBODYS), ['POST']],
+  [app.retryOf(NOBODYS), ['POST']],
   ...[LIST, app.MODELS, app.statusOf(NOBODYS), app.resultOf(NOBODYS), '/health', '/openapi.json'].map(
     (path): [string, string[]] => [path, READ],
   ),
@@ -266,8 +276,9 @@ test.each([
   '%00',
   '%',
 ])('there is no job %s', async (id) => {
-  for (const path of [app.statusOf(id), app.resultOf(id)]) {
-    const { error } = await expectRefusal(await api.get(path), 404, 'job_not_found');
+  const asked = [api.get(app.statusOf(id)), api.get(app.resultOf(id)), api.send('POST', app.retryOf(id))];
+  for (const reply of await Promise.all(asked)) {
+    const { error } = await expectRefusal(reply, 404, 'job_not_found');
     expect(error).toBe('Job not found');
   }
 });

@@ -1,7 +1,17 @@
 /** The Jobs API as seed 000 shows it, plus the fields of ours: whole bodies, compared. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as app from '../support/app.ts';
-import { cancelOf, general, openApp, resultOf, SUBMIT, statusOf, streamOf, type TestApp } from '../support/app.ts';
+import {
+  cancelOf,
+  general,
+  openApp,
+  resultOf,
+  retryOf,
+  SUBMIT,
+  statusOf,
+  streamOf,
+  type TestApp,
+} from '../support/app.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -221,6 +231,7 @@ test('a failed job is a successful answer with the error and no result', async (
     status: 'failed',
     error_message: 'The simulated model was told to fail: content_policy.',
     error_code: 'content_policy',
+    urls: { ...view.urls, retry: retryOf(id) },
     message: 'Failed',
     billing: 'possible',
     attempts: [{ ...attempt, outcome: 'failed', error_code: 'content_policy', cost: 0, cost_estimated: true }],

@@ -54,7 +54,12 @@ describe.each(SUBMITS)('POST %s', (path) => {
     ['{"manual_prompt": ', 'application/json', 400, 'The body is not valid JSON.'],
     ['{"manual_prompt": "a\\ud800"}', 'application/json', 400, expect.stringContaining('manual_prompt ')],
     [JSON.stringify(MANUAL), 'text/plain', 415, expect.stringContaining('application/json')],
-    [JSON.stringify({ manual_prompt: 'x'.repeat(300_000) }), 'application/json', 413, expect.stringContaining('bytes')],
+    [
+      JSON.stringify({ manual_prompt: 'x'.repeat(300_000) }),
+      'application/json',
+      413,
+      expect.stringContaining('at most 262144'),
+    ],
   ])('with %.20s as %s is %d', async (body, type, status, message) => {
     const answered = await refuse('POST', path, body, { 'Content-Type': type });
     expect([answered.status, answered.body]).toEqual([status, { success: false, message, error: expect.any(String) }]);

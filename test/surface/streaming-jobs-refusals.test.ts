@@ -114,7 +114,7 @@ describe('a body is refused', () => {
       'The body must be JSON, with Content-Type: application/json.',
       { 'Content-Type': 'application/x-www-form-urlencoded' },
     ],
-    ['that is too large', 413, ' '.repeat(2_000_000), 'The body is larger than 1638400 bytes.', {}],
+    ['that is too large', 413, ' '.repeat(10_485_761), 'The body is larger than 10485760 bytes.', {}],
     [
       'with a prompt that is too large',
       413,

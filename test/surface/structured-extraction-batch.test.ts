@@ -1,6 +1,6 @@
 /** Many texts in one request of seed 002; equal texts that share a job; and cancelling. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { INPUT_BYTES_MOST } from '../../shared/core/submitting.ts';
+import { SMALL_INPUT_BYTES_MOST } from '../../shared/core/submitting.ts';
 import { warmExtraction } from '../support/extraction.ts';
 import { type ExtractionWorld, extractionWorld, FOUND, TEXT, thinks } from './extraction-world.ts';
 
@@ -53,8 +53,11 @@ describe('a batch', () => {
 
   test('is refused whole where one text is too large', async () => {
     world = extractionWorld();
-    const { status, body } = await world.post(BATCH, { texts: ['a', 'x'.repeat(INPUT_BYTES_MOST), 'b'] });
-    expect([status, body]).toEqual([413, { detail: expect.stringMatching(/^texts\.1: The input is \d+ bytes/) }]);
+    const { status, body } = await world.post(BATCH, { texts: ['a', 'x'.repeat(SMALL_INPUT_BYTES_MOST), 'b'] });
+    expect([status, body]).toEqual([
+      413,
+      { detail: expect.stringMatching(/^texts\.1: The input is \d+ bytes; at most 262144/) },
+    ]);
     expect(creates()).toBe(0);
   });
 

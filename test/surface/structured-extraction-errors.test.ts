@@ -184,7 +184,7 @@ describe('any other error is one sentence:', () => {
       JSON.stringify({ text: 'x'.repeat(300_000) }),
       JSON_TYPE,
       413,
-      expect.stringMatching(/^The input/),
+      expect.stringMatching(/^The input is 300011 bytes; at most 262144/),
     ],
     ['GET', SUBMIT, undefined, {}, 405, 'Method Not Allowed'],
     ['PUT', '/llm/status/x', '{}', JSON_TYPE, 405, 'Method Not Allowed'],

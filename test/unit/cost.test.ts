@@ -348,3 +348,15 @@ describe('within a limit', () => {
     expect(await pricing.cap({ provider: 'simulated', model: 'simulated' }, request, 1, NOW)).toEqual({ request });
   });
 });
+
+test.each([
+  ['words', 'The analysis shows that all is fine. '],
+  ['code', 'for (let n = 0; n < 10; n++) { call(n); }\n'],
+  ['many languages', 'Große 分析 👩‍🔬 и ещё. '],
+])('the tokens of a very long text of %s are estimated by pieces of it', (_, sentence) => {
+  const { estimateTokens } = tablePricing();
+  const piece = sentence.repeat(Math.ceil(50_000 / sentence.length));
+  const ratio = estimateTokens(piece.repeat(40)) / (40 * estimateTokens(piece));
+  expect(ratio).toBeGreaterThan(0.97);
+  expect(ratio).toBeLessThan(1.03);
+});

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { findUnstorable, toFieldErrors } from '../../shared/core/field-errors.ts';
+import { findTooMany, findUnstorable, toFieldErrors } from '../../shared/core/field-errors.ts';
 import type { Json } from '../../shared/core/job.ts';
 import { fields, text } from '../../shared/job-types/fields.ts';
 
@@ -118,5 +118,42 @@ describe('what cannot be stored', () => {
       path: 'input_data.0.0',
       message: expect.stringContaining('levels deep'),
     });
+  });
+});
+
+describe('a text of far too many values', () => {
+  test('is known before it is parsed, as one that would be refused in any case', () => {
+    let known = 0;
+    fc.assert(
+      fc.property(
+        fc.json({ stringUnit: 'grapheme', maxDepth: 6, noUnicodeString: false } as object),
+        fc.integer({ min: 0, max: 20 }),
+        (json, most) => {
+          if (!findTooMany(json, most)) return;
+          known += 1;
+          expect(findUnstorable(JSON.parse(json) as Json, { left: most })).toEqual(findTooMany(json, most));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+    expect(known).toBeGreaterThan(50);
+  });
+
+  test.each([
+    ['values', '1,'.repeat(60_001)],
+    ['lists', '[],'.repeat(30_001)],
+    ['objects', '{"a":{"a":0}},'.repeat(20_001)],
+    ['levels', '['.repeat(60_001)],
+  ])('is one of %s', (_, text) => {
+    expect(findTooMany(`[${text}`)?.message).toBe('the body holds more than 30000 values');
+  });
+
+  test.each([
+    ['text of brackets', JSON.stringify('[{,"'.repeat(100_000))],
+    ['text that ends with a backslash', JSON.stringify(Array(1_000).fill('\\,"\\'))],
+    ['as many as may be', JSON.stringify(Array(29_999).fill(0))],
+    ['nothing', ''],
+  ])('is not %s', (_, text) => {
+    expect(findTooMany(text)).toBeUndefined();
   });
 });

@@ -91,7 +91,7 @@ describe('what cannot be taken in is a failed job, once, and acknowledged', () =
     ['a wrong id', { ...GOOD, job_id: 'x' }, 'invalid_request', 'job_id: must be a UUID of version 4 or 7'],
     ['an unknown model', { ...GOOD, model_id: 'nope' }, 'invalid_request', 'model_id: no such model'],
     ['a model without a key', { ...GOOD, model_id: 'gpt-4' }, 'model_unavailable', 'OPENAI_API_KEY'],
-    ['too much input', { ...GOOD, input_data: { prompt: 'x'.repeat(300_000) } }, 'input_too_large', 'bytes'],
+    ['too much input', { ...GOOD, input_data: { prompt: 'x'.repeat(8_400_000) } }, 'input_too_large', '8388608'],
   ])('%s', async (_, content, code, sentence) => {
     const publish = open();
     for (let times = 0; times < 3; times++) expect(await publish(content)).toBe(true);

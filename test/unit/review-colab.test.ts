@@ -110,6 +110,7 @@ describe('what is wrong is named by its path', () => {
     ['both given', { notebook: NOTEBOOK, full_input: 'x' }, ['notebook']],
     ['not a notebook', { notebook: 4 }, ['notebook']],
     ['not JSON', { notebook: '{' }, ['notebook']],
+    ['JSON of millions of values', { notebook: `[${'[],'.repeat(1_000_000)}0]` }, ['notebook']],
     ['JSON of something else', { notebook: '[]' }, ['notebook']],
     ['an older format', { notebook: { nbformat: 3, worksheets: [] } }, ['notebook.nbformat', 'notebook.cells']],
     ['no cells', { notebook: { nbformat: 4, cells: [] } }, ['notebook.cells']],

@@ -66,6 +66,20 @@ test('remembers the latest 1,000 prompts', async () => {
   expect([(await ask(prompt(1))).ended, (await ask(prompt(0))).ended]).toEqual([ANSWERS, 'network']);
 });
 
+test.each([
+  ['kilobytes=900', 900, 'stop'],
+  ['kilobytes=0', 0, 'stop'],
+  ['kilobytes=999999', 16 * 1_024, 'stop'],
+  ['kilobytes=100 finish=length', 50, 'length'],
+])('is as large as it is told: %s', async (script, kilobytes, reason) => {
+  const [{ parts }, again] = [await world()(`[simulate ${script}]`), await world()(`[simulate ${script}]`)];
+  const texts = parts.flatMap((part) => (part.type === 'text-delta' ? part.text : []));
+  expect(Buffer.byteLength(texts.join(''))).toBe(kilobytes * 1_024);
+  expect(texts.length).toBeLessThanOrEqual(200);
+  expect(parts.at(-1)).toEqual({ type: 'finish', reason });
+  expect(again.parts).toEqual(parts);
+});
+
 test('says how long to wait, and after how many parts it fails', async () => {
   const failed = await world()('[simulate fail=rate_limited retry_after=1.5 after=3]');
   expect(failed).toMatchObject({ ended: 'rate_limited', retryAfterMs: 1_500 });

@@ -116,3 +116,22 @@ test.each<[string, z.ZodType, string]>([
     message: expect.stringContaining(word),
   });
 });
+
+const LARGE = 'x'.repeat(300_000);
+
+test.each([
+  ['a text', `{"a": "${LARGE}"}`, { a: LARGE }],
+  ['numbers', `{"a": 1, "b": [${'1.5e3,'.repeat(60_000)}0]}`, { a: 1, b: [...Array(60_000).fill(1_500), 0] }],
+  ['one in a fence', `\`\`\`json\n{"a": "${LARGE}"}\n\`\`\``, { a: LARGE }],
+])('a large answer that is JSON is taken: %s', async (_, text, value) => {
+  expect(await parsed(text)).toMatchObject({ value });
+});
+
+test.each([
+  ['its syntax is not mended', `{"a": "${LARGE}",}`, 'not JSON, and longer than the 262144 characters that are mended'],
+  ['nor is it closed', `{"a": "${LARGE}`, 'ends in the middle'],
+  ['it has no millions of values', `{"a": 1, "b": [${'[],'.repeat(1_100_000)}0]}`, 'more than 1000000 values'],
+  ['numbers are looked at, too', `{"b": "${LARGE}", "a": 12345678901234567890}`, 'the number 12345678901234567890'],
+])('of a large answer %s', async (_, text, violation) => {
+  expect(await parsed(text)).toEqual({ violation: expect.stringContaining(violation) });
+});

@@ -3,7 +3,7 @@
  * does to a job can be tried. A line `[simulate seconds=20 fail=overloaded after=3]` in the last message, or in the first
  * of the user's, changes how it answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come
  * before the failure, `times` how many calls with this prompt go wrong before one succeeds, `retry_after` how many seconds
- * the failure asks us to wait. `json=broken` cuts a structured answer in its middle, `json=wrong` answers JSON of another
+ * the failure asks us to wait. `kilobytes=900` makes a text answer that large, `json=broken` cuts a structured answer in its middle, `json=wrong` answers JSON of another
  * shape, `finish=length` ends the answer at the output limit, `tool=name` calls that function where the request offers it,
  * `usage=none` reports no usage.
  */
@@ -30,6 +30,7 @@ type Script = {
   fail?: (typeof FAILURES)[number];
   failAfter: number;
   failTimes: number;
+  kilobytes?: number;
   retryAfterMs?: number;
   json?: string | undefined;
   finish?: string | undefined;
@@ -46,9 +47,12 @@ type Prepared = {
   call?: ToolCall | undefined;
 };
 
-/** A long JSON answer must not take longer than a short one. */
-const JSON_PARTS_MOST = 200;
+/** A long answer must not take longer than a short one. */
+const PARTS_MOST = 200;
 const CHARS_PER_TOKEN = 4;
+/** What `kilobytes` may ask for; more than any result that is stored. */
+const KILOBYTES_MOST = 16 * 1_024;
+const FILLER = 'This is a simulated answer of the size that was asked for. No model was called and nothing was paid.\n';
 const WRONG_SHAPE = JSON.stringify(['This is JSON, and not what was asked for.']);
 
 export function simulatedProvider(settings: { clock: Clock; simulatedMs: number }): LlmProvider {
@@ -92,6 +96,7 @@ async function prepare(request: LlmRequest, script: Script, isWrong: boolean): P
   if (tool && request.messages.at(-1)?.role !== 'tool') return toolCall(tool, request);
   const limit = Math.max(1, request.maxOutputTokens ?? Infinity);
   if (!request.responseSchema) {
+    if (script.kilobytes !== undefined) return prepareLarge(script, script.kilobytes * 1_024, limit);
     const words = answerTo(questionOf(request));
     const most = script.finish === 'length' ? Math.min(limit, Math.ceil(words.length / 2)) : limit;
     const parts = words.slice(0, most);
@@ -107,6 +112,17 @@ async function prepare(request: LlmRequest, script: Script, isWrong: boolean): P
     outputTokens: estimateTokens(text),
     reason: endOf(script, text.length < said.length),
     ...(fits ? {} : { warning: 'The simulated answer does not fit the schema: it has no model to think of one.' }),
+  };
+}
+
+function prepareLarge(script: Script, size: number, limit: number): Prepared {
+  const most = Math.min(script.finish === 'length' ? Math.ceil(size / 2) : size, limit * CHARS_PER_TOKEN);
+  const text = FILLER.repeat(Math.ceil(most / FILLER.length)).slice(0, most);
+  const pieceSize = Math.ceil(most / PARTS_MOST);
+  return {
+    parts: Array.from({ length: PARTS_MOST }, (_, n) => text.slice(n * pieceSize, (n + 1) * pieceSize)).filter(Boolean),
+    outputTokens: estimateTokens(text),
+    reason: endOf(script, most < size),
   };
 }
 
@@ -127,7 +143,7 @@ function piecesOf(text: string): string[] {
   const size = Math.max(
     1,
     Math.min(CHARS_PER_TOKEN, Math.floor(chars.length / 10)),
-    Math.ceil(chars.length / JSON_PARTS_MOST),
+    Math.ceil(chars.length / PARTS_MOST),
   );
   return Array.from({ length: Math.ceil(chars.length / size) }, (_, n) =>
     chars.slice(n * size, (n + 1) * size).join(''),
@@ -182,11 +198,13 @@ function parseScript(question: string, durationMs: number): Script {
   };
   const seconds = numberOf('seconds');
   const retryAfter = numberOf('retry_after');
+  const kilobytes = numberOf('kilobytes');
   const fail = FAILURES.find((code) => code === options.get('fail'));
   return {
     durationMs: seconds === undefined ? durationMs : Math.min(seconds, SECONDS_MOST) * 1_000,
     failAfter: numberOf('after') ?? 0,
     failTimes: numberOf('times') ?? Infinity,
+    ...(kilobytes === undefined ? {} : { kilobytes: Math.min(Math.ceil(kilobytes), KILOBYTES_MOST) }),
     ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter * 1_000 }),
     ...(fail ? { fail } : {}),
     json: options.get('json'),

@@ -3,6 +3,7 @@
  * nobody wrote is never made up.
  */
 import { ServiceError } from '../../core/errors.ts';
+import { findTooMany } from '../../core/field-errors.ts';
 import type { Json } from '../../core/job.ts';
 import type { Answer } from '../../core/llm.ts';
 import { saysTheSame } from './same-tokens.ts';
@@ -15,6 +16,11 @@ const NOT_JSON = 'the answer is not JSON';
 const CUT = 'the answer ends in the middle of its JSON';
 const FORBIDDEN_NAME = '__proto__';
 const DIGITS_SHOWN_MOST = 30;
+/** Twice as many held the process for two seconds. */
+const VALUES_MOST = 1_000_000;
+/** What is larger is looked at in turns with other work, and its syntax is not mended: that took four seconds of 8 MB. */
+const LARGE_CHARACTERS = 256 * 1024;
+const TOO_LARGE = `${NOT_JSON}, and longer than the ${LARGE_CHARACTERS} characters that are mended`;
 
 /**
  * Parses an answer, mends its syntax where that is safe, and checks it. Of names that come twice the last one counts, as
@@ -29,6 +35,10 @@ export async function parseStructured(
     const sentence = 'The model reached its output limit before its JSON was complete; allow more output (max_tokens).';
     throw new ServiceError('answer_truncated', sentence);
   }
+  const isLarge = text.length > LARGE_CHARACTERS;
+  if (isLarge && findTooMany(text, VALUES_MOST))
+    return { violation: `the answer holds more than ${VALUES_MOST} values` };
+  const othersTurn = () => (isLarge ? new Promise((resolve) => setImmediate(resolve)) : undefined);
   let json = text;
   let parsed = parse(json);
   if (!parsed && finishReason !== 'content_filter') {
@@ -36,18 +46,22 @@ export async function parseStructured(
     parsed = parse(json);
     if (!parsed) {
       if (isCut(json)) return { violation: CUT };
+      if (isLarge) return { violation: TOO_LARGE };
       const mended = await repaired(json);
       parsed = saysTheSame(json, mended) ? parse(mended) : undefined;
       json = mended;
     }
   }
   if (!parsed) return { violation: NOT_JSON };
+  await othersTurn();
   const inexact = inexactNumber(json);
   if (inexact !== undefined) {
     return { violation: `the answer holds the number ${inexact}, which JSON readers cannot hold exactly` };
   }
   const wasChanged = dropForbidden(parsed.value) || json !== text;
+  await othersTurn();
   const checked = await validate(parsed.value);
+  await othersTurn();
   if ('violation' in checked) return checked;
   return { value: checked.value, ...(wasChanged ? { wasRepaired: true } : {}) };
 }
@@ -114,6 +128,8 @@ async function repaired(text: string): Promise<string> {
 
 /** A number that is read as another one: an integer of too many digits, or more than the largest. */
 function inexactNumber(json: string): string | undefined {
+  // Any other is exact, and far more text is known to have none than can be looked at one by one.
+  if (!/\d{16}|\d[eE]/.test(json)) return undefined;
   for (const [token] of json.matchAll(/"(?:[^"\\]+|\\.)*"|-?\d[\d.eE+-]*/g)) {
     if (token.startsWith('"')) continue;
     const value = Number(token);
