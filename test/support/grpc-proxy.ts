@@ -1,7 +1,7 @@
 /**
  * A gRPC proxy between a client and an emulator, at the HTTP/2 level: it keeps every request's message for counting, and
- * can let a call be applied and then answer UNAVAILABLE in its place, as a dropped connection would look, or nothing. Listeners
- * pass through it.
+ * can let a call be applied and then answer UNAVAILABLE in its place, as a dropped connection would look, or nothing.
+ * Listeners pass through it.
  */
 import { once } from 'node:events';
 import http2 from 'node:http2';
