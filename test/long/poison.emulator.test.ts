@@ -49,7 +49,8 @@ describeOnEmulators('W12: on the emulators,', () => {
     expect(view.attempts.map(({ outcome }) => outcome)).toEqual(Array(LOSSES_MOST).fill('lost'));
     const deaths = stack.lines.filter((line) => line.includes('worker died (SIGKILL)'));
     expect(deaths).toHaveLength(LOSSES_MOST);
-    expect(provider.callsAbout('[poison]')).toBe(recordedCalls(view));
+    expect(provider.callsAbout('[poison]')).toBeGreaterThan(1);
+    expect(provider.callsAbout('[poison]')).toBeLessThanOrEqual(recordedCalls(view));
 
     let lost = 0;
     for (const [prompt, id] of bystanders) {
@@ -58,7 +59,6 @@ describeOnEmulators('W12: on the emulators,', () => {
       expect(provider.callsAbout(prompt)).toBeLessThanOrEqual(recordedCalls(ended));
       lost += ended.attempts.filter(({ outcome }) => outcome === 'lost').length;
     }
-    console.log(bystanders.size, lost);
     expect(lost).toBeGreaterThan(0);
   });
 });
