@@ -60,7 +60,6 @@ describeOnEmulators('W05: on the emulators,', () => {
       expect((await world.read(id)).state).toBe('processing');
       world.wire.open();
       const view = await pollToEnd(world.baseUrl, id, PATIENCE_MS);
-      console.log(fault, JSON.stringify(view.attempts), world.provider.callsAbout(`Long, ${fault}.`));
       expect(view.status).toBe('completed');
       const recorded = view.attempts.reduce((sum, { calls }) => sum + calls, 0);
       expect(world.provider.callsAbout(`Long, ${fault}.`)).toBeLessThanOrEqual(recorded);
