@@ -23,21 +23,13 @@ const WARM_LOOK_MS = 100;
 /** The end of the time is quiet: this share of it, so long at most. */
 const QUIET_SHARE = 0.25;
 const QUIET_MOST_MS = 60_000;
-/** A job whose doorbell was lost twice is rung again after two minutes. */
-const DRAIN_MS = 300_000;
+/** A job whose doorbell was lost again and again is rung after 1, 2, 4, 8 minutes. */
+const DRAIN_MS = 1_200_000;
 const DRAWN_EACH_MS = { terminal: 300, pipe: 5_000 };
 
 const WEIGHTS: Record<Fault, number> = {
-  ...{ kill: 8, pause: 3, 'pause cut off': 3, drain: 3, 'cut off': 3, 'kill function': 3 },
-  ...{
-    'freeze store': 1,
-    'cut store': 1,
-    'hold store': 1,
-    'strand store': 1,
-    'restart queue': 1,
-    'cut queue': 1,
-    ring: 2,
-  },
+  ...{ kill: 16, pause: 5, 'pause cut off': 7, drain: 6, 'cut off': 6, 'kill function': 6, ring: 4 },
+  ...{ 'freeze store': 2, 'cut store': 2, 'hold store': 2, 'strand store': 1, 'restart queue': 1, 'cut queue': 1 },
 };
 
 /** Faults at random instants until the time is over. */
