@@ -13,7 +13,7 @@ import { limitsOf } from './limits.ts';
 import type { LlmRequest, ProviderFor } from './llm.ts';
 import type { Clock, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
-import { type Rejected, repairRequest } from './repair.ts';
+import { isMendable, type Rejected, repairRequest } from './repair.ts';
 
 export type AttemptOptions = { providerFor: ProviderFor; pricing: Pricing; clock: Clock; log: Log };
 
@@ -83,7 +83,7 @@ export async function attempt(
     rejected = undefined;
     const checked = await orAborted(Promise.resolve(jobType.toResult(answer, input)), signal);
     if ('result' in checked) return checked.result;
-    rejected = { request, text: answer.text, violation: checked.violation };
+    if (isMendable(answer)) rejected = { request, text: answer.text, violation: checked.violation };
     throw new ServiceError('schema_violation', `The model's answer cannot be used: ${checked.violation}.`);
   }
 

@@ -128,8 +128,8 @@ async function follow(
   if (result.ended === 'stopped') return stopped(options, lease, type, result.reason, facts);
   const { error } = result;
   const { failures = 0, refusals = 0, repairs = 0 } = lease.job();
-  const isRejected = error.code === 'schema_violation';
-  const tries = { failures, refusals, repairs, repairsMost: isRejected && type ? type.repairsMost() : 0 };
+  const isMendable = error.code === 'schema_violation' && result.rejected !== undefined;
+  const tries = { failures, refusals, repairs, repairsMost: isMendable && type ? type.repairsMost() : 0 };
   const next = type ? nextTry(type.retry, error, tries, options.random()) : { again: false as const };
   // An attempt that could only start when the job's time is over is none.
   if (!next.again || next.pauseMs >= lease.leftMs())

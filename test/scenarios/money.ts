@@ -75,6 +75,19 @@ export function moneyScenarios(open: Open): void {
     expect(job.spent?.nanoUsd).toBe(3 * CALL_NANO_USD);
   });
 
+  scenario(
+    open,
+    'P06 an answer that is too long to be sent back fails its job after one call, and is kept',
+    async (world) => {
+      const long = JSON.stringify({ age: 'x'.repeat(300_000) });
+      says(world, { text: long }, { text: GOOD });
+      const { job, calls } = await ended(world, asking({ max_repairs: 3 }));
+      expect(calls).toHaveLength(1);
+      expect(job).toMatchObject({ state: 'failed', error: { code: 'schema_violation' }, parts: { rejectedText: {} } });
+      expect((await world.until(world.main.service.read(ADA, job.id))).job.rejectedText).toBe(long);
+    },
+  );
+
   scenario(open, 'P06 without repairs one call is made', async (world) => {
     says(world, { text: WRONG });
     const { job, calls } = await ended(world, asking({ max_repairs: 0 }));
