@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { describeOnEmulators } from '../support/emulators.ts';
-import { pollToEnd, pollUntil, request, submit, type View } from '../support/http-client.ts';
+import { pollToEnd, request, submit, type View } from '../support/http-client.ts';
 import { type OutageWorld, startOutageWorld } from '../support/outage-world.ts';
 import { PACED } from '../support/paced-provider.ts';
 
@@ -46,11 +46,7 @@ describeOnEmulators('told to end, on the emulators:', () => {
 
   /** The worker has an answer that it cannot write, and is told to end. */
   async function endWithAnswer(fault: 'cut' | 'hold') {
-    const id = await submit(world.baseUrl, request(PACED, `Paid, ${fault}. [seconds=2]`));
-    await pollUntil(world.baseUrl, id, ({ status }) => status === 'processing');
-    const before = world.provider.answered();
-    world.wire[fault]();
-    await expect.poll(() => world.provider.answered(), { timeout: 10_000 }).toBe(before + 1);
+    const id = await world.answeredWithoutStore(fault, `Paid, ${fault}.`);
     await pause(200);
     expect((await world.read(id)).state).toBe('processing');
     return { id, ending: end(world.functions.worker.child()) };
