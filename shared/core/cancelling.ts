@@ -7,7 +7,7 @@ import type { JobWatch } from './job-watch.ts';
 import { transition } from './lifecycle.ts';
 import type { PartStore } from './part-store.ts';
 import type { PayloadReads } from './payload-reads.ts';
-import { asShown } from './payloads.ts';
+import { asShown, isWhole } from './payloads.ts';
 import type { ChunkStore, JobStore, StoredJob } from './ports.ts';
 import { type ResultCaching, uncacheResult } from './result-cache.ts';
 
@@ -128,8 +128,8 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
     async cancel(principal, id) {
       const key = keyFor(principal, id);
       const shown = asShown(await change(key, 'cancel', finder(principal, 'cancel'), () => false));
-      // One that was completed is answered with its result.
-      await reads.note(principal, [shown]);
+      // One that was completed is answered with its result, unless that lies in parts.
+      if (isWhole(shown.job)) await reads.note(principal, [shown]);
       return shown;
     },
     async remove(principal, id) {
