@@ -93,6 +93,23 @@ export function largeFaultScenarios(open: Open): void {
     },
   );
 
+  scenario(open, 'Q05 a delete dies before it has removed the parts: the sweeper finds them', async (world) => {
+    world.provider.answerWith(answering);
+    const job = await world.submit();
+    expect(await world.deliver(job)).toEqual({ finished: 'completed' });
+    const set = (await world.read(job)).parts?.result?.name ?? '';
+    // Looked at once, and named: nobody looks again.
+    await world.parts.check({ tenant: job.tenant, id: job.id, set }, null);
+    const mortal = world.instance();
+    mortal.parts.fail('remove', 'crash');
+    void mortal.service.remove(ADA, job.id);
+    await world.eventually(() => mortal.parts.fired('crash') === 1);
+    expect(await countParts(world, job, set)).toBe(3);
+    for (const key of await world.parts.unchecked(Date.now() * 2, 10)) await world.parts.check(key, 1);
+    await removeOrphans({ store: world.ground, parts: world.parts, clock: world.clock, log: () => {} });
+    expect(await countParts(world, job, set)).toBe(0);
+  });
+
   scenario(open, 'Q05 more sets than one look takes are all looked at', async (world) => {
     const { tenant, id } = await world.submit();
     const sets = Array.from({ length: 250 }, (_, index) => `1-orphan${index}`);
