@@ -155,10 +155,12 @@ describe('a set is stored', () => {
   test('and where one cannot be, none is on its way any more when that is said', async () => {
     const key = newKey();
     world.parts.fail('put', 'before', { skip: 1 });
-    world.parts.fail('put', 'slow', { skip: 2 });
+    world.parts.fail('put', 'slow', { times: 2 });
     const storing = putParts(world.parts, key, bytes, TIMES).catch((error: unknown) => error);
     expect(await world.clock.until(storing)).toMatchObject({ code: 'store_unavailable' });
     const calls = world.parts.calls('put');
+    // Two more had begun.
+    expect(calls).toBe(4);
     await world.parts.remove(key);
     await world.clock.advance(10_000);
     expect(world.parts.calls('put')).toBe(calls);
