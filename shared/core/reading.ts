@@ -95,9 +95,11 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
     try {
       return await wholeOf(parts, found);
     } catch (error) {
-      // It may have been deleted meanwhile, and is not found then.
-      if (isServiceError(error, 'internal_error')) seenBy(principal, await watch.look(found.job));
-      throw error;
+      if (!isServiceError(error, 'internal_error')) throw error;
+      // It may have been deleted meanwhile, and is not found then; or its payloads went.
+      const now = asShown(seenBy(principal, await watch.look(found.job)));
+      if (now.job.payloadsRemovedAt === undefined) throw error;
+      return now;
     }
   }
 

@@ -93,6 +93,20 @@ export function largeFaultScenarios(open: Open): void {
     },
   );
 
+  scenario(open, 'Q05 a result that goes while it is read (store: false): its reader is shown that', async (world) => {
+    world.provider.answerWith(answering);
+    const job = await world.submit({ store: false });
+    expect(await world.deliver(job)).toEqual({ finished: 'completed' });
+    const reader = world.instance();
+    reader.parts.before('get', async () => {
+      await world.makeDue(job);
+      expect(await world.main.sweep()).toMatchObject({ removed: 1 });
+    });
+    const seen = await world.until(reader.service.read(ADA, job.id));
+    expect(seen.job).toMatchObject({ state: 'completed', payloadsRemovedAt: expect.any(Number) });
+    expect(seen.job).not.toHaveProperty('result');
+  });
+
   scenario(open, 'Q05 a delete dies before it has removed the parts: the sweeper finds them', async (world) => {
     world.provider.answerWith(answering);
     const job = await world.submit();
