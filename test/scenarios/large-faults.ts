@@ -42,6 +42,25 @@ export function largeFaultScenarios(open: Open): void {
 
   scenario(
     open,
+    'Q05 putting a result beside its job takes longer than the lease: it is renewed meanwhile',
+    async (world) => {
+      world.provider.answerWith(answering);
+      const job = await world.submit();
+      world.main.parts.fail('put', 'slow', { times: 3 });
+      const outcome = world.main.run(job);
+      await world.eventually(() => world.main.parts.calls('put') === 3);
+      await world.pass(1_500);
+      expect(await world.instance().sweep()).toMatchObject({ rung: 0, ended: 0, postponed: 0 });
+      expect(await world.until(outcome)).toEqual({ finished: 'completed' });
+      expect(world.main.parts.fired('slow')).toBe(3);
+      expect(world.lines.filter((line) => line.includes('not renewed in time'))).toEqual([]);
+      expect(await world.read(job)).toMatchObject({ state: 'completed', attempt: 1 });
+    },
+    { leaseMs: 2_000 },
+  );
+
+  scenario(
+    open,
     'Q05 a job is deleted while one who lost it puts its result beside it: no part stays',
     async (world) => {
       world.provider.answerWith(answering);
