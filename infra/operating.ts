@@ -39,7 +39,7 @@ export function wordsOf<N extends string, F extends string = never>(
     return { options: values as Partial<Record<N, string>>, given, operands: positionals };
   } catch (error) {
     // The rest of the message is about options that begin with a dash.
-    const [sentence = ''] = (error as Error).message.split('. ');
+    const [sentence = ''] = (error as Error).message.split(/\.\s/);
     throw new OperatorError(
       `${sentence}; ${command} takes ${[...names, ...flags].map((name) => `--${name}`).join(', ')}.`,
     );
@@ -67,6 +67,10 @@ export function printTable(heads: readonly string[], lines: readonly (readonly s
 
 /** Does what the words of this process ask for, or says what is wrong with them and ends with 1. */
 export async function operate(usage: string, operationOf: (args: string[]) => Operation): Promise<void> {
+  // Whoever reads the lines may go (`| head`); what was asked for is done all the same.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   try {
     if (existsSync('.env')) process.loadEnvFile('.env');
     const { act, project } = operationOf(process.argv.slice(2));

@@ -40,7 +40,9 @@ const IN_VAIN: readonly ErrorCode[] = [
 ];
 
 type Wanted = { filter: Omit<ListFilter, 'limit' | 'offset' | 'after'>; code: string | undefined; most: number };
-type Found = { jobs: Job[]; before: number; without: number };
+/** What is shown of a job, and no more: there may be very many, and an answer that could not be used is large. */
+type Row = Pick<Job, 'id' | 'user' | 'jobType' | 'model' | 'error' | 'completedAt'>;
+type Found = { jobs: Row[]; before: number; without: number };
 type Tally = { made: number; before: number; refused: Map<string, number>; untried: number; isRepeatable: boolean };
 
 /** What these words ask for. Throws a sentence for people, before anything is opened. */
@@ -70,13 +72,17 @@ async function find(service: JobService, operator: Principal, { filter, code, mo
     for (const { job } of page.jobs) {
       if (found.jobs.length >= most) break;
       if (code !== undefined && job.error?.code !== code) continue;
-      if (isRedrivable(job)) found.jobs.push(job);
+      if (isRedrivable(job)) found.jobs.push(rowOf(job));
       else if (job.redrivenAs === undefined) found.without += 1;
       else found.before += 1;
     }
     after = page.next;
   } while (after && found.jobs.length < most);
   return found;
+}
+
+function rowOf({ id, user, jobType, model, error, completedAt }: Job): Row {
+  return { id, user, jobType, model, error, completedAt };
 }
 
 async function redriveAll(service: JobService, operator: Principal, { jobs }: Found): Promise<Tally> {
@@ -86,7 +92,7 @@ async function redriveAll(service: JobService, operator: Principal, { jobs }: Fo
   /** In a row: a store that says nothing is not asked for the rest. */
   let unanswered = 0;
 
-  async function redrive({ id }: Job): Promise<void> {
+  async function redrive({ id }: Row): Promise<void> {
     try {
       const { job, replayed } = await service.redrive(operator, id);
       unanswered = 0;

@@ -24,6 +24,8 @@ import { slotsIn, slotsName, slotWrites } from './firestore-slots.ts';
 const SUMS_MOST = 5;
 const SPENT = Object.keys(NOTHING_SPENT) as (keyof Spent)[];
 
+const OTHER_CHANGED = { [FAILED_PRECONDITION]: 'changed', [NOT_FOUND]: 'changed', [ABORTED]: 'changed' } as const;
+
 export type FirestoreJobStoreOptions = {
   /** The due query asks for `wakeShard in [0..wakeShards-1]`; at most 30, Firestore's limit for `in`. */
   wakeShards: number;
@@ -47,10 +49,8 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
       const writes = [{ update, currentDocument: { exists: false } }, ...(other ? [changeOf(other)] : [])];
       const answer = await refusable(database.commit(writes), {
         [ALREADY_EXISTS]: 'exists',
-        // Of the other job; nothing was written.
-        [FAILED_PRECONDITION]: 'changed',
-        [NOT_FOUND]: 'changed',
-        [ABORTED]: 'changed',
+        // Of the other job; nothing was written. Without one these say nothing that a submitter could use.
+        ...(other ? OTHER_CHANGED : {}),
       });
       return 'refused' in answer ? answer : { created: answer.value };
     },

@@ -29,6 +29,7 @@ export async function createOnce(
   const { store } = options;
   let job = given;
   let cause: unknown;
+  let isChanged = false;
   try {
     const large = tooLargeInline(input);
     // Before parts are written for nothing.
@@ -37,23 +38,29 @@ export async function createOnce(
     if (large) job = await withInputApart(options, job, large);
     const answer = await store.create(job, large ? null : input, { with: other });
     if ('created' in answer) return { job, nowMs: answer.created.atMs, replayed: false };
-    if (answer.refused === 'changed') {
-      await removeInput(options, job);
-      return 'changed';
-    }
+    isChanged = answer.refused === 'changed';
   } catch (error) {
     if (!isServiceError(error, 'store_unavailable')) throw error;
     cause = error;
   }
-  const look = store.get(job).catch((error: unknown) => {
-    cause ??= error;
-    return undefined;
-  });
-  const found = await within(options.clock, LOOK_MS, look);
+  const look = store.get(job).then(
+    (found) => ({ found }),
+    (error: unknown) => {
+      cause ??= error;
+      return undefined;
+    },
+  );
+  // Also where the other job has changed: that may be this very commit's doing, which was sent twice.
+  const looked = await within(options.clock, LOOK_MS, look);
+  const found = looked?.found;
   if (found?.job.token === job.token) return { job, nowMs: found.readAtMs, replayed: false };
   if (found) {
     await removeInput(options, job);
     return replayed(job, found);
+  }
+  if (isChanged && looked) {
+    await removeInput(options, job);
+    return 'changed';
   }
   const again = other ? 'Retry it again' : 'PUT the same body to its job_id';
   throw new ServiceError(

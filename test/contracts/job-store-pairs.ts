@@ -34,6 +34,12 @@ export function jobPairContract(name: string, open: OpenStore): void {
       return { old, made, update, changed };
     }
 
+    async function created(made: Job, update: JobUpdate) {
+      const answer = await store.create(made, 'first', { with: update });
+      if (!('created' in answer)) throw new Error('refused');
+      return answer.created;
+    }
+
     test('both happen, and their revisions are the ones to present next', async () => {
       const { old, made, update, changed } = await pair();
       const answer = await store.create(made, { prompt: 'again' }, { with: update });
@@ -70,6 +76,15 @@ export function jobPairContract(name: string, open: OpenStore): void {
       });
       expect(await store.getWithInput(made)).toMatchObject({ job: made, input: 'first' });
       expect(await stored(old)).toMatchObject({ job: old, revision: update.revision });
+    });
+
+    test('the same commit once more, which its sender takes for its first, is refused, and nothing happens', async () => {
+      const { made, update, changed } = await pair();
+      const { revision } = await created(made, update);
+      const again = await store.create(made, 'again', { with: update });
+      expect(again).toEqual({ refused: 'exists' });
+      expect(await store.getWithInput(made)).toMatchObject({ job: made, input: 'first', revision });
+      expect((await stored(changed)).job).toEqual(changed);
     });
 
     test('of 20 at once exactly one happens, whole', async () => {

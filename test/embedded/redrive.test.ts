@@ -1,7 +1,10 @@
 /** `npm run redrive` on the SQLite file of `npm start`, and the service that then runs what was made, as processes. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { general, LIST, type Reply, SUBMIT } from '../support/app.ts';
@@ -83,6 +86,17 @@ test('a dry run changes nothing, a run makes one job of each, another run none; 
     expect((await ask(LIST)).jobs).toHaveLength(7);
   });
 }, 120_000);
+
+test('whoever reads what it prints may go', async () => {
+  // As npm runs it: the bundle that other tests start did not fail of it.
+  const words = [process.execPath, '--import', 'tsx', 'infra/redrive.ts', '--dry-run'];
+  const child = spawn('sh', ['-c', '"$@" | true', 'sh', ...words], {
+    env: { ...process.env, KEPT_OUTPUT: '', FIRESTORE_EMULATOR_HOST: '', DATABASE_URL: join(folder, 'unread.db') },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const [said] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  expect(said).toBe('0 jobs would be redriven. Nothing was changed.\n');
+});
 
 test('what is wrong is said with the usage, and nothing is opened', async () => {
   const file = join(folder, 'never.db');

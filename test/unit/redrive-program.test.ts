@@ -1,15 +1,18 @@
 /** What `npm run redrive` says to wrong words, and when a run is worth repeating. */
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { actOf } from '../../infra/redrive.ts';
+import type { Principal } from '../../shared/core/access.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
+import type { Submission, Submitted } from '../../shared/core/submitting.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
 import type { Runtime } from '../../shared/runtime.ts';
-import { type CoreWorld, coreWorld, NO_PROVIDERS, NO_RETRY } from '../support/core-world.ts';
+import { ADA, type CoreWorld, coreWorld, NO_PROVIDERS, NO_RETRY } from '../support/core-world.ts';
 
 test.each([
   [['now'], "'now' is one word too many for redrive"],
   [['--all'], "Unknown option '--all'; redrive takes --tenant, --user, --status"],
   [['--limit'], '--limit'],
+  [['--limit', '-1'], /^Option '--limit' argument is ambiguous; redrive takes --tenant/],
   [['--tenant', 'a~b'], '--tenant must be 1 to 64 letters'],
   [['--user', ''], '--user must be 1 to 300 visible characters'],
   [['--status', 'completed'], '--status must be failed or cancelled'],
@@ -76,6 +79,75 @@ test('a model or a type that there is not is named, before anything is looked fo
   );
   await expect(run(world, '--type', 'other')).rejects.toThrow(/^--type must be one of .*general_llm_request/);
   expect(world.store.calls('list')).toBe(0);
+});
+
+describe('of the jobs that there are', () => {
+  /** When each was created, by what is peculiar to it. */
+  const times = new Map<string, string>();
+  const ids = new Map<string, string>();
+  const batchId = crypto.randomUUID();
+
+  async function manyKinds() {
+    const { world } = await failedJobs(0);
+    const gpt4 = modelCatalog({ ...NO_PROVIDERS, clock: world.clock }).find('gpt-4')?.id ?? '';
+    const bob: Principal = { ...ADA, user: 'bob' };
+    const of = (more: Partial<Submission>, by = ADA) =>
+      world.service.submit(by, { jobType: 'general_llm_request', model: 'simulated', input: { prompt: 'x' }, ...more });
+    const make: Record<string, () => Promise<Submitted>> = {
+      plain: () => of({}),
+      bob: () => of({}, bob),
+      cancelled: () => of({}),
+      batch: () => of({ batchId }),
+      type: () => of({ jobType: 'structured_extraction', input: { text: 'x' } }),
+      model: () => of({}),
+      empty: () => of({ store: false }),
+    };
+    for (const [kind, submit] of Object.entries(make)) {
+      await world.clock.advance(1_000);
+      const { job } = await submit();
+      ids.set(kind, job.id);
+      times.set(kind, new Date(job.createdAt).toISOString());
+      if (kind === 'cancelled') await world.service.cancel(ADA, job.id);
+      else expect(await world.clock.until(world.run(job))).toEqual({ finished: 'failed' });
+      const { revision = '' } = (await world.store.get(job)) ?? {};
+      // No other model can be called here.
+      if (kind === 'model') await world.store.update(job, revision, { model: { ...job.model, id: gpt4 } });
+      if (kind === 'empty') await world.store.update(job, revision, { payloadsExpireAt: job.createdAt });
+    }
+    return world;
+  }
+
+  test.each([
+    ['', 'plain bob batch type model'],
+    ['--user bob', 'bob'],
+    ['--status cancelled', 'cancelled'],
+    ['--batch BATCH', 'batch'],
+    ['--type structured_extraction', 'type'],
+    ['--model gpt-4', 'model'],
+    ['--code auth', 'plain bob batch type model'],
+    ['--code rate_limited', ''],
+    ['--before @bob', 'plain'],
+    ['--after @batch', 'type model'],
+    ['--after @plain --before @type', 'bob batch'],
+    ['--limit 2', 'type model'],
+    ['--tenant other', ''],
+  ])('%s names: %s', async (words, kinds) => {
+    const world = await manyKinds();
+    const given = words.replace('BATCH', batchId).replaceAll(/@(\w+)/g, (_, kind) => times.get(kind) ?? '');
+    const { out, said } = await run(world, '--dry-run', ...given.split(' ').filter(Boolean));
+    const named = kinds.split(' ').filter(Boolean);
+    const found = out.slice(1).map((line) => [...ids].find(([, id]) => line.startsWith(id))?.[0]);
+    expect(found.toReversed()).toEqual(named);
+    // The newest of all; whose message was removed has the same code as before.
+    expect(said.includes('1 without their input')).toBe(/^$|--code auth|--after @batch|--limit/.test(words));
+  });
+});
+
+test('more of them than fit on a page are all redriven', async () => {
+  const { jobs, world } = await failedJobs(205);
+  const { said, out } = await run(world);
+  expect(said).toBe('205 jobs redriven.');
+  expect(out.map((line) => line.split(' ')[0]).sort()).toEqual(jobs.map(({ id }) => id).sort());
 });
 
 test('what could not be done is counted by its reason; worth repeating, it ends with 1, and the repeat does the rest', async () => {

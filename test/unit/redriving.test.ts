@@ -82,6 +82,34 @@ test('of redrives at once none leaves parts but the one that is answered', async
   expect(await world.run(job)).toEqual({ finished: 'completed' });
 });
 
+test('of a job that changes meanwhile the parts that were written for nothing go, and who asked is noted once', async () => {
+  const old = await failed(LARGE);
+  const { revision = '' } = (await world.store.get(old)) ?? {};
+  world.store.before('create', () => world.store.update(old, revision, { rings: 7 }));
+  const { job, replayed } = await redrive(old, ADMIN);
+  expect([replayed, world.store.calls('create')]).toEqual([false, 1 + 2]);
+  expect((await sets()).sort()).toEqual([old.id, job.id].sort());
+  expect(world.lines.filter((line) => line.includes('"act":"redrive"'))).toHaveLength(1);
+});
+
+test('a commit that is sent twice, and told that the first job has changed: the new one is there, with its input', async () => {
+  const old = await failed(LARGE);
+  const { create } = world.store;
+  const answers: unknown[] = [];
+  // Either refusal may be told: the new job is there, and the old one is not as it was.
+  world.store.create = async (...given) => {
+    answers.push(await create(...given));
+    const answer = await create(...given);
+    answers.push(answer);
+    return 'refused' in answer ? { refused: 'changed' } : answer;
+  };
+  const { job, replayed } = await redrive(old);
+  expect(answers).toMatchObject([{ created: {} }, { refused: 'exists' }]);
+  expect(replayed).toBe(false);
+  expect((await sets()).sort()).toEqual([old.id, job.id].sort());
+  expect(await world.run(job)).toEqual({ finished: 'completed' });
+});
+
 test('an input that is damaged is not taken for another', async () => {
   const old = await failed(LARGE);
   await world.parts.remove(old);
