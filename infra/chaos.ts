@@ -11,6 +11,7 @@ import { MOODY } from './chaos-provider.ts';
 import { type ChaosView, runChaos } from './chaos-run.ts';
 import { findings, liveRows, liveTable, toTable, verdictRows } from './chaos-table.ts';
 import { explain } from './explain.ts';
+import { OperatorError } from './operating.ts';
 
 const USAGE = 'npm run chaos -- [--minutes N] [--seed S] [--log FILE]';
 const WORKERS = 3;
@@ -52,8 +53,8 @@ function readWords(): { minutes: number; seed: number; log: string | undefined }
   const { values } = parseArgs({ options: { minutes: text, seed: text, log: text } });
   const minutes = Number(values.minutes ?? 1);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
-  if (!(minutes > 0 && minutes <= 600)) throw new Error('--minutes must be a number above 0, at most 600.');
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('--seed must be a whole number.');
+  if (!(minutes > 0 && minutes <= 600)) throw new OperatorError('--minutes must be a number above 0, at most 600.');
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new OperatorError('--seed must be a whole number.');
   return { minutes, seed, log: values.log };
 }
 
@@ -95,7 +96,8 @@ async function main(): Promise<void> {
 main().then(
   () => process.exit(),
   (error: unknown) => {
-    console.error(error instanceof TypeError && 'code' in error ? `${error.message}\n${USAGE}` : explain(error));
+    const isWords = error instanceof OperatorError || (error instanceof TypeError && 'code' in error);
+    console.error(isWords ? `${error.message}\n${USAGE}` : explain(error));
     process.exit(1);
   },
 );
