@@ -44,7 +44,7 @@ const TAKEN_PATIENCE_MS = 15_000;
 const WHOLE_LEAST = 1;
 
 export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
-  const { workers, functions, wire, queueWire, provider, own, publisher, config } = world;
+  const { workers, functions, wire, queueWire, provider, own, config } = world;
   const counts = new Map<Fault, { done: number; hit: number }>();
   const broken = new Set<ChaosWorker>();
   const outages = new Set<'store' | 'queue'>();
@@ -134,10 +134,9 @@ export function breaker({ world, luck, knownIds }: BreakerOptions): Breaker {
     const ids = knownIds();
     if (ids.length === 0) return false;
     note('ring', false);
-    const topic = publisher.topic(config.jobsTopic);
     const copies = Array.from({ length: 4 }, () => luck.pick(ids)).flatMap((id) => Array(10).fill(id) as string[]);
-    const json = (job_id: string) => ({ json: { tenant: LOCAL.tenant, job_id } });
-    await Promise.all(copies.map((id) => topic.publishMessage(json(id)).catch(() => undefined)));
+    const { tenant } = LOCAL;
+    await Promise.all(copies.map((job_id) => world.publish(config.jobsTopic, { tenant, job_id })));
     return true;
   }
 

@@ -16,7 +16,7 @@ export const MANY_HABITS: Habits = { puts: 0.15, messages: 0.15, streams: 0.2, c
 export const NO_CANCELS: Habits = { ...MANY_HABITS, cancels: 0 };
 
 export type LoadOptions = {
-  world: Pick<ChaosWorld, 'baseUrl' | 'publisher' | 'config'>;
+  world: Pick<ChaosWorld, 'baseUrl' | 'publish' | 'config'>;
   ledger: Ledger;
   luck: Chance;
   clients: number;
@@ -47,8 +47,7 @@ const LARGE_CHARACTERS = 900_000;
 /** Runs all clients; resolves when each has followed its last job to the end, or nobody follows any more. */
 export async function runLoad(options: LoadOptions): Promise<void> {
   const { world, ledger, luck, clients, habits, jobsMost, enough, over } = options;
-  const { baseUrl, publisher, config } = world;
-  const topic = publisher.topic(config.submissionsTopic);
+  const { baseUrl, config } = world;
   const stragglers = new Set<Promise<void>>();
   let planned = 0;
   const pause = (ms: number) => sleep(ms, undefined, { signal: over }).catch(() => undefined);
@@ -94,7 +93,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
   async function publish({ mark, via, body }: Plan): Promise<Told | undefined> {
     const id = await jobIdOf(LOCAL, { idempotencyKey: mark }, () => crypto.randomUUID());
     while (!over.aborted) {
-      await topic.publishMessage({ json: { ...body, idempotency_key: mark } }).catch(() => undefined);
+      await world.publish(config.submissionsTopic, { ...body, idempotency_key: mark });
       for (const untilMs = performance.now() + REPUBLISH_MS; performance.now() < untilMs; ) {
         const answer = await ask(`/api/llm/jobs/${id}/status/`);
         if (answer?.status === 200) return ledger.accepted(mark, via, id);

@@ -4,6 +4,7 @@
  * store, and before the queue.
  */
 import { PubSub } from '@google-cloud/pubsub';
+import { PUBSUB_CHANNEL } from '../shared/adapters/pubsub-job-queue.ts';
 import { type Config, readConfig } from '../shared/config.ts';
 import type { Principal } from '../shared/core/access.ts';
 import { googleRuntime, type Runtime } from '../shared/runtime.ts';
@@ -23,6 +24,7 @@ const SWEEP_MS = 1_000;
 const DRAIN_MS = 500;
 /** Messages that one worker is given at a time. */
 const CONCURRENCY = 12;
+const PUBLISH_MS = 3_000;
 
 export type ChaosWorker = {
   number: number;
@@ -53,7 +55,8 @@ export type ChaosWorld = {
   queueWire: TcpProxy;
   /** Emulators that are ours. */
   own: { firestore: Emulator; restartPubsub(): Promise<void> } | undefined;
-  publisher: PubSub;
+  /** Publishes as another service would, once; answers whether it is known to be published. */
+  publish(topic: string, json: object): Promise<boolean>;
   log: LogWatch;
   redeliveries(): number;
   /** The same store, by a wire that nobody cuts. */
@@ -109,12 +112,20 @@ export async function openChaosWorld({ luck, temper, workers, emulators, ...more
     );
     const { projectId } = config;
     const runtime = opened(googleRuntime(config), (reading) => reading.close());
-    const publisher = opened(new PubSub({ projectId, apiEndpoint: queueWire.host, emulatorMode: true }), (client) =>
-      client.close(),
-    );
+    const host = { apiEndpoint: queueWire.host, emulatorMode: true };
+    const publisher = opened(new PubSub({ projectId, ...host, ...PUBSUB_CHANNEL }), (client) => client.close());
+    const once = { batching: { maxMessages: 1 }, gaxOpts: { timeout: PUBLISH_MS, retry: { retryCodes: [] } as never } };
     return {
       ...{ baseUrl: stack.baseUrl, functions: stack.functions, own: ground.own },
-      ...{ config, provider, wire, queueWire, publisher, log, runtime, close },
+      ...{ config, provider, wire, queueWire, log, runtime, close },
+      publish: (topic, json) =>
+        publisher
+          .topic(topic, once)
+          .publishMessage({ json })
+          .then(
+            () => true,
+            () => false,
+          ),
       workers: stack.workers.map((process, number) => ({ number, process, wire: workerWires[number] as TcpProxy })),
       redeliveries: () => stack.drivers.reduce((sum, driver) => sum + driver.counts().redelivered, 0),
     };

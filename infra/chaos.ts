@@ -11,6 +11,7 @@ import { MOODY } from './chaos-provider.ts';
 import { type ChaosView, runChaos } from './chaos-run.ts';
 import { findings, liveRows, liveTable, toTable, verdictRows } from './chaos-table.ts';
 import { explain } from './explain.ts';
+import { OperatorError } from './operating.ts';
 
 const USAGE = 'npm run chaos -- [--minutes N] [--seed S] [--log FILE]';
 const WORKERS = 3;
@@ -23,21 +24,13 @@ const WARM_LOOK_MS = 100;
 /** The end of the time is quiet: this share of it, so long at most. */
 const QUIET_SHARE = 0.25;
 const QUIET_MOST_MS = 60_000;
-/** A job whose doorbell was lost twice is rung again after two minutes. */
-const DRAIN_MS = 300_000;
+/** A job whose doorbell was lost again and again is rung after 1, 2, 4, 8 minutes. */
+const DRAIN_MS = 1_200_000;
 const DRAWN_EACH_MS = { terminal: 300, pipe: 5_000 };
 
 const WEIGHTS: Record<Fault, number> = {
-  ...{ kill: 8, pause: 3, 'pause cut off': 3, drain: 3, 'cut off': 3, 'kill function': 3 },
-  ...{
-    'freeze store': 1,
-    'cut store': 1,
-    'hold store': 1,
-    'strand store': 1,
-    'restart queue': 1,
-    'cut queue': 1,
-    ring: 2,
-  },
+  ...{ kill: 16, pause: 5, 'pause cut off': 7, drain: 6, 'cut off': 6, 'kill function': 6, ring: 4 },
+  ...{ 'freeze store': 2, 'cut store': 2, 'hold store': 2, 'strand store': 1, 'restart queue': 1, 'cut queue': 1 },
 };
 
 /** Faults at random instants until the time is over. */
@@ -60,8 +53,8 @@ function readWords(): { minutes: number; seed: number; log: string | undefined }
   const { values } = parseArgs({ options: { minutes: text, seed: text, log: text } });
   const minutes = Number(values.minutes ?? 1);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
-  if (!(minutes > 0 && minutes <= 600)) throw new Error('--minutes must be a number above 0, at most 600.');
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('--seed must be a whole number.');
+  if (!(minutes > 0 && minutes <= 600)) throw new OperatorError('--minutes must be a number above 0, at most 600.');
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new OperatorError('--seed must be a whole number.');
   return { minutes, seed, log: values.log };
 }
 
@@ -103,7 +96,8 @@ async function main(): Promise<void> {
 main().then(
   () => process.exit(),
   (error: unknown) => {
-    console.error(error instanceof TypeError && 'code' in error ? `${error.message}\n${USAGE}` : explain(error));
+    const isWords = error instanceof OperatorError || (error instanceof TypeError && 'code' in error);
+    console.error(isWords ? `${error.message}\n${USAGE}` : explain(error));
     process.exit(1);
   },
 );

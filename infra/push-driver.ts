@@ -4,6 +4,7 @@
  * acknowledgement acknowledges, anything else refuses. Makes topics and subscriptions again after the emulator lost them.
  */
 import { type Message, PubSub, type Subscription } from '@google-cloud/pubsub';
+import { PUBSUB_CHANNEL } from '../shared/adapters/pubsub-job-queue.ts';
 
 export type PushDriverOptions = {
   projectId: string;
@@ -28,7 +29,8 @@ const RETRY_POLICY = { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds
 
 /** Makes the topic, its dead-letter topic and the subscription, and starts delivering. */
 export async function startPushDriver(options: PushDriverOptions): Promise<PushDriver> {
-  const client = new PubSub({ projectId: options.projectId, apiEndpoint: options.emulatorHost, emulatorMode: true });
+  const { projectId, emulatorHost } = options;
+  const client = new PubSub({ projectId, apiEndpoint: emulatorHost, emulatorMode: true, ...PUBSUB_CHANNEL });
   const counts = { delivered: 0, acknowledged: 0, redelivered: 0 };
   let stopped = false;
   await createAll(client, options);

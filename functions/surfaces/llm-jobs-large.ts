@@ -1,6 +1,6 @@
 /** Views of one job whose result lies in parts: it goes out as it is read. */
 import type { Context } from 'hono';
-import { isServiceError } from '../../shared/core/errors.ts';
+import { isServiceError, ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { InParts } from '../../shared/core/part-set.ts';
 import type { JobService } from '../../shared/core/service.ts';
@@ -26,14 +26,19 @@ export async function answerWhole<View extends object>(
   return context.json(view, 200);
 }
 
-/** It may have been deleted meanwhile, and is not found then. */
+/** It may have been deleted meanwhile, and is not found then; or its payloads went, and who asks again is told so. */
 async function payloadOf(context: Context<HttpEnv>, service: JobService, job: Job, field: InParts) {
   try {
     return await service.payload(job, field);
   } catch (error) {
     if (isServiceError(error, 'internal_error')) {
       const seen = { leastVersion: job.version + 1, isGlance: true };
-      await service.read(context.get('principal'), job.id, seen);
+      const now = await service.read(context.get('principal'), job.id, seen);
+      if (now.job.payloadsRemovedAt !== undefined) {
+        throw new ServiceError('store_unavailable', 'The result was removed while it was read. Ask again.', {
+          ...{ cause: error, retryAfterMs: 1_000 },
+        });
+      }
     }
     throw error;
   }

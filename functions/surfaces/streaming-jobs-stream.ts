@@ -17,6 +17,8 @@ export async function* renderEvents(
 ): AsyncIterable<ServerSentEvent> {
   let sent: Sent | undefined = comesBack ? undefined : { attempt: 0, length: 0 };
   let cursor: number | undefined;
+  /** The reader begins anew, and what it was shown had no text: one that lies in parts comes with the end. */
+  let isOwed = false;
 
   /** The part of the whole text that the reader has not. */
   function* missing({ attempt }: Job, text: string): Iterable<ServerSentEvent> {
@@ -32,6 +34,7 @@ export async function* renderEvents(
     switch (event.type) {
       case 'snapshot': {
         const text = event.text ?? textOf(event.seen.job);
+        isOwed = text === undefined;
         if (text !== undefined) yield* missing(event.seen.job, text);
         break;
       }
@@ -47,7 +50,7 @@ export async function* renderEvents(
         const { job } = event.seen;
         const text = textOf(job);
         // Also of a job whose text was not kept as it came.
-        if (sent && text !== undefined) yield* missing(job, text);
+        if ((sent || isOwed) && text !== undefined) yield* missing(job, text);
         const metrics = metricsOf(job);
         if (metrics) yield { event: 'metrics', id: event.id, data: metrics };
         else yield { event: 'error', id: event.id, data: renderFailure(job) };

@@ -39,8 +39,9 @@ function mountCreate(app: HttpApp, { service, models }: SurfaceContext): void {
     routes.createJobRoute,
     async (context) => {
       const { prompt, provider, model } = context.req.valid('json');
+      const principal = context.get('principal');
       const { replayed, ...accepted } = await service
-        .submit(context.get('principal'), {
+        .submit(principal, {
           jobType: generalLlmRequest.name,
           model: modelOf(models, provider, model).id,
           input: { prompt },
@@ -55,7 +56,9 @@ function mountCreate(app: HttpApp, { service, models }: SurfaceContext): void {
       if (replayed) context.header('Idempotency-Replayed', 'true');
       // Of a job without payloads it is not known what it was asked.
       const asked = job.payloadsRemovedAt === undefined ? prompt : undefined;
-      return context.json(renderJob(accepted, asked, models), 202);
+      // One from before that is completed is shown with its result, also where that lies in parts.
+      const seen = job.parts?.result ? await service.read(principal, job.id) : accepted;
+      return context.json(renderJob(seen, asked, models), 202);
     },
     (result, context) => (result.success ? undefined : refuseBody(result.error.issues, context.req)),
   );

@@ -16,7 +16,7 @@ export type PubsubJobQueueOptions = {
 };
 
 /** As `firestore-channel.ts` says: back soon after an outage, and never on a dead connection for long. */
-const CHANNEL = {
+export const PUBSUB_CHANNEL = {
   'grpc.initial_reconnect_backoff_ms': 500,
   'grpc.max_reconnect_backoff_ms': 2_000,
   'grpc.keepalive_time_ms': 30_000,
@@ -52,7 +52,7 @@ export function pubsubJobQueue(options: PubsubJobQueueOptions): JobQueue & { clo
 async function openTopic({ projectId, topic, emulatorHost, deadlineMs }: PubsubJobQueueOptions) {
   const { PubSub } = await import('@google-cloud/pubsub');
   const host = emulatorHost ? { apiEndpoint: emulatorHost, emulatorMode: true } : {};
-  const client = new PubSub({ projectId, ...host, ...CHANNEL });
+  const client = new PubSub({ projectId, ...host, ...PUBSUB_CHANNEL });
   return {
     client,
     topic: client.topic(topic, {

@@ -32,9 +32,11 @@ export type Batching = {
 
 /** So many items are under way at once: what a store answers side by side without growing slow. */
 const AT_ONCE = 40;
+/** A store that gave no answer at all for so long gives none to those that are left: nobody waits for a second round. */
+const SILENCE_MS = 5_000;
 
 export function batching(options: SubmittingOptions, { submit }: Pick<Submitting, 'submit'>): Batching {
-  const { newId, log } = options;
+  const { newId, log, clock } = options;
 
   return {
     async submitBatch(principal, { key, items }) {
@@ -43,15 +45,19 @@ export function batching(options: SubmittingOptions, { submit }: Pick<Submitting
       const rings: Promise<void>[] = [];
       const turns = new Map<string, Promise<unknown>>();
       let unanswered = 0;
+      let answeredMs = clock.monotonicMs();
+      const isSilent = () =>
+        unanswered >= AT_ONCE || (unanswered > 0 && clock.monotonicMs() - answeredMs >= SILENCE_MS);
 
       async function take(item: BatchItem, index: number): Promise<BatchOutcome> {
         if ('refused' in item) return { refused: item.refused };
-        if (unanswered >= AT_ONCE) return { refused: notTried() };
+        if (isSilent()) return { refused: notTried() };
         const batchItem = key === undefined ? undefined : { key, index };
         try {
           const submission = { ...item.submission, batchId, batchItem, ring: false };
           const submitted = await submit(principal, submission);
           unanswered = 0;
+          answeredMs = clock.monotonicMs();
           // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
           if (submitted.job.state === 'pending') rings.push(ringDoorbell(options, submitted.job));
           return submitted;

@@ -6,8 +6,9 @@ import { applyChanges, isTerminal, type Job, type JobKey } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import { transition } from './lifecycle.ts';
 import type { PartStore } from './part-store.ts';
+import { CHECK_AFTER_MS } from './parts.ts';
 import type { PayloadReads } from './payload-reads.ts';
-import { asShown } from './payloads.ts';
+import { asShown, isWhole } from './payloads.ts';
 import type { ChunkStore, JobStore, StoredJob } from './ports.ts';
 import { type ResultCaching, uncacheResult } from './result-cache.ts';
 
@@ -74,7 +75,10 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
       if (decision.refused) return watch.offer(found);
       // Refused, or of unknown fate: the next look tells.
       const dropInput = type === 'delete';
-      if (type === 'delete') deletedAts.add(decision.changes.deletedAt);
+      if (type === 'delete') {
+        deletedAts.add(decision.changes.deletedAt);
+        await haveChecked(job, nowMs + CHECK_AFTER_MS);
+      }
       const answer = await store
         .update(key, found.revision, decision.changes, { dropInput })
         .catch((error: unknown) => {
@@ -95,6 +99,11 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
     }
     const sentence = `It is not known whether the job was told. ${type === 'cancel' ? 'Cancel' : 'Delete'} it again.`;
     throw new ServiceError('store_unavailable', sentence, { cause, retryAfterMs: 1_000 });
+  }
+
+  /** Should we die before they are removed, the document does not name these any more, and nobody would look at them again. */
+  async function haveChecked({ tenant, id, parts: named = {} }: Job, checkAt: number): Promise<void> {
+    await Promise.all(Object.values(named).map((set) => set && parts.check({ tenant, id, set: set.name }, checkAt)));
   }
 
   async function removeBeside(job: Job): Promise<void> {
@@ -128,8 +137,8 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
     async cancel(principal, id) {
       const key = keyFor(principal, id);
       const shown = asShown(await change(key, 'cancel', finder(principal, 'cancel'), () => false));
-      // One that was completed is answered with its result.
-      await reads.note(principal, [shown]);
+      // One that was completed is answered with its result, unless that lies in parts.
+      if (isWhole(shown.job)) await reads.note(principal, [shown]);
       return shown;
     },
     async remove(principal, id) {

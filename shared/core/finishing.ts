@@ -32,14 +32,18 @@ export async function finish(
   lease: Holder,
   outcome: FinishOutcome,
 ): Promise<{ finished: FinishOutcome['state'] } | { lost: true }> {
-  const ready = await withPayloadApart(options, lease, outcome);
-  if (!ready) return { lost: true };
-  const answer = await lease.finish(ready).catch((error: unknown) => {
+  let ready = outcome;
+  const offer = async () => {
+    ready = await withPayloadApart(options, lease, outcome);
+    return lease.finish(ready);
+  };
+  const answer = await offer().catch((error: unknown) => {
     if (!isServiceError(error, 'result_unstorable')) throw error;
     // A finish that can never be stored must not become a loop that pays again.
     const { usage, cost, providerRequestId, finishReason, chunks } = outcome;
     return lease.finish(failure(error, { usage, cost, providerRequestId, finishReason, chunks }));
   });
+  await removeUnnamed(options, lease.job(), 'apart' in ready ? ready.apart : undefined);
   if (answer !== 'written') return { lost: true };
   const { tenant, id, attempt: n, jobType, model, state, error, startedAt = 0, completedAt = 0 } = lease.job();
   options.log('info', 'job-finished', {
@@ -53,7 +57,6 @@ export async function finish(
   await Promise.all([
     isUsual && options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt),
     cacheResult(options, lease.job()),
-    removeUnnamed(options, lease.job(), 'apart' in ready ? ready.apart : undefined),
   ]);
   return { finished: state as FinishOutcome['state'] };
 }
@@ -63,12 +66,15 @@ export function failure({ code, message }: JobError | ServiceError, facts: CallF
   return { state: 'failed', error: { code, message }, rejectedText: text, ...facts };
 }
 
-/** The outcome as the document can hold it; `undefined` when the lease was lost meanwhile. */
+/**
+ * The outcome as the document can hold it. Also of a lease that was not renewed in time: the write that ends the job tells
+ * whether anybody took over.
+ */
 async function withPayloadApart(
   { parts, clock }: FinishingOptions,
   lease: Holder,
   outcome: FinishOutcome,
-): Promise<FinishOutcome | undefined> {
+): Promise<FinishOutcome> {
   if (outcome.state === 'cancelled') return outcome;
   const isCompleted = outcome.state === 'completed';
   const bytes = tooLargeInline((isCompleted ? outcome.result : outcome.rejectedText) ?? null);
@@ -76,7 +82,6 @@ async function withPayloadApart(
   const { tenant, id, attempt, token } = lease.job();
   const startedMs = clock.monotonicMs();
   for (;;) {
-    if (isLost(lease)) return undefined;
     const nowMs = clock.nowMs();
     const times = { deleteAt: partsDeleteAt(lease.job(), nowMs), checkAt: nowMs + CHECK_AFTER_MS };
     try {
@@ -90,11 +95,7 @@ async function withPayloadApart(
   }
 }
 
-function isLost({ stop }: Holder): boolean {
-  return stop.aborted && isServiceError(stop.reason, 'lease_lost');
-}
-
-/** The job was cancelled, or deleted, while its result was put beside it. What cannot be removed now the sweeper finds. */
+/** The job was cancelled, deleted or taken over while its result was put beside it. What cannot be removed now the sweeper finds. */
 async function removeUnnamed({ parts }: FinishingOptions, job: Job, set: PartSet | undefined): Promise<void> {
   if (!set || names(job, set.name)) return;
   await parts.remove({ tenant: job.tenant, id: job.id, set: set.name }).catch(() => undefined);

@@ -37,7 +37,10 @@ export function partsDeleteAt({ store, retentionMs = DEFAULT_RETENTION_MS }: Job
   return endsAt + DAY_MS + (store === false ? UNREAD_MS : retentionMs);
 }
 
-/** Stores a set of parts. Throws `store_unavailable`; what was stored by then is found by its `checkAt`. */
+/**
+ * Stores a set of parts. Throws `store_unavailable`; what was stored by then is found by its `checkAt`. Nothing is on its way
+ * any more when it is over: a part that came after the removal of its set would be found by nobody.
+ */
 export async function putParts(
   store: PartStore,
   key: PartSetKey,
@@ -56,10 +59,18 @@ export async function putParts(
   const [first, ...rest] = pieces;
   if (first) await put(first, 0);
   const waiting = rest.entries();
+  let hasFailed = false;
   const lane = async () => {
-    for (const [index, piece] of waiting) await put(piece, index + 1);
+    for (const [index, piece] of waiting) {
+      if (hasFailed) return;
+      await put(piece, index + 1).catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
+      });
+    }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  const lanes = await Promise.allSettled(Array.from({ length: AT_ONCE }, lane));
+  for (const done of lanes) if (done.status === 'rejected') throw done.reason;
   return { name: key.set, bytes: bytes.length, sha256: await Promise.all(pieces.map(sha256Hex)) };
 }
 

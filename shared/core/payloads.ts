@@ -52,6 +52,11 @@ export function holdsResult(job: Job): boolean {
   );
 }
 
+/** Has a reader who is given the job its whole answer with it, with nothing left in parts? */
+export function isWhole({ result, rejectedText, parts }: Job): boolean {
+  return (result ?? rejectedText) !== undefined || (parts?.result ?? parts?.rejectedText) === undefined;
+}
+
 function removal(job: Job, nowMs: number): JobChanges {
   // A provider's words may repeat those of the request.
   const error = job.error && {

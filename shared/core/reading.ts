@@ -7,7 +7,7 @@ import type { JobWatch } from './job-watch.ts';
 import type { InParts } from './part-set.ts';
 import type { PartStore } from './part-store.ts';
 import type { PayloadReads } from './payload-reads.ts';
-import { asShown } from './payloads.ts';
+import { asShown, isWhole } from './payloads.ts';
 import type { Clock, JobPosition, JobQuery, JobStore, Log, StoredJob } from './ports.ts';
 import { resume, type StreamEvent, streamEvents } from './stream.ts';
 import { type WaitOptions, waitFor } from './waiting.ts';
@@ -82,12 +82,12 @@ export type ReadingOptions = {
 };
 
 export function reading({ store, parts, watch, reads, clock, log }: ReadingOptions): Reading {
-  /** What a reader gets; from here on it counts as read. */
+  /** What a reader gets; from here on it counts as read, but for what many are shown without. */
   async function given(principal: Principal, act: 'read' | 'list', found: readonly Seen[]): Promise<Seen[]> {
     const shown = found.map(asShown);
     const jobs = shown.map(({ job }) => job);
     auditJobs(log, principal, act, jobs);
-    await reads.note(principal, shown);
+    await reads.note(principal, act === 'read' ? shown : shown.filter(({ job }) => isWhole(job)));
     return shown;
   }
 
@@ -95,9 +95,11 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
     try {
       return await wholeOf(parts, found);
     } catch (error) {
-      // It may have been deleted meanwhile, and is not found then.
-      if (isServiceError(error, 'internal_error')) seenBy(principal, await watch.look(found.job));
-      throw error;
+      if (!isServiceError(error, 'internal_error')) throw error;
+      // It may have been deleted meanwhile, and is not found then; or its payloads went.
+      const now = asShown(seenBy(principal, await watch.look(found.job)));
+      if (now.job.payloadsRemovedAt === undefined) throw error;
+      return now;
     }
   }
 
@@ -126,7 +128,8 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
   ): AsyncGenerator<StreamEvent> {
     for await (const event of events) {
       yield event.type === 'done' ? { ...event, seen: await wholeOf(parts, event.seen) } : event;
-      if ('seen' in event) await reads.note(principal, [event.seen]);
+      const isGiven = event.type === 'done' || ('seen' in event && isWhole(event.seen.job));
+      if (isGiven) await reads.note(principal, [event.seen]);
     }
   }
 

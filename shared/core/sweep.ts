@@ -4,12 +4,12 @@
  */
 import { describeError, isServiceError } from './errors.ts';
 import { forgetChunks } from './forgotten.ts';
-import { applyChanges, isTerminal } from './job.ts';
+import { applyChanges, isTerminal, type Job } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { removeOrphans } from './orphans.ts';
 import type { PartStore } from './part-store.ts';
-import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
-import { isForWorker } from './waking.ts';
+import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob, Written } from './ports.ts';
+import { isForWorker, RING_GRACE_MS } from './waking.ts';
 
 export type SweepOptions = {
   store: JobStore;
@@ -78,7 +78,10 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
     });
     if (answer && 'refused' in answer) return undefined;
     if (mustRing) {
-      await queue.publish({ tenant: job.tenant, id: job.id });
+      await queue.publish({ tenant: job.tenant, id: job.id }).catch(async (error: unknown) => {
+        if (answer) await ringSoon(store, job, next, answer.written);
+        throw error;
+      });
       return answer ? 'rung' : undefined;
     }
     if (!isTerminal(next.state)) return 'postponed';
@@ -93,4 +96,13 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
     log('warning', 'wake-failed', { job_id: job.id, error: describeError(error) });
     return undefined;
   }
+}
+
+/**
+ * A ring that failed counts for none: after an outage of the queue nobody waits the minutes until the one after it. Not
+ * within this sweep, where such jobs would stand before the others.
+ */
+async function ringSoon(store: JobStore, { rings }: Job, next: Job, { revision, atMs }: Written): Promise<void> {
+  const wakeAt = Math.min(atMs + RING_GRACE_MS, next.wakeAt ?? Number.POSITIVE_INFINITY);
+  await store.update(next, revision, { rings, wakeAt });
 }

@@ -112,10 +112,14 @@ export async function settled(
   }
 }
 
-/** The answer to a delivery: 204, or 503 so that the queue delivers again. Never 202, which the emulator refuses. */
+/**
+ * The answer to a delivery: 204, or 503 so that the queue delivers again, also what did not come whole. Never 202, which the
+ * emulator refuses.
+ */
 export async function respondToPush(request: Request, handle: PushHandler): Promise<Response> {
-  const bytes = await readBody(request, PUSH_BYTES_MOST).catch(() => undefined);
-  const body = bytes && parseJson(bytes);
+  const read = await readBody(request, PUSH_BYTES_MOST).catch((error: unknown) => ({ error }));
+  if ('error' in read && !isServiceError(read.error, 'input_too_large')) return new Response(null, { status: 503 });
+  const body = 'error' in read ? undefined : parseJson(read);
   return new Response(null, { status: (await handle(body)) ? 204 : 503 });
 }
 

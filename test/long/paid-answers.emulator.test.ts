@@ -2,9 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { describeOnEmulators } from '../support/emulators.ts';
-import { pollToEnd, pollUntil, request, submit } from '../support/http-client.ts';
+import { pollToEnd } from '../support/http-client.ts';
 import { type OutageWorld, startOutageWorld } from '../support/outage-world.ts';
-import { PACED } from '../support/paced-provider.ts';
 
 const SHORT_MS = 10_000;
 /** The holder's patience, and what is around it. */
@@ -22,22 +21,12 @@ describeOnEmulators('W05: on the emulators,', () => {
     await world?.stop();
   });
 
-  /** A job whose call is being made; then the store goes, and then the answer comes. */
-  async function answeredWithoutStore(fault: 'cut' | 'hold', prompt: string): Promise<string> {
-    const id = await submit(world.baseUrl, request(PACED, `${prompt} [seconds=2]`));
-    await pollUntil(world.baseUrl, id, ({ status }) => status === 'processing');
-    const before = world.provider.answered();
-    world.wire[fault]();
-    await expect.poll(() => world.provider.answered(), { timeout: 10_000 }).toBe(before + 1);
-    return id;
-  }
-
   const failedDeliveries = (id: string) => world.logged('delivery-failed').filter(({ job_id }) => job_id === id);
 
   test.each(['cut', 'hold'] as const)(
     'a store that is away for ten seconds costs no second call (%s)',
     async (fault) => {
-      const id = await answeredWithoutStore(fault, `Short, ${fault}.`);
+      const id = await world.answeredWithoutStore(fault, `Short, ${fault}.`);
       await pause(SHORT_MS);
       // Past the wire: it is not written yet.
       expect((await world.read(id)).state).toBe('processing');
@@ -54,13 +43,12 @@ describeOnEmulators('W05: on the emulators,', () => {
   test.each(['cut', 'hold'] as const)(
     'a store that is away for longer than a holder waits: the job ends all the same (%s)',
     async (fault) => {
-      const id = await answeredWithoutStore(fault, `Long, ${fault}.`);
+      const id = await world.answeredWithoutStore(fault, `Long, ${fault}.`);
       await expect.poll(() => failedDeliveries(id).length, { timeout: GIVES_UP_MS, interval: 500 }).toBeGreaterThan(0);
       expect(failedDeliveries(id)[0]).toMatchObject({ code: 'store_unavailable' });
       expect((await world.read(id)).state).toBe('processing');
       world.wire.open();
       const view = await pollToEnd(world.baseUrl, id, PATIENCE_MS);
-      console.log(fault, JSON.stringify(view.attempts), world.provider.callsAbout(`Long, ${fault}.`));
       expect(view.status).toBe('completed');
       const recorded = view.attempts.reduce((sum, { calls }) => sum + calls, 0);
       expect(world.provider.callsAbout(`Long, ${fault}.`)).toBeLessThanOrEqual(recorded);

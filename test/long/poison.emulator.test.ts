@@ -35,7 +35,7 @@ describeOnEmulators('W12: on the emulators,', () => {
 
   test('a poison job ends as a crash loop, and those that shared its processes complete', async () => {
     const submitPaced = (prompt: string) => submit(stack.baseUrl, request(PACED, prompt));
-    const poison = await submitPaced('A [poison] job.');
+    const poison = await submitPaced('A [poison] job. [seconds=3]');
     const bystanders = new Map<string, string>();
     const untilMs = performance.now() + PATIENCE_MS;
     // Others come all the time, and are being worked on when it strikes.
@@ -47,9 +47,10 @@ describeOnEmulators('W12: on the emulators,', () => {
     const view = await readStatus(stack.baseUrl, poison);
     expect(view).toMatchObject({ status: 'failed', error_code: 'crash_loop' });
     expect(view.attempts.map(({ outcome }) => outcome)).toEqual(Array(LOSSES_MOST).fill('lost'));
-    const deaths = stack.lines.filter((line) => line.startsWith('worker died (SIGKILL)'));
+    const deaths = stack.lines.filter((line) => line.includes('worker died (SIGKILL)'));
     expect(deaths).toHaveLength(LOSSES_MOST);
-    expect(provider.callsAbout('[poison]')).toBe(recordedCalls(view));
+    expect(provider.callsAbout('[poison]')).toBeGreaterThan(1);
+    expect(provider.callsAbout('[poison]')).toBeLessThanOrEqual(recordedCalls(view));
 
     let lost = 0;
     for (const [prompt, id] of bystanders) {
@@ -58,7 +59,6 @@ describeOnEmulators('W12: on the emulators,', () => {
       expect(provider.callsAbout(prompt)).toBeLessThanOrEqual(recordedCalls(ended));
       lost += ended.attempts.filter(({ outcome }) => outcome === 'lost').length;
     }
-    console.log(bystanders.size, lost);
     expect(lost).toBeGreaterThan(0);
   });
 });

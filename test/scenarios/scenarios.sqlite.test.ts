@@ -9,6 +9,7 @@ import { deliveryScenarios } from './delivery.ts';
 import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
+import { largeFaultScenarios } from './large-faults.ts';
 import { moneyScenarios } from './money.ts';
 import { providerScenarios } from './provider.ts';
 import { redriveScenarios } from './redrive.ts';
@@ -51,6 +52,7 @@ describe('on SQLite', () => {
   erasingScenarios(openSqliteWorld);
   keepingNothingScenarios(openSqliteWorld);
   largeScenarios(openSqliteWorld);
+  largeFaultScenarios(openSqliteWorld);
   moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
 });

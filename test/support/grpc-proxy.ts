@@ -1,7 +1,7 @@
 /**
  * A gRPC proxy between a client and an emulator, at the HTTP/2 level: it keeps every request's message for counting, and
- * can let a call be applied and then answer UNAVAILABLE in its place, as a dropped connection would look. Listeners
- * pass through it.
+ * can let a call be applied and then answer UNAVAILABLE in its place, as a dropped connection would look, or nothing.
+ * Listeners pass through it.
  */
 import { once } from 'node:events';
 import http2 from 'node:http2';
@@ -18,7 +18,9 @@ export type GrpcProxy = {
   answers: ProxiedAnswer[];
   /** Lets the call that `matches` happen, then answers UNAVAILABLE; once. */
   loseAnswer(matches: (call: ProxiedCall) => boolean): void;
-  /** How many answers were lost so far. */
+  /** Lets the call that `matches` happen, and never answers; once. */
+  withholdAnswer(matches: (call: ProxiedCall) => boolean): void;
+  /** How many answers were lost or withheld so far. */
   lost(): number;
   close(): Promise<void>;
 };
@@ -28,7 +30,7 @@ const FRAME_PREFIX_BYTES = 5;
 export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
   const calls: ProxiedCall[] = [];
   const answers: ProxiedAnswer[] = [];
-  const pending: ((call: ProxiedCall) => boolean)[] = [];
+  const pending: { matches: (call: ProxiedCall) => boolean; isWithheld: boolean }[] = [];
   let lost = 0;
   const upstream = http2.connect(`http://${upstreamHost}`);
   upstream.on('error', () => {});
@@ -72,11 +74,12 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
     // Unary calls and short streams: the whole answer is known before any of it is passed on.
     forwarded.on('end', () => {
       if (client.destroyed || answered === undefined) return;
-      const index = pending.findIndex((matches) => matches(call()));
+      const index = pending.findIndex(({ matches }) => matches(call()));
       const status = trailers?.['grpc-status'] ?? answered['grpc-status'];
       if (index >= 0 && status === '0') {
-        pending.splice(index, 1);
+        const [found] = pending.splice(index, 1);
         lost += 1;
+        if (found?.isWithheld) return;
         client.respond(
           {
             ':status': 200,
@@ -104,7 +107,8 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
     answers,
-    loseAnswer: (matches) => void pending.push(matches),
+    loseAnswer: (matches) => void pending.push({ matches, isWithheld: false }),
+    withholdAnswer: (matches) => void pending.push({ matches, isWithheld: true }),
     lost: () => lost,
     async close() {
       upstream.destroy();

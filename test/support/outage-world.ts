@@ -1,12 +1,13 @@
 /** All functions as processes on emulators of their own, which can be frozen, cut off and started again empty. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { type Emulator, findEmulators, startEmulator } from '../../infra/emulator-processes.ts';
 import { startTcpProxy, type TcpProxy } from '../../infra/tcp-proxy.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { googleRuntime } from '../../shared/runtime.ts';
 import { LOCAL, startTestStack, type TestStack } from './emulator-stack.ts';
-import { request, warmUp } from './http-client.ts';
+import { request, submit, warmUp } from './http-client.ts';
 import { PACED, type PacedProvider, startPacedProvider } from './paced-provider.ts';
 
 export type OutageWorld = TestStack & {
@@ -17,6 +18,8 @@ export type OutageWorld = TestStack & {
   pubsubHost: string;
   /** Ends Pub/Sub, with all topics and messages, and starts it again on its port. */
   restartPubsub(): Promise<void>;
+  /** Makes a job, and takes the store away while its call is being made; answers its id when the answer is there. */
+  answeredWithoutStore(fault: 'cut' | 'hold', prompt: string): Promise<string>;
   /** The document, past the wire. */
   read(id: string): Promise<Job>;
 };
@@ -44,6 +47,14 @@ export async function startOutageWorld(more: Record<string, string> = {}): Promi
     async restartPubsub() {
       await currentPubsub.stop();
       currentPubsub = await startEmulator(commands, 'pubsub', Number(pubsub.host.split(':')[1]));
+    },
+    async answeredWithoutStore(fault, prompt) {
+      const id = await submit(stack.baseUrl, request(PACED, `${prompt} [seconds=3]`));
+      await expect.poll(() => provider.callsAbout(prompt), { timeout: 20_000 }).toBe(1);
+      const before = provider.answered();
+      wire[fault]();
+      await expect.poll(() => provider.answered(), { timeout: 20_000 }).toBe(before + 1);
+      return id;
     },
     read: async (id) => (await service.read(LOCAL, id)).job,
     async stop() {

@@ -147,6 +147,24 @@ test.each([
   await expect(fetch(`${server.baseUrl}${pathOf(damaged)}`).then((response) => response.text())).rejects.toThrow();
 });
 
+test('a job of /jobs has its result wherever it is read, or submitted again', async () => {
+  const asked = { prompt: PROMPT, provider: 'simulated', model: 'simulated' };
+  const key = { 'Idempotency-Key': crypto.randomUUID() };
+  const { status, body } = await app.post('/jobs', asked, key);
+  expect([status, body.status]).toEqual([202, 'pending']);
+  await runtime.service.read({ tenant: 'default', user: 'local', scopes: ['jobs:read'] }, body.id, {
+    ...{ waitMs: 20_000, until: 'over' },
+  });
+  const { body: read } = await app.get(`/jobs/${body.id}`);
+  expect([read.status, read.result.length]).toEqual(['completed', BYTES]);
+  const again = await app.post('/jobs', asked, key);
+  expect(again.headers.get('idempotency-replayed')).toBe('true');
+  expect(again.body.result === read.result).toBe(true);
+  const stream = await app.app.request(`/jobs/${body.id}/stream`, { headers: { 'Last-Event-ID': '1000000' } });
+  const tokens = (await stream.text()).split('\n').flatMap((line) => /^data: (.*"token":.*)$/.exec(line)?.[1] ?? []);
+  expect(tokens.map((data) => JSON.parse(data).token).join('') === read.result).toBe(true);
+});
+
 test('an input of 5 MB gets its answer of 7 MB', async () => {
   const prompt = `[simulate kilobytes=7000] ${'Große Frage? '.repeat(360_000)}`;
   expect(Buffer.byteLength(prompt)).toBeGreaterThan(5_000_000);

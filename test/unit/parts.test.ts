@@ -28,7 +28,7 @@ const DAY_MS = 86_400_000;
 const open = () => {
   const clock = virtualClock();
   const stores = sqliteStores(clock);
-  return { parts: faulty(stores.parts, { clock }), close: stores.close };
+  return { clock, parts: faulty(stores.parts, { clock }), close: stores.close };
 };
 let world: ReturnType<typeof open>;
 beforeEach(() => {
@@ -150,6 +150,21 @@ describe('a set is stored', () => {
     await expect(stored).rejects.toMatchObject({ code: 'store_unavailable' });
     expect(world.parts.fired('before')).toBe(1);
     expect(await world.parts.unchecked(TIMES.checkAt, 10)).toEqual([key]);
+  });
+
+  test('and where one cannot be, none is on its way any more when that is said', async () => {
+    const key = newKey();
+    world.parts.fail('put', 'before', { skip: 1 });
+    world.parts.fail('put', 'slow', { times: 2 });
+    const storing = putParts(world.parts, key, bytes, TIMES).catch((error: unknown) => error);
+    expect(await world.clock.until(storing)).toMatchObject({ code: 'store_unavailable' });
+    const calls = world.parts.calls('put');
+    // Two more had begun.
+    expect(calls).toBe(4);
+    await world.parts.remove(key);
+    await world.clock.advance(10_000);
+    expect(world.parts.calls('put')).toBe(calls);
+    for (let n = 1; n <= 8; n++) expect(await world.parts.get(key, n)).toBeUndefined();
   });
 
   test('when its first part cannot be, no other is', async () => {

@@ -1,7 +1,13 @@
 /** The tolerant decoder: one message in every envelope that Pub/Sub, Eventarc and the framework make. */
 import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../shared/core/errors.ts';
-import { decodeDoorbell, doorbellHandler, encodeDoorbell, respondToPush } from '../../shared/http/push.ts';
+import {
+  decodeDoorbell,
+  doorbellHandler,
+  encodeDoorbell,
+  type PushHandler,
+  respondToPush,
+} from '../../shared/http/push.ts';
 
 const ID = 'c7dbf19c-2bf5-4238-a1e8-6f9cb3edfb1a';
 const KEY = { tenant: 'default', id: ID };
@@ -70,4 +76,24 @@ test('a body that is not JSON is acknowledged, for it never will be', async () =
   const handle = doorbellHandler({ run: () => Promise.reject(new Error('must not run')), log: () => {} });
   const request = new Request('http://worker/', { method: 'POST', body: '{' });
   expect((await respondToPush(request, handle)).status).toBe(204);
+});
+
+test('a body that broke off, or came too slowly, is asked for again: its message is lost otherwise', async () => {
+  const handle: PushHandler = () => Promise.reject(new Error('must not be asked'));
+  const body = new ReadableStream({
+    pull: (controller) => controller.error(new Error('the connection is gone')),
+  });
+  const request = new Request('http://worker/', {
+    ...{ method: 'POST', body, headers: { 'transfer-encoding': 'chunked' } },
+    duplex: 'half',
+  } as RequestInit);
+  expect((await respondToPush(request, handle)).status).toBe(503);
+});
+
+test('a body that is larger than any message is acknowledged', async () => {
+  const bodies: unknown[] = [];
+  const handle: PushHandler = async (body) => bodies.push(body) > 0;
+  const request = new Request('http://worker/', { method: 'POST', body: ' '.repeat(15 * 1024 * 1024 + 1) });
+  expect((await respondToPush(request, handle)).status).toBe(204);
+  expect(bodies).toEqual([undefined]);
 });

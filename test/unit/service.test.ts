@@ -58,6 +58,20 @@ test('a store that gives no answer at all keeps a submit waiting for less than t
   expect(world.clock.monotonicMs() - startedMs).toBe(7_000);
 });
 
+test('… and a batch not longer: those of its jobs that were not on their way by then are not tried', async () => {
+  world = coreWorld();
+  world.store.fail('create', 'hang', { times: 1_000 });
+  world.store.fail('get', 'hang', { times: 1_000 });
+  const items = Array.from({ length: 100 }, () => ({ submission: SUBMISSION, name: undefined }));
+  const startedMs = world.clock.monotonicMs();
+  const { outcomes } = await world.clock.until(world.service.submitBatch(ADA, { key: 'k', items }));
+  expect(world.clock.monotonicMs() - startedMs).toBe(7_000);
+  expect(world.store.calls('create')).toBeLessThan(100);
+  const refused = outcomes.map((outcome) => ('refused' in outcome ? outcome.refused : undefined));
+  expect(refused.map((error) => error?.code)).toEqual(Array(100).fill('store_unavailable'));
+  expect(refused.at(-1)?.message).toContain('was not tried');
+});
+
 test("somebody else's job is not found, unless an admin of the tenant asks", async () => {
   world = coreWorld();
   const job = await world.submit();

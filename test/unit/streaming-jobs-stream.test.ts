@@ -36,3 +36,18 @@ test.each<[string, StreamEvent[], boolean, object[]]>([
   for await (const { id: _, ...event } of renderEvents(given(events), { comesBack })) rendered.push(event);
   expect(rendered).toEqual(expected);
 });
+
+test('who comes back, and whose text lies in parts, gets it with the end', async () => {
+  const ended: Job = { ...job, attempt: 1, state: 'completed', completedAt: job.createdAt };
+  const apart = { ...ended, parts: { result: { name: '1-a', bytes: 1, sha256: [] } } };
+  const events: StreamEvent[] = [
+    { type: 'snapshot', id: 1_000_002, seen: { job: apart, nowMs: job.createdAt }, text: undefined },
+    { type: 'done', id: 1_999_999, seen: { job: { ...apart, result: { result: 'Once' } }, nowMs: job.createdAt } },
+  ];
+  for (const comesBack of [false, true]) {
+    const rendered: object[] = [];
+    for await (const { id: _, ...event } of renderEvents(given(events), { comesBack })) rendered.push(event);
+    expect(rendered.slice(0, -1)).toEqual(comesBack ? [reset(1), token('Once')] : [token('Once')]);
+    expect(rendered.at(-1)).toMatchObject({ event: 'metrics' });
+  }
+});

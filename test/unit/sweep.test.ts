@@ -25,6 +25,23 @@ test('a pending job whose doorbell was lost is rung once its time has come, and 
   expect(world.published).toHaveLength(8);
 });
 
+test('a ring that the queue did not take is no ring: it comes half a minute later, however many failed', async () => {
+  world = coreWorld();
+  const job = await world.submit();
+  world.published.length = 0;
+  await world.clock.advance(RING_GRACE_MS);
+  world.queue.fail('publish', 'before', { times: 5 });
+  for (let failed = 0; failed < 5; failed++) {
+    expect(await sweep(world)).toMatchObject({ rung: 0 });
+    expect(await sweep(world)).toMatchObject({ rung: 0 });
+    expect(world.queue.fired()).toBe(failed + 1);
+    await world.clock.advance(RING_GRACE_MS);
+  }
+  expect(await sweep(world)).toMatchObject({ rung: 1 });
+  expect(world.published).toEqual([{ tenant: 'default', id: job.id }]);
+  expect((await world.store.get(job))?.job).toMatchObject({ rings: 1, state: 'pending' });
+});
+
 test('a job whose holder is alive is left alone', async () => {
   world = coreWorld(async function* () {
     await new Promise<void>((resolve) => void world.clock.setTimer(resolve, 3.5 * LEASE_MS));
