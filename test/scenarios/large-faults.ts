@@ -66,14 +66,12 @@ export function largeFaultScenarios(open: Open): void {
       world.provider.answerWith(answering);
       const job = await world.submit();
       const zombie = world.instance();
-      const nothing = async () => {};
+      zombie.parts.before('put', async () => {});
       // When the first part is there, the lease has run out: the delete ends the job at once.
-      for (const action of [nothing, () => world.poke(job, { leaseExpiresAt: 1 }), remove]) {
-        zombie.parts.before('put', action);
-      }
-      async function remove() {
+      zombie.parts.before('put', async () => {
+        await world.poke(job, { leaseExpiresAt: 1 });
         await world.main.service.remove(ADA, job.id);
-      }
+      });
       expect(await world.deliver(job, zombie)).toEqual({ lost: true });
       const { token, attempt } = await world.read(job);
       expect(zombie.parts.calls('put')).toBe(3);
@@ -103,6 +101,13 @@ export function largeFaultScenarios(open: Open): void {
       await service.readMany(ADA, [job.id]);
       await service.cancel(ADA, job.id);
       await service.listWithInputs(ADA, { limit: 20, offset: 0 }, () => true);
+      // A reader of a stream who has left when its end came.
+      const stream = await world.until(service.stream(ADA, job.id, undefined, new AbortController().signal));
+      const events = 'events' in stream ? stream.events[Symbol.asyncIterator]() : undefined;
+      const next = async () => events && (await world.until(events.next())).value;
+      expect(await next()).toMatchObject({ type: 'snapshot' });
+      expect(await next()).toMatchObject({ type: 'done' });
+      await events?.return?.();
       expect((await world.read(job)).payloadsExpireAt).toBe(before);
       const { job: read } = await world.until(service.read(ADA, job.id));
       expect(read.result).toMatchObject({ success: true });

@@ -11,6 +11,7 @@ import { openEmulatorWorld } from './emulator-world.ts';
 import { erasingScenarios } from './erasing.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
+import { largeFaultScenarios } from './large-faults.ts';
 import { moneyScenarios } from './money.ts';
 import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -44,6 +45,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   erasingScenarios(openEmulatorWorld);
   keepingNothingScenarios(openEmulatorWorld);
   largeScenarios(openEmulatorWorld);
+  largeFaultScenarios(openEmulatorWorld);
   moneyScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

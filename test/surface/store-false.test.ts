@@ -4,7 +4,7 @@ import { READ_GRACE_MS, UNREAD_MS } from '../../shared/core/payloads.ts';
 import { sweep } from '../../shared/core/sweep.ts';
 import * as app from '../support/app.ts';
 import { BATCH, callsOf, general, LIST, resultOf, SUBMIT, statusOf, TRAINER } from '../support/app.ts';
-import { type CoreWorld, coreWorld, FINISH } from '../support/core-world.ts';
+import { type CoreWorld, coreWorld } from '../support/core-world.ts';
 import { appOver, JSON_TYPE } from './counted-app.ts';
 
 const FLEETING = { ...general({ prompt: 'Secret.' }), store: false };
@@ -129,23 +129,4 @@ describe('a submit', () => {
     const { status, body } = await open.post(SUBMIT, { ...FLEETING, store });
     expect([status, body.details]).toEqual([400, [{ path: 'store', message: 'must be a boolean' }]]);
   });
-});
-
-test('a large result that is removed while it is read is no fault: who asks again is told that it is gone', async () => {
-  const large = coreWorld(async function* () {
-    yield { type: 'text-delta', text: '.'.repeat(1_000_000) };
-    yield FINISH;
-  });
-  const calls = callsOf(appOver(large));
-  const { body } = await calls.post(SUBMIT, FLEETING);
-  await large.run({ tenant: 'default', id: body.job_id });
-  large.parts.before('get', async () => {
-    await large.clock.advance(UNREAD_MS);
-    expect(await sweep(large)).toMatchObject({ removed: 1 });
-  });
-  const broken = await calls.get(resultOf(body.job_id));
-  expect([broken.status, broken.headers.get('Retry-After')]).toEqual([503, '1']);
-  const again = await calls.get(resultOf(body.job_id));
-  expect([again.status, again.body.code]).toEqual([404, 'result_removed']);
-  large.close();
 });
