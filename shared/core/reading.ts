@@ -121,13 +121,25 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
     return shown.map((seen) => ({ ...seen, input: inputOf.get(seen) })).filter(wanted);
   }
 
+  /** The end with its result; `undefined`: the reader comes back for it. One that is damaged for ever is told without. */
+  async function withPayload(event: Extract<StreamEvent, { type: 'done' }>): Promise<StreamEvent | undefined> {
+    try {
+      return { ...event, seen: await wholeOf(parts, event.seen) };
+    } catch (error) {
+      log('error', 'payload-unread', { job_id: event.seen.job.id, error: describeError(error) });
+      return isServiceError(error, 'store_unavailable') ? undefined : event;
+    }
+  }
+
   /** Noted when the reader has it: its connection may break with the last event on its way. */
   async function* givenAsTheyCome(
     principal: Principal,
     events: AsyncIterable<StreamEvent>,
   ): AsyncGenerator<StreamEvent> {
     for await (const event of events) {
-      yield event.type === 'done' ? { ...event, seen: await wholeOf(parts, event.seen) } : event;
+      const told = event.type === 'done' ? await withPayload(event) : event;
+      if (!told) return;
+      yield told;
       const isGiven = event.type === 'done' || ('seen' in event && isWhole(event.seen.job));
       if (isGiven) await reads.note(principal, [event.seen]);
     }

@@ -2,18 +2,20 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UNREAD_MS } from '../../shared/core/payloads.ts';
 import { sweep } from '../../shared/core/sweep.ts';
-import { callsOf, general, resultOf, SUBMIT, statusOf } from '../support/app.ts';
+import { callsOf, general, resultOf, SUBMIT, statusOf, streamOf } from '../support/app.ts';
 import { type CoreWorld, coreWorld, FINISH } from '../support/core-world.ts';
 import { appOver } from './counted-app.ts';
 
 let world: CoreWorld;
+let app: ReturnType<typeof appOver>;
 let api: ReturnType<typeof callsOf>;
 beforeEach(() => {
   world = coreWorld(async function* () {
     yield { type: 'text-delta', text: '.'.repeat(1_000_000) };
     yield FINISH;
   });
-  api = callsOf(appOver(world));
+  app = appOver(world);
+  api = callsOf(app);
 });
 afterEach(() => world.close());
 
@@ -53,4 +55,17 @@ test('an input that lies in parts is shown by /jobs, whole', async () => {
   const prompt = 'x'.repeat(300_000);
   const { body } = await api.post(SUBMIT, general({ prompt }));
   expect((await api.get(`/jobs/${body.job_id}`)).body.prompt === prompt).toBe(true);
+});
+
+test('a stream whose last event cannot be loaded: its reader comes back; a damaged one is told the end without', async () => {
+  const id = await completed();
+  const events = () => world.clock.until(Promise.resolve(app.request(streamOf(id))).then((answer) => answer.text()));
+  world.parts.fail('get', 'before');
+  expect(await events()).not.toContain('event: done');
+  expect(await events()).toMatch(/event: done\ndata: .*"result_data":/);
+  const { parts } = (await world.store.get({ tenant: 'default', id }))?.job ?? {};
+  await world.parts.remove({ tenant: 'default', id, set: parts?.result?.name });
+  const told = await events();
+  expect(told).toMatch(/event: done\ndata: .*"status":"completed".*"result_bytes":/);
+  expect(told).not.toContain('"result_data"');
 });
