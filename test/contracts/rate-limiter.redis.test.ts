@@ -156,7 +156,9 @@ describeOnRedis('with a server', () => {
       await pause(50);
     }
     expect(fallbacks() - before).toBe(40);
-    expect(lines).toEqual([{ event: 'redis-unanswered', reason: expect.stringMatching(/ECONNREFUSED|Socket/) }]);
+    // On a machine that is busy the patience with the first one is over before its connection breaks.
+    const reason = expect.stringMatching(/ECONNREFUSED|Socket|no-answer/);
+    expect(lines).toEqual([{ event: 'redis-unanswered', reason }]);
     await server.start();
     await ready();
     const counted = fallbacks();

@@ -200,7 +200,7 @@ export function endToEndSuite(
 
       test.each([
         ['malformed JSON', '{"job_type":', {}, 400, 'invalid_request'],
-        ['a large body', 'x'.repeat(3_000_000), {}, 413, 'input_too_large'],
+        ['a large body', 'x'.repeat(11_000_000), {}, 413, 'input_too_large'],
         [
           'another charset',
           good,

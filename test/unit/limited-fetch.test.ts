@@ -28,7 +28,7 @@ test('events are passed on whole, with what stands among them', async () => {
   expect(await through(': a\n\ndata: 1\n\n: b\n\n')).toEqual([': a\n\ndata: 1\n\n: b\n\n']);
 });
 
-test('comments and unknown fields alone are not: an SDK would keep them until an event comes', async () => {
+test('comments alone are not: an SDK would keep them until an event comes', async () => {
   const comments = Array.from({ length: 1_000 }, () => ': data\n\n');
   expect(await through(...comments, 'id: 1\nretry: 2\n\n', 'data: 1\n\n', ': event\n\n')).toEqual(['data: 1\n\n']);
 });
@@ -36,4 +36,8 @@ test('comments and unknown fields alone are not: an SDK would keep them until an
 test('what is left at the end without an empty line is passed on if it holds data', async () => {
   expect(await through('data: 1\n\n', 'data: 2\n')).toEqual(['data: 1\n\n', 'data: 2\n']);
   expect(await through('data: 1\n\n', ': the end')).toEqual(['data: 1\n\n']);
+});
+
+test('what is called a stream of events and is none is passed on as it is', async () => {
+  expect(await through('{"text":"a"}\n{"te', 'xt":"b"}\n')).toEqual(['{"text":"a"}\n{"text":"b"}\n']);
 });

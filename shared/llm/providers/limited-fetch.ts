@@ -59,7 +59,7 @@ function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => n
   const pass = (controller: TransformStreamDefaultController<Uint8Array>) => {
     const [only] = held;
     const block = held.length > 1 ? Buffer.concat(held) : only;
-    if (block && (block.every(isLineEnd) || holdsEvent(block))) controller.enqueue(block);
+    if (block && (block.every(isLineEnd) || !isSilent(block))) controller.enqueue(block);
     held = [];
     heldBytes = 0;
   };
@@ -84,20 +84,22 @@ function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => n
   });
 }
 
-/** Is there more in it than comments and fields that are none of an event's? Most begin with one that is. */
-function holdsEvent(block: Uint8Array): boolean {
-  const { buffer, byteOffset, byteLength } = block;
-  const text = Buffer.from(buffer, byteOffset, byteLength);
-  const isField = (at: number) => FIELDS.some((field) => text.subarray(at, at + field.length).equals(field));
-  if (isField(0)) return true;
-  for (const lineEnd of [NEWLINE, RETURN]) {
-    for (let at = text.indexOf(lineEnd); at >= 0; at = text.indexOf(lineEnd, at + 1)) if (isField(at + 1)) return true;
+/** Is there nothing in it but comments, and fields that make no event? What is none of the protocol is passed on. */
+function isSilent(block: Uint8Array): boolean {
+  for (let at = 0; at < block.length; at = nextLine(block, at)) {
+    const isIt = (start: Uint8Array) => start.every((byte, index) => block[at + index] === byte);
+    if (!isLineEnd(block[at]) && !SILENT.some(isIt)) return false;
   }
-  // Behind a byte order mark.
-  return isField(3);
+  return true;
 }
 
-const FIELDS = [Buffer.from('data'), Buffer.from('event')];
+function nextLine(block: Uint8Array, from: number): number {
+  let at = from;
+  while (at < block.length && !isLineEnd(block[at])) at += 1;
+  return at + 1;
+}
+
+const SILENT = [':', 'id:', 'retry:'].map((start) => Buffer.from(start));
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const isLineEnd = (byte: number | undefined) => byte === NEWLINE || byte === RETURN;
