@@ -13,7 +13,12 @@ import { printAbove } from './progress-bar.ts';
 export class OperatorError extends Error {}
 
 /** What words ask for: done on the stores of a runtime, those of a Google Cloud project where one is named. */
-export type Operation = { act: (runtime: Runtime, log: Log) => Promise<void>; project: string | undefined };
+export type Operation = {
+  act: (runtime: Runtime, log: Log) => Promise<void>;
+  project: string | undefined;
+  /** There is nothing to do in a file that is not there yet. */
+  needsFile?: true;
+};
 
 /** The command that these words begin with, and the rest. Throws a sentence for people. */
 export function commandOf<C extends string>(args: string[], known: Record<C, unknown>): { command: C; rest: string[] } {
@@ -73,11 +78,11 @@ export async function operate(usage: string, operationOf: (args: string[]) => Op
   });
   try {
     if (existsSync('.env')) process.loadEnvFile('.env');
-    const { act, project } = operationOf(process.argv.slice(2));
+    const { act, project, needsFile } = operationOf(process.argv.slice(2));
     const config = readConfig();
     // One line for each act, and what went wrong; above a progress bar, where there is one.
     const log = stdoutLog({ format: config.logFormat, level: 'warning' }, (line) => printAbove(line));
-    const runtime = await runtimeFor(config, log, project);
+    const runtime = await runtimeFor(config, log, project, needsFile);
     try {
       await act(runtime, log);
     } finally {
@@ -89,12 +94,15 @@ export async function operate(usage: string, operationOf: (args: string[]) => Op
   }
 }
 
-async function runtimeFor(config: Config, log: Log, project: string | undefined): Promise<Runtime> {
+async function runtimeFor(config: Config, log: Log, project: string | undefined, needsFile = false): Promise<Runtime> {
   // It takes a second to load: what is wrong with the words is said before.
   const { embeddedRuntime, googleRuntime } = await import('../shared/runtime.ts');
   if (project === '') throw new OperatorError('--project must name a project.');
   if (project !== undefined || config.firestoreEmulatorHost) {
     return googleRuntime({ ...config, projectId: project ?? config.projectId }, log);
+  }
+  if (needsFile && config.databaseUrl !== ':memory:' && !existsSync(config.databaseUrl)) {
+    throw new OperatorError(`There is no file ${config.databaseUrl} (DATABASE_URL). Or give --project.`);
   }
   if (config.databaseUrl !== ':memory:') return embeddedRuntime(config, log);
   throw new OperatorError('DATABASE_URL is :memory:, which keeps nothing: set it to a file, or give --project.');

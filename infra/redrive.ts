@@ -53,6 +53,7 @@ export function actOf(args: string[]): Operation {
   const wanted = wantedBy(options);
   return {
     project: options.project,
+    needsFile: true,
     async act(runtime) {
       const filter = { ...wanted.filter, ...(await namesIn(options, runtime)) };
       const found = await find(runtime.service, operator, { ...wanted, filter });

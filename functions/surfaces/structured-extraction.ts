@@ -4,6 +4,7 @@ import type { Seen } from '../../shared/core/access.ts';
 import type { BatchOutcome } from '../../shared/core/batching.ts';
 import { isServiceError, ServiceError } from '../../shared/core/errors.ts';
 import type { Json } from '../../shared/core/job.ts';
+import type { ReadOptions } from '../../shared/core/reading.ts';
 import {
   assertInputFits,
   SMALL_INPUT_BYTES_MOST,
@@ -81,24 +82,24 @@ function mountBatch(app: HttpApp, surface: SurfaceContext): void {
 }
 
 function mountJobs(app: HttpApp, { service }: SurfaceContext): void {
-  async function find(context: Context<HttpEnv>, id: string, isGlance: boolean): Promise<Seen> {
-    const seen = await service.read(context.get('principal'), id, { isGlance });
+  async function find(context: Context<HttpEnv>, id: string, options: ReadOptions): Promise<Seen> {
+    const seen = await service.read(context.get('principal'), id, options);
     if (!isVisible(seen)) throw new ServiceError('job_not_found', 'Job not found');
     return seen;
   }
 
   app.openapi(routes.statusRoute, async (context) => {
-    const { job } = await find(context, context.req.valid('param').job_id, context.req.method === 'HEAD');
+    const isGlance = context.req.method === 'HEAD';
+    const { job } = await find(context, context.req.valid('param').job_id, { isGlance, large: 'apart' });
     return context.json(renderStatus(job), 200);
   });
 
   app.openapi(routes.resultRoute, async (context) => {
-    const found = await find(context, context.req.valid('param').job_id, context.req.method === 'HEAD').catch(
-      (error: unknown) => {
-        if (isServiceError(error, 'job_not_found')) throw noResult('unknown');
-        throw error;
-      },
-    );
+    const isGlance = context.req.method === 'HEAD';
+    const found = await find(context, context.req.valid('param').job_id, { isGlance }).catch((error: unknown) => {
+      if (isServiceError(error, 'job_not_found')) throw noResult('unknown');
+      throw error;
+    });
     const result = renderResult(found.job);
     if (result !== undefined) return context.json({ job_id: found.job.id, result }, 200);
     context.set('hasJob', true);
@@ -107,7 +108,7 @@ function mountJobs(app: HttpApp, { service }: SurfaceContext): void {
 
   app.openapi(routes.cancelRoute, async (context) => {
     const { job_id: id } = context.req.valid('param');
-    await find(context, id, true);
+    await find(context, id, { isGlance: true });
     const { job } = await service.cancel(context.get('principal'), id);
     return context.json({ job_id: job.id, status: wordOf(job) }, 200);
   });

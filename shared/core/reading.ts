@@ -16,7 +16,7 @@ import { payloadOf, wholeInputs, wholeOf } from './whole.ts';
 export type ReadOptions = WaitOptions & {
   /** The reader is not given the job, so that it does not count as read (`store: false`). */
   isGlance?: boolean;
-  /** `apart`: what lies in parts is left there, for `payload`; otherwise it is loaded. */
+  /** `apart`: a result that lies in parts is left there, for `payload`; otherwise it is loaded. */
   large?: 'apart';
 };
 

@@ -6,13 +6,11 @@ import type { InParts } from './part-set.ts';
 import type { PartStore } from './part-store.ts';
 import { readParts, valueIn } from './parts.ts';
 
-/** The job with its result, or its rejected text, loaded. Throws `store_unavailable`, or `internal_error` where it is damaged. */
+/** The job with its result loaded. Throws `store_unavailable`, or `internal_error` where it is damaged. */
 export async function wholeOf(parts: PartStore, seen: Seen): Promise<Seen> {
   const { job, nowMs } = seen;
-  const { result, rejectedText } = job.parts ?? {};
-  if (result) return { job: applyChanges(job, { result: await valueIn(parts, job, result) }), nowMs };
-  if (!rejectedText) return seen;
-  return { job: applyChanges(job, { rejectedText: (await valueIn(parts, job, rejectedText)) as string }), nowMs };
+  const set = job.parts?.result;
+  return set ? { job: applyChanges(job, { result: await valueIn(parts, job, set) }), nowMs } : seen;
 }
 
 /**

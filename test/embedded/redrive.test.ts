@@ -1,7 +1,7 @@
 /** `npm run redrive` on the SQLite file of `npm start`, and the service that then runs what was made, as processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -88,10 +88,12 @@ test('a dry run changes nothing, a run makes one job of each, another run none; 
 }, 120_000);
 
 test('whoever reads what it prints may go', async () => {
+  const file = join(folder, 'unread.db');
+  writeFileSync(file, '');
   // As npm runs it: the bundle that other tests start did not fail of it.
   const words = [process.execPath, '--import', 'tsx', 'infra/redrive.ts', '--dry-run'];
   const child = spawn('sh', ['-c', '"$@" | true', 'sh', ...words], {
-    env: { ...process.env, KEPT_OUTPUT: '', FIRESTORE_EMULATOR_HOST: '', DATABASE_URL: join(folder, 'unread.db') },
+    env: { ...process.env, KEPT_OUTPUT: '', FIRESTORE_EMULATOR_HOST: '', DATABASE_URL: file },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const [said] = await Promise.all([text(child.stderr), once(child, 'close')]);
@@ -103,5 +105,10 @@ test('what is wrong is said with the usage, and nothing is opened', async () => 
   const { code, stdout, stderr } = await runRedrive({ DATABASE_URL: file }, '--status', 'pending');
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(/^--status must be failed or cancelled\.\nUsage:/);
+  const nowhere = await runRedrive({ DATABASE_URL: file }, '--dry-run');
+  expect([nowhere.code, nowhere.stderr]).toEqual([
+    1,
+    expect.stringContaining(`There is no file ${file} (DATABASE_URL)`),
+  ]);
   expect(existsSync(file)).toBe(false);
 });
