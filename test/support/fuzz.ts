@@ -241,6 +241,9 @@ function bodyOf(
   if (chance(0.04)) return Uint8Array.from({ length: Math.floor(random() * 200) }, () => Math.floor(random() * 256));
   if (chance(0.03)) return Uint8Array.from(Buffer.from(JSON.stringify(submission()), 'utf16le'));
   if (chance(0.01)) return JSON.stringify({ ...submission(), input_data: { prompt: 'x'.repeat(300_000) } });
+  // Over the cap of any input, and of any body.
+  if (chance(0.0005)) return JSON.stringify({ ...submission(), input_data: { prompt: 'x'.repeat(9_000_000) } });
+  if (chance(0.0005)) return 'x'.repeat(11_000_000);
   const value = chance(0.25) ? { jobs: Array.from({ length: Math.floor(random() * 5) }, submission) } : submission();
   return JSON.stringify(chance(0.8) ? mutated(value, 0) : value);
 
