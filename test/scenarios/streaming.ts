@@ -22,6 +22,7 @@ const PIECES = [
   'the end.',
 ];
 const PAUSE_MS = 120;
+const READERS_MS = 2_000;
 
 export function streamingScenarios(open: Open): void {
   scenario(
@@ -51,7 +52,10 @@ export function streamingScenarios(open: Open): void {
     async (world) => {
       world.provider.answerWith(async function* (call) {
         yield* speak(world, call, [`try ${call.nth}: `, 'one ', 'two '], call.nth > 1);
-        if (call.nth === 1) throw new ServiceError('overloaded', 'told to break');
+        if (call.nth > 1) return;
+        // On a machine that is busy readers take a while to come.
+        await sleep(world.clock, world.isVirtual ? 0 : READERS_MS);
+        throw new ServiceError('overloaded', 'told to break');
       });
       const { job, running } = await started(world);
       const readers = [world.main, world.instance()];
