@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { type Config, readConfig } from '../shared/config.ts';
 import { startLocal } from './local.ts';
+import { bar, CLEAR } from './progress-bar.ts';
 
 type View = {
   status: string;
@@ -19,7 +20,6 @@ type View = {
   model: { name: string };
 };
 
-const BAR_WIDTH = 30;
 /** Of the text that comes in, so much is shown beside the bar. */
 const TAIL_CHARACTERS = 40;
 
@@ -56,7 +56,7 @@ async function runDemo(baseUrl: string, model: string, prompt: string): Promise<
   for await (const { event, data } of events ?? []) {
     const said = JSON.parse(data) as View & { text?: string };
     if (event === 'done') {
-      draw(`${bar(100)} 100 %  ${said.message}  ${seconds()}`);
+      draw(`${bar(1)} 100 %  ${said.message}  ${seconds()}`);
       draw(undefined);
       report(said, seconds());
       return said.status === 'completed';
@@ -66,7 +66,7 @@ async function runDemo(baseUrl: string, model: string, prompt: string): Promise<
     progress = said.progress ?? progress;
     message = said.message ?? message;
     const tail = text.replace(/\s+/g, ' ').slice(-TAIL_CHARACTERS).toWellFormed();
-    draw(`${bar(progress)} ${progress} %  ${(process.stdout.isTTY && tail) || message}  ${seconds()}`);
+    draw(`${bar(progress / 100)} ${progress} %  ${(process.stdout.isTTY && tail) || message}  ${seconds()}`);
   }
   throw new Error('the stream ended before the job');
 }
@@ -77,15 +77,10 @@ function report({ status, result_data, error_message, usage, model }: View, time
   console.log(`${status} by ${model.name} in ${time}; ${tokens}`);
 }
 
-function bar(progress: number): string {
-  const full = Math.round((progress / 100) * BAR_WIDTH);
-  return `[${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}]`;
-}
-
 let drawn = '';
 /** Redraws the one line; into a file or a pipe each change is a line of its own. */
 function draw(line: string | undefined): void {
-  if (process.stdout.isTTY) process.stdout.write(line === undefined ? '\n' : `\r\u001b[K${line}`);
+  if (process.stdout.isTTY) process.stdout.write(line === undefined ? '\n' : `${CLEAR}${line}`);
   else if (line !== undefined && line.split('  ')[0] !== drawn) {
     drawn = line.split('  ')[0] ?? '';
     console.log(line);

@@ -1,14 +1,19 @@
-/** A progress bar at the foot of a terminal; where standard error is none, nothing. */
+/** Progress bars on a terminal. */
 
 const WIDTH = 30;
-const CLEAR = '\r\u001b[K';
+/** What clears the line that the cursor is on. */
+export const CLEAR = '\r\u001b[K';
 
-/** How far something is, drawn anew each time. */
+/** A share, from 0 to 1, as a picture that is full at its end alone. */
+export function bar(share: number): string {
+  const full = Math.floor(share * WIDTH);
+  return `[${'█'.repeat(full)}${'░'.repeat(WIDTH - full)}]`;
+}
+
+/** How far something is, drawn anew each time at the foot of standard error; where that is no terminal, nothing. */
 export function drawProgress(done: number, all: number): void {
   if (!process.stderr.isTTY) return;
-  const full = all === 0 ? WIDTH : Math.floor((done / all) * WIDTH);
-  const bar = `[${'█'.repeat(full)}${'░'.repeat(WIDTH - full)}] ${done}/${all}`;
-  process.stderr.write(`${CLEAR}${bar}${done === all ? '\n' : ''}`);
+  process.stderr.write(`${CLEAR}${bar(all === 0 ? 1 : done / all)} ${done}/${all}${done === all ? '\n' : ''}`);
 }
 
 /** A whole line, in the place of the bar, which goes on below. */

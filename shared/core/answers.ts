@@ -2,6 +2,7 @@
 import { ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
 import type { Json, Usage } from './job.ts';
+import { jsonBytes } from './json-bytes.ts';
 import type { Answer, FileSearchResult, FinishReason, LlmPart, ToolCall } from './llm.ts';
 
 /** The largest result, as UTF-8 bytes of its JSON, that is stored. */
@@ -33,7 +34,7 @@ export async function collect(
   let named: { id?: string | undefined; model?: string | undefined } = {};
   let bytes = 0;
   const count = (value: Json) => {
-    bytes += jsonBytes(value) - QUOTES;
+    bytes += jsonBytes(value).length - QUOTES;
     if (bytes > RESULT_BYTES_MOST) throw tooLarge();
   };
   for await (const part of parts) {
@@ -95,10 +96,6 @@ function assertAnswer(text: string, toolCalls: readonly ToolCall[], reason: Fini
 }
 
 const QUOTES = 2;
-
-function jsonBytes(value: Json): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length;
-}
 
 function tooLarge(): ServiceError {
   return new ServiceError('response_too_large', `The answer is larger than ${RESULT_BYTES_MOST} bytes.`);

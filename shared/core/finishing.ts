@@ -2,26 +2,20 @@
 import { isServiceError, type ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import type { CallFacts, FinishOutcome } from './events.ts';
-import type { Holder } from './holder.ts';
+import { type Holder, PATIENCE_MS, RETRY_PAUSE_MS } from './holder.ts';
 import type { Job, JobError } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { PartSet } from './part-set.ts';
 import type { PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS, names, partsDeleteAt, putParts, tooLargeInline } from './parts.ts';
-import { type Clock, type Log, sleep } from './ports.ts';
+import { sleep } from './ports.ts';
 import { cacheResult, type ResultCaching } from './result-cache.ts';
 
 export type FinishingOptions = ResultCaching & {
   parts: PartStore;
   estimates: Estimates;
   jobTypes: ReadonlyMap<string, JobType>;
-  clock: Clock;
-  log: Log;
 };
-
-/** While the store gives no answer, a paid answer is offered to it again for so long; its holder keeps the lease meanwhile. */
-const PATIENCE_MS = 60_000;
-const RETRY_PAUSE_MS = 200;
 
 /**
  * Ends the job. `lost`: somebody else holds it, or it was over. Throws `store_unavailable` when its end could not be

@@ -50,8 +50,8 @@ export type HolderOptions = { store: JobStore; clock: Clock; log: Log; leaseMs: 
 /** A write that meets a newer document is decided again on it, this often at most. */
 const REBASES_MOST = 5;
 /** A write that ends an attempt is tried again for this long while the store gives no answer: the call is paid for. */
-const PATIENCE_MS = 60_000;
-const RETRY_PAUSE_MS = 200;
+export const PATIENCE_MS = 60_000;
+export const RETRY_PAUSE_MS = 200;
 /** The end of a job waits so long for the stages before it; those that are not written by then nobody misses. */
 const STAGES_PATIENCE_MS = 1_000;
 
@@ -160,7 +160,9 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     stopFence = clock.setTimer(() => lose('not renewed in time'), Math.max(0, surelyLeftMs()));
   }
 
-  const check = () => (surelyLeftMs() <= 0 ? lose('not renewed in time') : undefined);
+  function check(): void {
+    if (surelyLeftMs() <= 0) lose('not renewed in time');
+  }
 
   async function beat(): Promise<void> {
     if (closed) return;

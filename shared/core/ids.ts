@@ -1,5 +1,6 @@
 /** Job ids and fingerprints. Hashing is Web Crypto's, a global of every runtime we know. */
 import type { Json } from './job.ts';
+import { jsonBytes } from './json-bytes.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([1-8])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -38,12 +39,12 @@ export const KEY_RULE = 'must be 1 to 255 visible ASCII characters';
 
 /** The id that these words always give, a UUID of version 8. */
 export async function derivedId(...words: string[]): Promise<string> {
-  return uuidV8(await sha256(encoded(words)));
+  return uuidV8(await sha256(jsonBytes(words)));
 }
 
 /** Equal for equal JSON values, whatever the order of their fields. 64 hexadecimal digits. */
 export async function fingerprintOf(value: Json): Promise<string> {
-  return sha256Hex(encoded(sorted(value)));
+  return sha256Hex(jsonBytes(sorted(value)));
 }
 
 /**
@@ -65,10 +66,6 @@ export async function sha256Hex(bytes: Uint8Array): Promise<string> {
 
 async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
-}
-
-function encoded(value: Json): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -6,6 +6,7 @@
 import { ServiceError } from './errors.ts';
 import { sha256Hex } from './ids.ts';
 import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
+import { jsonBytes } from './json-bytes.ts';
 import type { PartSet } from './part-set.ts';
 import type { PartSetKey, PartStore } from './part-store.ts';
 import { UNREAD_MS } from './payloads.ts';
@@ -27,7 +28,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** A value as JSON, with its size in UTF-8, where it is too large for the document. */
 export function tooLargeInline(value: Json): Uint8Array | undefined {
-  const bytes = encoder.encode(JSON.stringify(value));
+  const bytes = jsonBytes(value);
   return bytes.length > INLINE_BYTES_MOST ? bytes : undefined;
 }
 

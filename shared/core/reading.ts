@@ -1,7 +1,7 @@
 /** Reading jobs: at once, or when something has changed; one, many, a page, a stream. */
 import { keyFor, maySee, notFound, ownerOf, type Principal, type Seen, seenBy } from './access.ts';
 import { auditJobs } from './audit.ts';
-import { describeError, isServiceError } from './errors.ts';
+import { describeError, isServiceError, ServiceError } from './errors.ts';
 import type { Job, JobState, Json } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import type { InParts } from './part-set.ts';
@@ -50,9 +50,10 @@ export type Reading = {
   ): Promise<SeenWithInput>;
   /**
    * What a job that was read holds in parts, as pieces of JSON text, the first of which is there already. Throws
-   * `store_unavailable`, or `internal_error` where it is damaged, then or later.
+   * `store_unavailable`, also where it was removed meanwhile, `job_not_found` where the job was deleted, or
+   * `internal_error` where it is damaged; after the first piece whichever it is breaks it off.
    */
-  payload(job: Job, field: InParts): Promise<AsyncIterable<string>>;
+  payload(principal: Principal, job: Job, field: InParts): Promise<AsyncIterable<string>>;
   /** Many jobs at once, in their order; what lies in parts stays there; `undefined` for what this principal does not find. */
   readMany(principal: Principal, ids: readonly string[]): Promise<(Seen | undefined)[]>;
   /** A page of this principal's jobs, newest first. */
@@ -72,11 +73,7 @@ export type Reading = {
   stream(principal: Principal, id: string, cursor: number | undefined, signal: AbortSignal): Promise<JobStream>;
 };
 
-export type ReadingOptions = {
-  store: JobStore;
-  parts: PartStore;
-  watch: JobWatch;
-  reads: PayloadReads;
+export type ReadingOptions = { store: JobStore; parts: PartStore; watch: JobWatch; reads: PayloadReads } & {
   clock: Clock;
   log: Log;
 };
@@ -91,21 +88,35 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
     return shown;
   }
 
-  async function loaded(principal: Principal, found: Seen): Promise<Seen> {
+  /**
+   * What a job is whose parts could not be read, where its payloads went meanwhile. Throws `job_not_found` where it was
+   * deleted, else the error.
+   */
+  async function withoutPayloads(principal: Principal, job: Job, error: unknown): Promise<Seen> {
+    if (!isServiceError(error, 'internal_error')) throw error;
+    const now = asShown(seenBy(principal, await watch.look(job)));
+    if (now.job.payloadsRemovedAt === undefined) throw error;
+    return now;
+  }
+
+  async function payload(principal: Principal, job: Job, field: InParts): Promise<AsyncIterable<string>> {
     try {
-      return await wholeOf(parts, found);
+      return await payloadOf(parts, job, field, (error) =>
+        log('error', 'payload-broken-off', { job_id: job.id, field, error: describeError(error) }),
+      );
     } catch (error) {
-      if (!isServiceError(error, 'internal_error')) throw error;
-      // It may have been deleted meanwhile, and is not found then; or its payloads went.
-      const now = asShown(seenBy(principal, await watch.look(found.job)));
-      if (now.job.payloadsRemovedAt === undefined) throw error;
-      return now;
+      await withoutPayloads(principal, job, error);
+      const sentence = 'The result was removed while it was read. Ask again.';
+      throw new ServiceError('store_unavailable', sentence, { cause: error, retryAfterMs: 1_000 });
     }
   }
 
   async function givenOne(principal: Principal, found: Seen, { isGlance, large }: ReadOptions): Promise<Seen> {
     if (isGlance) return asShown(found);
-    const whole = large === 'apart' ? found : await loaded(principal, asShown(found));
+    const whole =
+      large === 'apart'
+        ? found
+        : await wholeOf(parts, asShown(found)).catch((error) => withoutPayloads(principal, found.job, error));
     const [shown = whole] = await given(principal, 'read', [whole]);
     return shown;
   }
@@ -169,10 +180,7 @@ export function reading({ store, parts, watch, reads, clock, log }: ReadingOptio
       }
     },
 
-    payload: (job, field) =>
-      payloadOf(parts, job, field, (error) =>
-        log('error', 'payload-broken-off', { job_id: job.id, field, error: describeError(error) }),
-      ),
+    payload,
 
     async readMany(principal, ids) {
       const keys = ids.map((id) => keyFor(principal, id));

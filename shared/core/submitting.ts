@@ -8,6 +8,7 @@ import type { Estimates } from './estimates.ts';
 import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
+import { jsonBytes } from './json-bytes.ts';
 import { deadlineOf } from './limits.ts';
 import type { ModelCatalog } from './llm.ts';
 import {
@@ -199,7 +200,7 @@ export function givenIn({ jobType, model, input, questionId, ...more }: Submissi
 
 /** Throws `input_too_large` for more than a job may have. */
 export function assertInputFits(input: Json, bytesMost = INPUT_BYTES_MOST): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
+  const bytes = jsonBytes(input).length;
   if (bytes <= bytesMost) return;
   throw new ServiceError('input_too_large', `The input is ${bytes} bytes; at most ${bytesMost} are accepted.`);
 }

@@ -32,7 +32,7 @@ const UNREADABLE_PAUSE_MS = 900_000;
 
 /**
  * Does what is due: ends jobs whose time is over, rings those that a worker must look at, once an hour removes what dead
- * writers left. Costs one read when idle.
+ * writers left. Costs one read when idle, then two.
  */
 export async function sweep(options: SweepOptions): Promise<Swept> {
   const swept: Swept = { rung: 0, ended: 0, postponed: 0, removed: 0 };

@@ -1,9 +1,9 @@
 /** R08 with real processes: retries at once over HTTP. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LIST, type Reply, retryOf } from '../support/app.ts';
+import { LIST, retryOf } from '../support/app.ts';
 import { startTestStack, type TestStack } from '../support/emulator-stack.ts';
 import { describeOnEmulators } from '../support/emulators.ts';
-import { pollToEnd, pollUntil, request, submit, warmUp } from '../support/http-client.ts';
+import { ask, pollToEnd, pollUntil, request, submit, type View, warmUp } from '../support/http-client.ts';
 
 const AT_ONCE = 20;
 /** The provider refuses each of these once, for good, and answers the next time. */
@@ -17,20 +17,13 @@ describeOnEmulators('on the emulators,', () => {
   }, 90_000);
   afterAll(() => stack?.stop());
 
-  async function ask(path: string, body?: object): Promise<{ status: number; replayed: boolean; body: Reply['body'] }> {
-    const headers = { 'Content-Type': 'application/json' };
-    const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {};
-    const response = await fetch(`${stack.baseUrl}${path}`, init);
-    const replayed = response.headers.get('Idempotency-Replayed') === 'true';
-    return { status: response.status, replayed, body: await response.json() };
-  }
-
-  const listed = async (query: string): Promise<Reply['body'][]> => (await ask(`${LIST}?limit=100&${query}`)).body.jobs;
+  const listed = async (query: string): Promise<View[]> =>
+    (await ask(stack.baseUrl, `${LIST}?limit=100&${query}`)).body.jobs;
 
   test('R08 twenty retries of a failed job at once: one new job, which completes, and both views say so', async () => {
     const old = await submit(stack.baseUrl, { ...request('simulated', failing('once')), tags: ['once'] });
     expect(await pollToEnd(stack.baseUrl, old)).toMatchObject({ status: 'failed', error_code: 'auth' });
-    const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => ask(retryOf(old), {})));
+    const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => ask(stack.baseUrl, retryOf(old), {})));
     expect(answers.map(({ status }) => status)).toEqual(Array(AT_ONCE).fill(202));
     const [made, ...others] = new Set(answers.map(({ body }) => body.job_id as string));
     expect(others).toEqual([]);

@@ -1,10 +1,10 @@
 /** R08 with real processes: `npm run redrive` that is killed in its midst. */
 import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { BATCH, general, LIST, type Reply } from '../support/app.ts';
+import { BATCH, general, LIST } from '../support/app.ts';
 import { startTestStack, type TestStack } from '../support/emulator-stack.ts';
 import { describeOnEmulators } from '../support/emulators.ts';
-import { warmUp } from '../support/http-client.ts';
+import { ask, type View, warmUp } from '../support/http-client.ts';
 import { runRedrive } from '../support/operator-process.ts';
 import { argumentsFor } from '../support/programs.ts';
 
@@ -20,24 +20,19 @@ describeOnEmulators('on the emulators,', () => {
   }, 90_000);
   afterAll(() => stack?.stop());
 
-  async function ask(path: string, body?: object): Promise<{ status: number; replayed: boolean; body: Reply['body'] }> {
-    const headers = { 'Content-Type': 'application/json' };
-    const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {};
-    const response = await fetch(`${stack.baseUrl}${path}`, init);
-    const replayed = response.headers.get('Idempotency-Replayed') === 'true';
-    return { status: response.status, replayed, body: await response.json() };
-  }
-
-  const listed = async (query: string): Promise<Reply['body'][]> => (await ask(`${LIST}?limit=100&${query}`)).body.jobs;
+  const listed = async (query: string): Promise<View[]> =>
+    (await ask(stack.baseUrl, `${LIST}?limit=100&${query}`)).body.jobs;
 
   test('npm run redrive, killed in its midst and run again: one new job of each, and all complete', async () => {
     const jobs = Array.from({ length: MANY }, (_, n) => ({
       ...general({ prompt: failing(`job ${n}`) }),
       tags: ['many'],
     }));
-    const { body: batch } = await ask(BATCH, { jobs });
+    const { body: batch } = await ask(stack.baseUrl, BATCH, { jobs });
     const ids: string[] = batch.items.map(({ job_id }: { job_id: string }) => job_id);
-    await expect.poll(async () => (await ask(batch.urls.status)).body.counts?.failed, { timeout: 60_000 }).toBe(MANY);
+    await expect
+      .poll(async () => (await ask(stack.baseUrl, batch.urls.status)).body.counts?.failed, { timeout: 60_000 })
+      .toBe(MANY);
 
     const words = ['--tag', 'many', '--code', 'auth'];
     const child = spawn(process.execPath, [...argumentsFor('infra/redrive.ts'), ...words], {

@@ -85,7 +85,7 @@ export function moneyScenarios(open: Open): void {
       expect(calls).toHaveLength(1);
       expect(job).toMatchObject({ state: 'failed', error: { code: 'schema_violation' }, parts: { rejectedText: {} } });
       let kept = '';
-      for await (const piece of await world.main.service.payload(job, 'rejectedText')) kept += piece;
+      for await (const piece of await world.main.service.payload(ADA, job, 'rejectedText')) kept += piece;
       expect(JSON.parse(kept)).toBe(long);
     },
   );

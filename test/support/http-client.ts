@@ -60,3 +60,17 @@ export async function warmUp(baseUrl: string): Promise<void> {
   const id = await job().catch(job).catch(job);
   await pollToEnd(baseUrl, id, 50_000);
 }
+
+/** One request, a GET or with a body a POST, and its answer; `replayed`: it is that of an earlier one. */
+export async function ask(
+  baseUrl: string,
+  path: string,
+  body?: object,
+  // biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the tests ask
+): Promise<{ status: number; replayed: boolean; body: any }> {
+  const headers = { 'Content-Type': 'application/json' };
+  const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {};
+  const response = await fetch(`${baseUrl}${path}`, init);
+  const replayed = response.headers.get('Idempotency-Replayed') === 'true';
+  return { status: response.status, replayed, body: await response.json() };
+}

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { publicApp } from '../../functions/surfaces/mount.ts';
 import { type Listening, listen } from '../../infra/listen.ts';
 import { readConfig } from '../../shared/config.ts';
+import type { Principal } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { InParts } from '../../shared/core/part-set.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
@@ -45,9 +46,9 @@ afterAll(async () => {
 });
 
 /** As the service reads it; of the damaged job, from a store that answers another text for one of its parts. */
-async function payload(job: Job, field: InParts): Promise<AsyncIterable<string>> {
+async function payload(principal: Principal, job: Job, field: InParts): Promise<AsyncIterable<string>> {
   loads += 1;
-  const texts = await runtime.service.payload(job, field);
+  const texts = await runtime.service.payload(principal, job, field);
   if (job.id !== damaged) return texts;
   const stored: string[] = [];
   for await (const text of texts) stored.push(text);

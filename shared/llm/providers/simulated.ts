@@ -3,9 +3,9 @@
  * does to a job can be tried. A line `[simulate seconds=20 fail=overloaded after=3]` in the last message, or in the first
  * of the user's, changes how it answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come
  * before the failure, `times` how many calls with this prompt go wrong before one succeeds, `retry_after` how many seconds
- * the failure asks us to wait. `kilobytes=900` makes a text answer that large, `json=broken` cuts a structured answer in its middle, `json=wrong` answers JSON of another
- * shape, `finish=length` ends the answer at the output limit, `tool=name` calls that function where the request offers it,
- * `usage=none` reports no usage.
+ * the failure asks us to wait. `kilobytes=900` makes a text answer that large, `json=broken` cuts a structured answer in
+ * its middle, `json=wrong` answers JSON of another shape, `finish=length` ends the answer at the output limit, `tool=name`
+ * calls that function where the request offers it, `usage=none` reports no usage.
  */
 
 import { type ErrorCode, ServiceError } from '../../core/errors.ts';
