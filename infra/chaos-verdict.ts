@@ -2,7 +2,8 @@
  * The invariant checker of a chaos run: compares what clients were told, what is stored and what the provider was asked.
  * Pure, so that a test can show that each rule can be broken.
  */
-import { ATTEMPTS_KEPT, isTerminal, type Job, type JobState } from '../shared/core/job.ts';
+import { ATTEMPTS_KEPT } from '../shared/core/attempt-record.ts';
+import { isTerminal, type Job, type JobState } from '../shared/core/job.ts';
 import { LOSSES_MOST } from '../shared/core/waking.ts';
 import type { Told, View } from './chaos-ledger.ts';
 import type { ProviderCall } from './chaos-provider.ts';

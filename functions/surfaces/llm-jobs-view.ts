@@ -1,8 +1,9 @@
 /** A job in the words of `/api/llm`. A field that is `undefined` here is absent from the JSON. */
 import type { Seen } from '../../shared/core/access.ts';
+import type { Attempt, Usage } from '../../shared/core/attempt-record.ts';
 import { billingOf } from '../../shared/core/billing.ts';
 import { type Cost, type NanoUsd, type Spent, toUsd } from '../../shared/core/costs.ts';
-import { type Attempt, isTerminal, type Job, type Usage } from '../../shared/core/job.ts';
+import { isTerminal, type Job } from '../../shared/core/job.ts';
 import { limitsOf } from '../../shared/core/limits.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
 import { isRedrivable } from '../../shared/core/redrivable.ts';

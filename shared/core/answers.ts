@@ -1,7 +1,9 @@
 /** Reads a provider's parts to the end of the answer, for the worker and for the library alike. */
+
+import type { Usage } from './attempt-record.ts';
 import { ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
-import type { Json, Usage } from './job.ts';
+import type { Json } from './job.ts';
 import { jsonBytes } from './json-bytes.ts';
 import type { Answer, FileSearchResult, FinishReason, LlmPart, ToolCall } from './llm.ts';
 

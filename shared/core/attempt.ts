@@ -14,6 +14,7 @@ import type { LlmRequest, ProviderFor } from './llm.ts';
 import type { Clock, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { isMendable, type Rejected, repairRequest } from './repair.ts';
+import { routeOf } from './routes.ts';
 
 export type AttemptOptions = { providerFor: ProviderFor; pricing: Pricing; clock: Clock; log: Log };
 
@@ -53,6 +54,7 @@ export async function attempt(
   const { providerFor, clock, log } = options;
   const record: CallRecord = { facts: { notMade: true }, text: '' };
   const { facts } = record;
+  const { model } = routeOf(job);
   const timers = attemptTimers(clock, limitsOf(job));
   const signal = AbortSignal.any([stop, timers.signal]);
   let request: LlmRequest | undefined;
@@ -62,9 +64,9 @@ export async function attempt(
   const startedMs = clock.nowMs();
 
   async function answered(): Promise<Json> {
-    const provider = await providerFor(job.model.provider);
-    const asked = before ? repairRequest(before) : jobType.toRequest(input, job.model);
-    const { model, nanoUsdMost, spent, createdAt } = job;
+    const provider = await providerFor(model.provider);
+    const asked = before ? repairRequest(before) : jobType.toRequest(input, model);
+    const { nanoUsdMost, spent, createdAt } = job;
     const leftNanoUsd = nanoUsdMost === undefined ? undefined : nanoUsdMost - (spent?.nanoUsd ?? 0);
     request = await affordable(options.pricing, model, asked, leftNanoUsd, createdAt);
     signal.throwIfAborted();
@@ -106,7 +108,7 @@ export async function attempt(
     const error = result.ended === 'failed' ? result.error : result.ended === 'stopped' ? result.reason : undefined;
     facts.cost = await costOfCall(
       options.pricing,
-      job.model,
+      model,
       request,
       record,
       error,

@@ -1,13 +1,15 @@
 /** The records of a job's attempts: how one begins, how it ends. Pure. */
 
+import { ATTEMPTS_KEPT, type Attempt } from './attempt-record.ts';
 import { NOTHING_SPENT, type Spent } from './costs.ts';
 import type { AttemptEnd } from './events.ts';
-import { ATTEMPTS_KEPT, type Attempt, type Job, type JobChanges } from './job.ts';
+import type { Job, JobChanges } from './job.ts';
+import { routeOf } from './routes.ts';
 
 /** The fields that a new attempt changes; its record counts its first call before that call is made. */
 export function beginAttempt(job: Job, startedAt: number): JobChanges {
   const n = job.attempt + 1;
-  const { provider, model } = job.model;
+  const { provider, model } = routeOf(job).model;
   const attempt: Attempt = { n, startedAt, provider, model, calls: 1 };
   return { attempt: n, attempts: [...job.attempts, attempt].slice(-ATTEMPTS_KEPT) };
 }
@@ -55,7 +57,7 @@ export function isAttemptOpen(job: Job): boolean {
 
 /** The fields that change when its holder was never heard of again: nobody knows what the call used. */
 export function loseAttempt(job: Job, nowMs: number): JobChanges {
-  const cost = { nanoUsd: job.callEstimate?.nanoUsd ?? null, isEstimated: true } as const;
+  const cost = { nanoUsd: routeOf(job).callEstimate?.nanoUsd ?? null, isEstimated: true } as const;
   const lost = endAttempt(job, nowMs, { outcome: 'lost', errorCode: 'lease_lost', cost });
   return { ...lost, losses: (job.losses ?? 0) + 1 };
 }

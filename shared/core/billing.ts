@@ -1,6 +1,8 @@
 /** May a provider have charged for a job? Read off its attempts. Pure. */
+
+import type { Attempt } from './attempt-record.ts';
 import type { FailureCode } from './errors.ts';
-import type { Attempt, Job } from './job.ts';
+import type { Job } from './job.ts';
 import { FAILURE_RULES } from './retry.ts';
 
 /**

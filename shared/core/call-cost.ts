@@ -1,9 +1,10 @@
 /** What one call may cost, and what it did: by its usage where the provider said it, by estimate where it may have charged without saying so. */
 
 import type { CallRecord } from './answers.ts';
+import type { Usage } from './attempt-record.ts';
 import type { Cost } from './costs.ts';
 import { type FailureCode, ServiceError } from './errors.ts';
-import type { JobModel, Usage } from './job.ts';
+import type { JobModel } from './job.ts';
 import type { LlmRequest } from './llm.ts';
 import type { Pricing } from './pricing.ts';
 import { FAILURE_RULES } from './retry.ts';

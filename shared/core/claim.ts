@@ -1,8 +1,9 @@
 /** How a worker gets a job: read it, and write the claim under the revision that was read. */
 import type { Hold } from './costs.ts';
 import { isServiceError } from './errors.ts';
-import type { Decision, Refusal } from './events.ts';
+import type { Decision, EventOf, Refusal } from './events.ts';
 import { forgetChunks } from './forgotten.ts';
+import type { Gate, Gated } from './gate.ts';
 import type { Held } from './holder.ts';
 import { applyChanges, isTerminal, type Job, type JobError, type JobKey, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
@@ -13,6 +14,7 @@ import type { PartStore } from './part-store.ts';
 import { wholeInput } from './parts.ts';
 import { type ChunkStore, type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 import type { Reserving } from './reserving.ts';
+import type { Pass } from './routing.ts';
 import { SLOT_MS } from './slots.ts';
 import { stagesOf } from './stages.ts';
 import { isForWorker } from './waking.ts';
@@ -34,11 +36,20 @@ export type ClaimOptions = {
   limiter?: Limiter | undefined;
   /** Where jobs take from their users' accounts. */
   credits?: Reserving | undefined;
+  /** Asked before each claim. */
+  gate?: Gate | undefined;
 };
 
-/** `denied`: its user's account has too little for it, or its input is damaged, and the job was ended. */
-export type ClaimRefusal = Refusal | 'unknown-job' | 'contended' | 'parked' | 'denied';
-export type Claim = { held: Held; input: Json } | { refused: ClaimRefusal };
+/**
+ * `denied`: its user's account has too little for it, or its input is damaged, and the job was ended. `parked`, `deferred`:
+ * it waits. `answered`: an equal job had its answer.
+ */
+export type ClaimRefusal = Refusal | 'unknown-job' | 'contended' | 'denied' | 'parked' | 'deferred' | 'answered';
+/** `pass`: the right to its call; whoever has the claim has to end it. */
+export type Claim = { held: Held; input: Json; pass?: Pass | undefined } | { refused: ClaimRefusal };
+
+/** What a worker is told where something else was written than a claim. */
+const INSTEAD = { park: 'parked', defer: 'deferred', reuse: 'answered' } as const;
 
 /** A claim that loses a race looks again this often. Each look either finds a live lease or a job still free. */
 const CLAIM_TRIES = 5;
@@ -53,10 +64,25 @@ const CLAIM_PAUSE_MOST_MS = 640;
  * while a claim of ours may still land: that doorbell must come again.
  */
 export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Claim> {
+  const way: Way = {};
+  let claim: Claim | undefined;
+  try {
+    claim = await claimThrough(options, key, way);
+    return claim;
+  } finally {
+    if (!claim || 'refused' in claim) way.pass?.end('unused');
+  }
+}
+
+/** What the gate gave for a claim, whichever of its tries is written. */
+type Way = { pass?: Pass | undefined; leads?: string | undefined };
+
+async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promise<Claim> {
   const { store, clock, random } = options;
   const token = options.newId();
   let silence: unknown;
   let whole: InputRead | undefined;
+  let gated: Gated | undefined;
   for (let tries = 0; ; tries++) {
     if (tries > 0) await sleep(clock, random() * Math.min(CLAIM_PAUSE_MS * 2 ** tries, CLAIM_PAUSE_MOST_MS));
     let askedMs = clock.monotonicMs();
@@ -67,19 +93,45 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     // Our claim of a moment ago, whose answer we did not get, unless too much has happened since.
     if (stored.job.token === token) {
       if (!isLeaseAlive(stored.job, stored.readAtMs)) return { refused: 'lease-ended' };
-      if (whole && 'input' in whole) return { held: { ...stored, askedMs, answeredMs: foundMs }, input: whole.input };
+      if (whole && 'input' in whole)
+        return { held: { ...stored, askedMs, answeredMs: foundMs }, input: whole.input, pass: way.pass };
     }
-    const limiter = options.limiter?.limits(stored.job) ? options.limiter : undefined;
     // What an earlier claim reserved is the job's until it is over.
     const credits = stored.job.hold ? undefined : options.credits;
-    const decideAt = (nowMs: number, hold?: Hold) =>
-      decide(options, { ...stored, readAtMs: nowMs }, { token, hold, isLimited: limiter !== undefined });
+    const limiterFor = (job: Job) => (options.limiter?.limits(job) ? options.limiter : undefined);
+    let limiter = limiterFor(stored.job);
+    const decideAt = (nowMs: number, hold?: Hold) => {
+      const { pass, leads } = way;
+      const lease = { token, hold, isLimited: limiter !== undefined, route: pass?.route, leads };
+      return decide(options, { ...stored, readAtMs: nowMs }, lease);
+    };
     const nowMs = () => stored.readAtMs + Math.floor(clock.monotonicMs() - foundMs);
     let { decision, claims } = decideAt(stored.readAtMs);
     if (decision.refused) return { refused: decision.refused };
     if (tries >= ((limiter || credits) && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
     if (claims) whole ??= await readInput(options, found);
     const damaged = claims && whole && 'denied' in whole ? whole : undefined;
+    const isAttached = stored.job.upstream !== undefined;
+    if (claims && !isAttached && whole && 'input' in whole) gated ??= await options.gate?.(stored, whole.input);
+    if (gated && 'again' in gated) {
+      gated = undefined;
+      // A look after a pause of its own is a first one.
+      tries = -1;
+      continue;
+    }
+    let instead: ClaimRefusal | undefined;
+    if (gated && 'instead' in gated) {
+      decision = transition(stored.job, { ...gated.instead, nowMs: nowMs(), storedAtMs: stored.storedAtMs });
+      if (decision.refused) continue;
+      claims = false;
+      instead = INSTEAD[gated.instead.type];
+    } else if (gated) {
+      way.pass = gated.pass;
+      way.leads = gated.leads;
+    }
+    // It needs a slot of the model that it will call.
+    const claimed = { ...stored, job: applyChanges(stored.job, way.pass ? { route: way.pass.route } : {}) };
+    limiter = limiterFor(claimed.job);
     askedMs = clock.monotonicMs();
     const prepare: Prepare = async () => {
       const reserved = await credits?.reserve(stored.job);
@@ -99,9 +151,9 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
       return undefined;
     };
     const end = () => store.update(key, stored.revision, decision.changes ?? {});
-    let refused: ClaimRefusal = 'overdue';
+    let refused: ClaimRefusal = instead ?? 'overdue';
     let answer =
-      damaged ?? (await (claims ? writeClaim({ store, limiter, credits }, stored, prepare) : end()).catch(orSilence));
+      damaged ?? (await (claims ? writeClaim({ store, limiter, credits }, claimed, prepare) : end()).catch(orSilence));
     if (answer && 'denied' in answer) {
       const error = answer.denied;
       decision = transition(stored.job, { type: 'deny', nowMs: nowMs(), storedAtMs: stored.storedAtMs, error });
@@ -119,12 +171,12 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
     const job = applyChanges(stored.job, decision.changes);
     if (claims && whole && 'input' in whole) {
       const held = { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() };
-      return { held, input: whole.input };
+      return { held, input: whole.input, pass: way.pass };
     }
     const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
     options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
     await forgetChunks(options, job);
-    if (!isForWorker(job, readAtMs)) return { refused };
+    if (instead || !isForWorker(job, readAtMs)) return { refused };
   }
   // Not acknowledged while a claim of ours may still land.
   if (silence) throw silence;
@@ -164,10 +216,10 @@ function writeClaim(
 function decide(
   { leaseMs, instance, random, jobTypes }: ClaimOptions,
   { job, readAtMs: nowMs, storedAtMs }: StoredJob,
-  { token, hold, isLimited }: { token: string; hold: Hold | undefined; isLimited: boolean },
+  { isLimited, ...claimed }: Pick<EventOf<'claim'>, 'token' | 'hold' | 'route' | 'leads'> & { isLimited: boolean },
 ): { decision: Decision; claims: boolean } {
   const now = { nowMs, storedAtMs };
-  const lease = { leaseMs, token, holder: instance, slotUntil: isLimited ? nowMs + SLOT_MS : undefined, hold };
+  const lease = { leaseMs, holder: instance, slotUntil: isLimited ? nowMs + SLOT_MS : undefined, ...claimed };
   const stage = stagesOf(jobTypes.get(job.jobType), job.attempt + 1)[0];
   const claim = transition(job, { type: 'claim', ...now, ...lease, stage });
   if (claim.refused !== 'overdue') return { decision: claim, claims: true };

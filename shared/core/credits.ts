@@ -1,9 +1,10 @@
 /** What a job takes of its user's account: what it reserves, whether that is there, and what it is charged in the end. Pure. */
 import { availableTokens, periodEndsAt, periodSums, type StoredAccount } from './accounts.ts';
+import type { Attempt } from './attempt-record.ts';
 import { billingOfAttempt } from './billing.ts';
 import { type Amounts, type Hold, type NanoUsd, NOTHING_SPENT, toUsd } from './costs.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Attempt, Job, JobChanges } from './job.ts';
+import type { Job, JobChanges } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { dayOf, toTime } from './utc.ts';
 

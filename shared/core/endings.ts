@@ -29,6 +29,13 @@ function payload(job: Job, field: 'result' | 'rejectedText', value: Json | undef
   return value === undefined ? {} : { [field]: value };
 }
 
+/** The answer of an equal job ends it: no call of its own is made. */
+export function reuse(job: Job, { nowMs, answer, result, apart }: EventOf<'reuse'>): JobChanges {
+  const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
+  const end = { ...nothingLeft(job, nowMs, lost), state: 'completed', startedAt: job.startedAt ?? nowMs } as const;
+  return { ...end, answerOf: answer, ...payload(job, 'result', result, apart) };
+}
+
 /** Somebody asks for the end: at once where nobody holds the job, else its holder has to hear of it. */
 export function cancel(job: Job, { nowMs }: EventOf<'cancel'>): Decision {
   if (!isLeaseAlive(job, nowMs)) return { changes: endUnheld(job, nowMs, 'cancelled') };

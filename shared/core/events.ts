@@ -1,7 +1,8 @@
 /** What can happen to a job, and the answers: the words of the transition table in `lifecycle.ts`. */
 
+import type { AttemptOutcome, Usage } from './attempt-record.ts';
 import type { Cost, Hold } from './costs.ts';
-import type { AttemptOutcome, JobChanges, JobError, Json, Usage } from './job.ts';
+import type { AnswerOf, JobChanges, JobError, Json, Upstream } from './job.ts';
 import type { PartSet } from './part-set.ts';
 
 /** What a call left behind, whichever way it ended. */
@@ -40,17 +41,28 @@ export type Now = { nowMs: number };
 export type NowAndBirth = Now & { storedAtMs: number };
 export type Lease = { leaseMs: number };
 type ByHolder = Now & { token: string };
-type Taken = { slotUntil?: number | undefined; hold?: Hold | undefined };
+type Taken = {
+  slotUntil?: number | undefined;
+  hold?: Hold | undefined;
+  route?: number | undefined;
+  leads?: string | undefined;
+};
+/** `route`: of the attempt that comes next; absent: the same. */
+type Next = { ended: FailedAttempt; nextAttemptAt: number; route?: number | undefined };
 
 /** What can happen to a job. */
 export type JobEvent =
   /**
    * A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. Where slots are limited, it
-   * takes one; where credits are on, the first one has a hold.
+   * takes one; where credits are on, the first one has a hold. `leads`: equal jobs wait for its answer under this key.
    */
   | ({ type: 'claim'; token: string; stage: string; holder: string } & Taken & NowAndBirth & Lease)
   /** A worker wants the job, and its user's account has too little for it. */
   | ({ type: 'deny'; error: JobError } & NowAndBirth)
+  /** A worker wants the job, and none of its routes may be called before that. */
+  | ({ type: 'defer'; nextAttemptAt: number } & NowAndBirth)
+  /** A worker wants the job, and an equal one has an answer that will do. `apart`: where that lies, if not here. */
+  | ({ type: 'reuse'; answer: AnswerOf; result?: Json | undefined } & Apart & NowAndBirth)
   /** A worker wants the job, and there is no slot for it. */
   | ({ type: 'park'; parkedFor: string } & NowAndBirth)
   /** There is a slot for a parked job: it is kept for it until a worker comes. */
@@ -60,9 +72,11 @@ export type JobEvent =
   /** The holder does something else now, and is alive. */
   | ({ type: 'stage'; stage: string } & ByHolder & NowAndBirth & Lease)
   /** An attempt failed, and its holder makes another one, after a pause in which it keeps the lease. */
-  | ({ type: 'retry'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & NowAndBirth & Lease)
+  | ({ type: 'retry' } & Next & ByHolder & NowAndBirth & Lease)
   /** An attempt failed or was broken off, and its holder gives the job back. */
-  | ({ type: 'hand-back'; ended: FailedAttempt; nextAttemptAt: number } & ByHolder & NowAndBirth)
+  | ({ type: 'hand-back' } & Next & ByHolder & NowAndBirth)
+  /** The provider works on the attempt by itself; its holder gives the job back until somebody looks for the answer. */
+  | ({ type: 'detach'; upstream: Upstream; nextLookAt: number } & ByHolder & NowAndBirth)
   /** The holder is done. */
   | ({ type: 'finish'; outcome: FinishOutcome } & ByHolder)
   /** Somebody asks for the end. */

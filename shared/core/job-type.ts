@@ -45,6 +45,8 @@ export type JobType = {
    * use, for `this job`.
    */
   credits?: { tokens: number; purpose: string };
+  /** How old an answer to an equal job may be that will do; absent: none will, unless a submission says so. */
+  cacheMs?: number;
   /** Where a submission names no others. */
   limits: Limits;
   retry: RetryPolicy;

@@ -8,6 +8,10 @@
  * - **claim**: a worker takes a job and gets a **lease**: the right to write it until an instant, shown by a **token**.
  * - **attempt**: one try at a job. A job has attempts 1, 2, 3… without gaps; one lease covers one or several in a row.
  * - **call**: one request to an LLM provider. No call starts before a write that records it.
+ * - **route**: a model that may answer a job: its own, then its **fallbacks**. **breaker**: what keeps calls from a route that fails.
+ * - **arm**: the variant of an experiment that a job belongs to.
+ * - **leader**: the job whose answer equal jobs, its **followers**, wait for instead of making a call of their own.
+ * - **upstream**: the answer that a provider makes by itself in its background mode. **detach**: to leave a job to it.
  * - **fence**: a write that the store refuses unless the document is as its writer last saw it.
  * - **hand back**: a holder gives its lease up before the job is over, naming when the next attempt may start.
  * - **chunk**: a piece of an attempt's answer, kept beside a job that was submitted to be streamed.
@@ -24,7 +28,8 @@
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
  */
 
-import type { CallEstimate, Cost, Hold, Settled, Spent } from './costs.ts';
+import type { Attempt } from './attempt-record.ts';
+import type { CallEstimate, Hold, Settled, Spent } from './costs.ts';
 import type { InParts, PartSet } from './part-set.ts';
 
 /** Any value that JSON can express. */
@@ -70,42 +75,14 @@ export type JobModel = {
   model: string;
 };
 
-/** Tokens as the provider reported them. */
-export type Usage = {
-  inputTokens: number;
-  outputTokens: number;
-  totalTokens: number;
-  cachedInputTokens?: number | undefined;
-  reasoningTokens?: number | undefined;
-};
+/** A model that may answer a job, and what one call of it is expected to use. */
+export type Route = { model: JobModel; callEstimate?: CallEstimate | undefined };
 
-/**
- * How an attempt ended. `lost`: its holder was never heard of again. `released`: its worker was told to stop, and gave the
- * job back.
- */
-export type AttemptOutcome = 'completed' | 'failed' | 'cancelled' | 'released' | 'lost';
+/** An equal job whose answer was good enough, and when that was made. */
+export type AnswerOf = { id: string; completedAt: number };
 
-/** The record of one attempt, written before its first call starts. */
-export type Attempt = {
-  n: number;
-  startedAt: number;
-  provider: string;
-  model: string;
-  /** Calls recorded so far; never fewer than were made. */
-  calls: number;
-  endedAt?: number | undefined;
-  outcome?: AttemptOutcome | undefined;
-  errorCode?: string | undefined;
-  providerRequestId?: string | undefined;
-  finishReason?: string | undefined;
-  usage?: Usage | undefined;
-  cost?: Cost | undefined;
-  /** How many chunks its answer has; absent when it is not known that all of them are there. */
-  chunks?: number | undefined;
-};
-
-/** At most this many attempt records are kept, the latest ones. */
-export const ATTEMPTS_KEPT = 50;
+/** An answer that a provider makes by itself: its id there, and how often it was looked for. */
+export type Upstream = { id: string; looks: number };
 
 /** Why a job failed, in a sentence for people and a code for programs. */
 export type JobError = { code: string; message: string };
@@ -205,6 +182,22 @@ export type Job = {
   parkedAt?: number | undefined;
   /** … one of the tenant's (`*`), or one of this model's, as the provider names it. */
   parkedFor?: string | undefined;
+  /** Other models that may answer it, in order. */
+  fallbacks?: Route[] | undefined;
+  /** Which of its routes the newest attempt took, or the next one takes; absent: the first, its own model. */
+  route?: number | undefined;
+  /** `experiment/variant`: the arm that it belongs to. */
+  arm?: string | undefined;
+  /** The answer to an equal job will do, if it is not older; absent: it gets one of its own. */
+  cacheMs?: number | undefined;
+  /** The key under which equal jobs wait for its answer. */
+  leads?: string | undefined;
+  /** Its answer is that of an equal job. */
+  answerOf?: AnswerOf | undefined;
+  /** Its calls are made in their provider's background mode. */
+  background?: true | undefined;
+  /** What the provider works on for its newest attempt, whether anybody holds the job or not. */
+  upstream?: Upstream | undefined;
   /** How many attempts failed and count against the retry policy; absent: none. */
   failures?: number | undefined;
   /** How many attempts a provider refused for now; they count against a limit of their own. Absent: none. */

@@ -22,18 +22,19 @@ export function isLeaseAlive(job: Job, nowMs: number): boolean {
 
 /** A claim: a new lease, and a new attempt that records its call. */
 export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
-  const { nowMs, token, stage, holder } = event;
-  const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
+  const { nowMs, token, stage, holder, route } = event;
+  const before = { ...(isAttemptOpen(job) ? loseAttempt(job, nowMs) : {}), ...onRoute(route) };
   return {
     changes: {
-      ...lost,
-      ...beginAttempt(applyChanges(job, lost), nowMs),
+      ...before,
+      ...beginAttempt(applyChanges(job, before), nowMs),
       ...leaseUntil(job, event),
       ...{ state: 'processing', version: job.version + 1, startedAt: job.startedAt ?? nowMs },
       ...{ stage, token, holder, sequence: 0, rings: 0, nextAttemptAt: undefined },
       ...unparked(job),
       ...(event.slotUntil === undefined ? {} : { slotUntil: event.slotUntil }),
       ...(event.hold === undefined ? {} : { hold: event.hold }),
+      ...(event.leads === undefined ? {} : { leads: event.leads }),
     },
   };
 }
@@ -52,9 +53,9 @@ export function changeStage(job: Job, event: EventOf<'stage'>): Decision {
 
 /** One write for a pause and the attempt after it: recorded before its call is made, and readers see that it waits. */
 export function retryUnderLease(job: Job, event: EventOf<'retry'>): Decision {
-  const { nowMs, ended, nextAttemptAt } = event;
+  const { nowMs, ended, nextAttemptAt, route } = event;
   if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
-  const closed = closeAttempt(job, nowMs, ended);
+  const closed = { ...closeAttempt(job, nowMs, ended), ...onRoute(route) };
   return renewLease(job, event, {
     ...closed,
     ...beginAttempt(applyChanges(job, closed), nextAttemptAt),
@@ -64,13 +65,17 @@ export function retryUnderLease(job: Job, event: EventOf<'retry'>): Decision {
 
 /** The holder gives its lease up; the job waits for its next attempt. */
 export function handBack(job: Job, event: EventOf<'hand-back'>): Decision {
-  const { nowMs, storedAtMs, token, ended, nextAttemptAt } = event;
+  const { nowMs, storedAtMs, token, ended, nextAttemptAt, route } = event;
   if (job.token !== token) return { refused: 'lease-lost' };
   if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
   const wakeAt = Math.min(nextAttemptAt, deadlineOf(job, storedAtMs).atMs);
-  return {
-    changes: { ...closeAttempt(job, nowMs, ended), ...unheld(job), stage: 'waiting', nextAttemptAt, wakeAt, rings: 0 },
-  };
+  const waiting = { stage: 'waiting', nextAttemptAt, wakeAt, rings: 0, ...onRoute(route) };
+  return { changes: { ...closeAttempt(job, nowMs, ended), ...unheld(job), ...waiting } };
+}
+
+/** The route of the attempt that comes next; absent: the same. */
+function onRoute(route: number | undefined): JobChanges {
+  return route === undefined ? {} : { route };
 }
 
 /** A lease, and when to look after it: at its end, or sooner where a cancel or a deadline waits for its holder. */

@@ -2,9 +2,11 @@
  * The life of a job as one pure table: every state × every event. What the table does not allow is a typed refusal.
  * Nothing here knows a store, a clock or a queue: the instant is part of the event, the answer is the fields to change.
  */
-import { cancel, endUnheld, erase, finish } from './endings.ts';
-import type { Decision, EventOf, JobEvent, Refusal } from './events.ts';
-import type { Job, JobState } from './job.ts';
+import { defer } from './deferring.ts';
+import { detach } from './detaching.ts';
+import { cancel, endUnheld, erase, finish, reuse } from './endings.ts';
+import type { Decision, EventOf, JobEvent, NowAndBirth, Refusal } from './events.ts';
+import type { Job, JobChanges, JobState } from './job.ts';
 import { changeStage, handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
 import { park, promote } from './parking.ts';
 import { readPayloads, removePayloads } from './payloads.ts';
@@ -17,7 +19,7 @@ type Row = { [T in JobEvent['type']]: Rule<T> };
 const refuse = (refused: Refusal) => (): Decision => ({ refused });
 
 /** Why no attempt may start now; `undefined`: one may. */
-function unclaimable(job: Job, event: EventOf<'claim' | 'deny'>): Refusal | undefined {
+function unclaimable(job: Job, event: NowAndBirth): Refusal | undefined {
   if (isLeaseAlive(job, event.nowMs)) return 'leased';
   if (isOverdue(job, event)) return 'overdue';
   return (job.nextAttemptAt ?? 0) > event.nowMs ? 'not-due' : undefined;
@@ -28,21 +30,27 @@ const claim: Rule<'claim'> = (job, event) => {
   return refused ? { refused } : takeLease(job, event);
 };
 
-/** Where a claim may be made, and there is too little for it. */
-const deny: Rule<'deny'> = (job, event) => {
-  const refused = unclaimable(job, event);
-  return refused ? { refused } : { changes: endUnheld(job, event.nowMs, 'failed', event.error) };
-};
+/** What happens where a claim may be made, and is not. */
+const insteadOfClaim =
+  <T extends 'deny' | 'defer' | 'reuse'>(changes: (job: Job, event: EventOf<T>) => JobChanges): Rule<T> =>
+  (job, event) => {
+    const refused = unclaimable(job, event);
+    return refused ? { refused } : { changes: changes(job, event) };
+  };
+const deny = insteadOfClaim<'deny'>((job, event) => endUnheld(job, event.nowMs, 'failed', event.error));
 
 const over: Row = {
   claim: refuse('done'),
   deny: refuse('done'),
+  defer: refuse('done'),
+  reuse: refuse('done'),
   park: refuse('done'),
   promote: refuse('done'),
   renew: refuse('done'),
   stage: refuse('done'),
   retry: refuse('done'),
   'hand-back': refuse('done'),
+  detach: refuse('done'),
   finish: refuse('done'),
   cancel: refuse('done'),
   delete: erase,
@@ -55,12 +63,15 @@ const table: { [S in JobState]: Row } = {
   pending: {
     claim,
     deny,
+    defer: insteadOfClaim(defer),
+    reuse: insteadOfClaim(reuse),
     park,
     promote,
     renew: refuse('not-leased'),
     stage: refuse('not-leased'),
     retry: refuse('not-leased'),
     'hand-back': refuse('not-leased'),
+    detach: refuse('not-leased'),
     finish: refuse('not-leased'),
     cancel,
     delete: erase,
@@ -71,12 +82,15 @@ const table: { [S in JobState]: Row } = {
   processing: {
     claim,
     deny,
+    defer: insteadOfClaim(defer),
+    reuse: insteadOfClaim(reuse),
     park,
     promote,
     renew: (job, event) => renewLease(job, event),
     stage: changeStage,
     retry: retryUnderLease,
     'hand-back': handBack,
+    detach,
     // An unrenewed lease that nobody took may still finish: the answer is paid for.
     finish: (job, event) => (job.token === event.token ? finish(job, event) : { refused: 'lease-lost' }),
     cancel,

@@ -2,7 +2,8 @@
  * What a model is asked and what it answers, in no vendor's words: the language between job types, providers and the
  * worker.
  */
-import type { JobModel, Json, Usage } from './job.ts';
+import type { Usage } from './attempt-record.ts';
+import type { JobModel, Json } from './job.ts';
 
 /** A JSON object. */
 export type JsonObject = { [key: string]: Json };

@@ -1,6 +1,8 @@
 /** Prices of models, known or estimated, as the core asks for them. */
+
+import type { Usage } from './attempt-record.ts';
 import type { NanoUsd } from './costs.ts';
-import type { JobModel, Usage } from './job.ts';
+import type { JobModel } from './job.ts';
 import type { LlmRequest } from './llm.ts';
 
 /** Prices of models, and how much text is how many tokens. */

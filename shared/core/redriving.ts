@@ -90,7 +90,8 @@ function submissionOf(job: Job, input: Json): Submission {
     job;
   return {
     ...{ jobType, model: model.id, input, questionId, tags, metadata, stream, store, retentionMs, projectId },
-    ...{ nanoUsdMost, limits },
+    ...{ nanoUsdMost, limits, cacheMs: job.cacheMs, background: job.background },
+    fallbacks: job.fallbacks?.map(({ model: { id } }) => id),
   };
 }
 

@@ -4,7 +4,8 @@
  * is what it gets. Nothing is kept per reader.
  */
 import type { Seen } from './access.ts';
-import { type Attempt, isTerminal, type Job } from './job.ts';
+import type { Attempt } from './attempt-record.ts';
+import { isTerminal, type Job } from './job.ts';
 import type { Watching } from './job-watch.ts';
 import { asShown } from './payloads.ts';
 import { progressOf } from './progress.ts';

@@ -5,6 +5,7 @@ import { createOnce, replayed } from './creating.ts';
 import type { Denial } from './credits.ts';
 import { invalidRequest, ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
+import { fallbackRoutes } from './fallbacks.ts';
 import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
@@ -37,6 +38,12 @@ export type SubmissionExtras = {
   store?: false | undefined;
   /** All calls together may cost this much, in nano-dollars. */
   nanoUsdMost?: number | undefined;
+  /** Other models that may answer, in order: as `model`, by UUID, name or provider's name. */
+  fallbacks?: string[] | undefined;
+  /** The answer to an equal job of the tenant will do, if it is not older. */
+  cacheMs?: number | undefined;
+  /** Calls are made in their provider's background mode. */
+  background?: true | undefined;
   /** The caller's own project. */
   projectId?: string | undefined;
   /** Other than the job type's. */
@@ -143,9 +150,10 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     model: JobModel,
   ): Promise<Job> {
     const { jobType, questionId, limits = {}, tags, metadata, stream, store: kept, retentionMs } = submission;
-    const { projectId, nanoUsdMost } = submission;
+    const { projectId, nanoUsdMost, cacheMs = type.cacheMs, background } = submission;
     const { tenant } = principal;
-    const [callEstimate, id, fingerprint, usualMs] = await Promise.all([
+    const [fallbacks, callEstimate, id, fingerprint, usualMs] = await Promise.all([
+      fallbackRoutes(options, type, model, submission),
       callEstimateOf(options, type.toRequest(submission.input, model), model, nanoUsdMost),
       jobIdOf(principal, submission, newId),
       fingerprintOf(givenIn(submission)),
@@ -154,6 +162,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
       ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },
       ...{ fingerprint, requestId: submission.requestId, projectId, nanoUsdMost, callEstimate },
+      ...{ cacheMs, background, fallbacks: fallbacks.length > 0 ? fallbacks : undefined },
       redriveOf: submission.redriveOf,
       limits: { ...type.limits, ...limits },
       retentionMs: retentionMs ?? type.retentionMs,
@@ -186,8 +195,9 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */
 export function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
   const { limits = {}, tags, metadata, stream, store, retentionMs, projectId, nanoUsdMost } = more;
+  const { fallbacks, cacheMs, background } = more;
   const own = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata };
-  const extras = { ...own, stream, store, retentionMs, projectId, nanoUsdMost };
+  const extras = { ...own, stream, store, retentionMs, projectId, nanoUsdMost, fallbacks, cacheMs, background };
   const given = Object.entries(extras).filter(([, value]) => value !== undefined);
   return {
     jobType,

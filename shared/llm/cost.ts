@@ -4,8 +4,9 @@
  */
 import { estimateTokenCount } from 'tokenx';
 import { isCount } from '../core/answers.ts';
+import type { Usage } from '../core/attempt-record.ts';
 import { type NanoUsd, toNanoUsd, toUsd } from '../core/costs.ts';
-import type { JobModel, Usage } from '../core/job.ts';
+import type { JobModel } from '../core/job.ts';
 import { type LlmRequest, textOf } from '../core/llm.ts';
 import type { Pricing } from '../core/pricing.ts';
 import { parameterOf } from './specs/model-spec.ts';

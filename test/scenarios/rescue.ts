@@ -1,6 +1,7 @@
 /** R04: what a sweep does to a job at each horizon, as one table. */
 import { expect } from 'vitest';
-import type { Attempt, Job, JobChanges } from '../../shared/core/job.ts';
+import type { Attempt } from '../../shared/core/attempt-record.ts';
+import type { Job, JobChanges } from '../../shared/core/job.ts';
 import { CANCEL_GRACE_MS } from '../../shared/core/leases.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import type { Swept } from '../../shared/core/sweep.ts';

@@ -4,7 +4,8 @@ import { openLedger, type Told } from '../../infra/chaos-ledger.ts';
 import { type LogWatch, logWatch } from '../../infra/chaos-log.ts';
 import { CHAOS_KEY, type ProviderCall } from '../../infra/chaos-provider.ts';
 import { type Document, type Evidence, verdictOf } from '../../infra/chaos-verdict.ts';
-import type { Attempt, Job } from '../../shared/core/job.ts';
+import type { Attempt } from '../../shared/core/attempt-record.ts';
+import type { Job } from '../../shared/core/job.ts';
 
 const ID = '00000000-0000-4000-a000-000000000001';
 const OTHER = '00000000-0000-4000-a000-000000000002';

@@ -9,9 +9,10 @@ import {
   periodSums,
   type StoredAccount,
 } from '../../shared/core/accounts.ts';
+import type { Attempt, Usage } from '../../shared/core/attempt-record.ts';
 import { denialAtSubmit, needOf, reserve } from '../../shared/core/credits.ts';
 import type { JobEvent } from '../../shared/core/events.ts';
-import { type Attempt, applyChanges, type Job, type Usage } from '../../shared/core/job.ts';
+import { applyChanges, type Job } from '../../shared/core/job.ts';
 import { transition } from '../../shared/core/lifecycle.ts';
 import { dayOf } from '../../shared/core/utc.ts';
 import { sampleJob } from '../contracts/job-store.ts';

@@ -35,12 +35,16 @@ const EVENTS = {
   redrive: { type: 'redrive', nowMs: NOW, redrivenAs: 'anew' },
   deny: { type: 'deny', ...now, error: { code: 'insufficient_credits', message: 'too few' } },
   stage: { type: 'stage', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, stage: 'validating' },
+  defer: { type: 'defer', ...now, nextAttemptAt: NOW + 5_000 },
+  reuse: { type: 'reuse', ...now, answer: { id: 'equal', completedAt: NOW - 1 }, result: 'r' },
+  detach: { type: 'detach', ...held, storedAtMs: BORN, upstream: { id: 'resp_1', looks: 0 }, nextLookAt: NOW + 5_000 },
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
   ...{ read: true, wake: true, park: true, promote: true, stage: true, deny: true, redrive: true },
+  ...{ defer: true, reuse: true, detach: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };

@@ -1,7 +1,7 @@
 /** An answer of the Messages API, event by event, as our parts. */
 import type { Message, MessageDeltaUsage, RawMessageStreamEvent } from '@anthropic-ai/sdk/resources/messages/messages';
+import type { Usage } from '../../core/attempt-record.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { Usage } from '../../core/job.ts';
 import type { FinishReason, LlmPart } from '../../core/llm.ts';
 import { failureOf, type WireError } from './anthropic-errors.ts';
 import { partsOfCalls } from './tool-calls.ts';

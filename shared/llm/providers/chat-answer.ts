@@ -1,7 +1,7 @@
 /** An answer in Chat Completions, streamed or whole, as our parts. */
 import type { ChatCompletion } from 'openai/resources/chat/completions';
+import type { Usage } from '../../core/attempt-record.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { Usage } from '../../core/job.ts';
 import type { FinishReason, LlmPart } from '../../core/llm.ts';
 import { type CallDelta, callGatherer, partsOfCalls } from './tool-calls.ts';
 

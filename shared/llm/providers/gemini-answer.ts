@@ -1,7 +1,7 @@
 /** An answer of Gemini's, streamed or whole, as our parts. */
 import type { UsageMetadata } from '@google/generative-ai';
+import type { Usage } from '../../core/attempt-record.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { Usage } from '../../core/job.ts';
 import type { FinishReason, LlmPart } from '../../core/llm.ts';
 import { classifyGeminiError } from './gemini-errors.ts';
 

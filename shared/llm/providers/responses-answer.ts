@@ -7,8 +7,8 @@ import type {
   ResponseUsage,
   Response as WholeResponse,
 } from 'openai/resources/responses/responses';
+import type { Usage } from '../../core/attempt-record.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { Usage } from '../../core/job.ts';
 import type { FileSearchResult, FinishReason, LlmPart, ToolCall } from '../../core/llm.ts';
 import { failureOf } from './openai-errors.ts';
 import { partsOfCalls } from './tool-calls.ts';
