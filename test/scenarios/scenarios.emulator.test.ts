@@ -9,6 +9,7 @@ import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { erasingScenarios } from './erasing.ts';
+import { failoverScenarios } from './failover.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { largeFaultScenarios } from './large-faults.ts';
@@ -48,5 +49,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   largeScenarios(openEmulatorWorld, [2]);
   largeFaultScenarios(openEmulatorWorld);
   moneyScenarios(openEmulatorWorld);
+  failoverScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

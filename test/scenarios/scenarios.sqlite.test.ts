@@ -7,6 +7,7 @@ import { creditCrowdScenarios } from './credits-crowd.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { erasingScenarios } from './erasing.ts';
+import { failoverScenarios, outageScenarios } from './failover.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { largeFaultScenarios } from './large-faults.ts';
@@ -55,4 +56,6 @@ describe('on SQLite', () => {
   largeFaultScenarios(openSqliteWorld);
   moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
+  failoverScenarios(openSqliteWorld);
+  outageScenarios(openSqliteWorld);
 });
