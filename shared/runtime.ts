@@ -18,6 +18,7 @@ import { estimates } from './core/estimates.ts';
 import { handingOn } from './core/handing-on.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
 import type { ModelCatalog } from './core/llm.ts';
+import { modelLimits } from './core/model-limits.ts';
 import type { PartStore } from './core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
@@ -211,7 +212,8 @@ function assemble(
   const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
-  const routes = routing({ clock, log });
+  const { rateLimiter } = shared;
+  const routes = routing({ clock, log, limits: modelLimits({ ...config, clock, rateLimiter }) });
   const gate = routingGate({ ...ground, routing: routes });
   const worker = jobWorker({
     ...ports,
