@@ -18,7 +18,6 @@ import { estimates } from './core/estimates.ts';
 import { handingOn } from './core/handing-on.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
 import type { ModelCatalog } from './core/llm.ts';
-import { modelLimits } from './core/model-limits.ts';
 import type { PartStore } from './core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
@@ -198,7 +197,7 @@ function assemble(
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
   const pricing = tablePricing();
-  const { close: closeShared, ...shared } = sharedParts(config, clock, log);
+  const { close: closeShared, modelLimits, ...shared } = sharedParts(config, clock, log);
   const ground = {
     ...{ ...stores, resultCache: shared.resultCache, queue, pricing },
     ...{ clock, newId, log, random: Math.random, jobTypes: jobTypesByName },
@@ -212,8 +211,7 @@ function assemble(
   const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
-  const { rateLimiter } = shared;
-  const routes = routing({ clock, log, limits: modelLimits({ ...config, clock, rateLimiter }) });
+  const routes = routing({ clock, log, limits: modelLimits });
   const gate = routingGate({ ...ground, routing: routes });
   const worker = jobWorker({
     ...ports,

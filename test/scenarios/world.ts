@@ -3,6 +3,7 @@ import { test } from 'vitest';
 import type { Account, AccountSettings, AccountStore } from '../../shared/core/accounts.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
+import type { PerMinute } from '../../shared/core/model-limits.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
@@ -19,6 +20,8 @@ export type WorldOptions = {
   leaseMs?: number;
   /** How many jobs may run at once. */
   limits?: RunningLimits;
+  /** How many calls each model gets in a minute, from all processes together. */
+  requestsPerMinute?: PerMinute;
   /** What jobs reserve; absent: credits are off. */
   credits?: Credits;
   /** Another provider than the one that the test writes. */
