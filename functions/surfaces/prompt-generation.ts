@@ -2,7 +2,8 @@
 import type { Context, HonoRequest } from 'hono';
 import type { Seen } from '../../shared/core/access.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
-import { SMALL_INPUT_BYTES_MOST, type Submission } from '../../shared/core/submitting.ts';
+import { SMALL_INPUT_BYTES_MOST } from '../../shared/core/input-size.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';
