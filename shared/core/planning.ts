@@ -55,7 +55,7 @@ export async function planJob(
   options: PlanningOptions,
   type: JobType,
   submission: Asked,
-  jobId: string,
+  jobId: Promise<string>,
 ): Promise<JobPlan> {
   const { models } = options;
   const { experiment } = submission;
@@ -71,7 +71,7 @@ export async function planJob(
     for (const { path, message } of backgroundErrors(models, submission, asked)) found.wrong(path, message);
   }
   found.throwIfAny();
-  const variant = experiment && (await variantOf(experiment, jobId));
+  const variant = experiment && (await variantOf(experiment, await jobId));
   const chosen = usable[variant ?? 0] as UsableWay;
   const plans = await estimates(options, type, submission, { usable, chosen, fallbacks }, found);
   found.throwIfAny();
