@@ -5,6 +5,7 @@ import { WAIT_SECONDS_MOST } from '../../shared/http/polling.ts';
 import { fields } from '../../shared/job-types/fields.ts';
 import { clocks, extras, modelId, questionId } from '../../shared/job-types/submission.ts';
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
+import { cachedFields } from './llm-jobs-cached.ts';
 
 const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
 export const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
@@ -114,6 +115,7 @@ export const jobView = z
     expires_at: time.optional().describe('Of a job that is over: from then on it is not found.'),
     poll_after_ms: pollAfter,
     version: z.int(),
+    ...cachedFields,
     attempts: z.array(attempt),
     usage: usage.optional().describe('Of all attempts together.'),
     ...cost,

@@ -1,13 +1,13 @@
 /**
  * What a worker does with a job that it claimed: call, and call again, until the job is over, or has to be handed back.
  */
+import { afterEnd } from './aftermath.ts';
 import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
 import { describeError, ServiceError } from './errors.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { type FinishingOptions, failure, finish } from './finishing.ts';
-import { forgetChunks } from './forgotten.ts';
 import { type Holder, type HolderOptions, holder } from './holder.ts';
 import type { Job, JobError, Json } from './job.ts';
 import type { JobType } from './job-type.ts';
@@ -64,7 +64,7 @@ export async function runClaimed(
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
       const outcome = await follow(options, lease, type && about(log, lease.job(), type, input), result, hasTime);
       if (!outcome) continue;
-      await forgetChunks(options, lease.job());
+      await afterEnd(options, lease.job());
       return outcome;
     }
   } finally {

@@ -17,6 +17,7 @@ import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
+import { sharingScenarios } from './sharing.ts';
 import { slotScenarios } from './slots.ts';
 import { countedCallScenarios } from './socket.ts';
 import { streamingScenarios } from './streaming.ts';
@@ -38,6 +39,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   cancelScenarios(openEmulatorWorld);
   redriveScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
+  sharingScenarios(openEmulatorWorld);
   creditScenarios(openEmulatorWorld);
   creditCrowdScenarios(openEmulatorWorld, 100);
   streamingScenarios(openEmulatorWorld);
