@@ -10,6 +10,8 @@ import { isRedrivable } from '../../shared/core/redrivable.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
+import { awaitingMessage, renderCached } from './llm-jobs-cached.ts';
+import { renderModelReference, renderRouting } from './llm-jobs-routing-view.ts';
 
 function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toTime(ms);
@@ -29,7 +31,7 @@ export function renderUrls(job: Job) {
 
 /** The model as every view shows it. */
 export function renderModel({ model }: Job) {
-  return { id: model.id, name: model.name, provider: model.provider };
+  return renderModelReference(model);
 }
 
 /** The status view at this instant: what the seed shows, then what we add. Its reader was shown this progress before. */
@@ -67,6 +69,7 @@ export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownPr
     expires_at: optionalTime(job.expiresAt),
     poll_after_ms: pollAfterMs(job, nowMs),
     version: job.version,
+    ...renderCached(job),
     attempts: job.attempts.map(renderAttempt),
     usage: usage && renderUsage(usage),
     ...renderSpent(job),
@@ -102,9 +105,10 @@ export function renderSubmitted({ job, nowMs }: Seen) {
 }
 
 /** What the submitter said of the job. */
-export function renderOwn({ tags, metadata, batchId, projectId, nanoUsdMost, stream, store }: Job) {
+export function renderOwn(job: Job) {
+  const { tags, metadata, batchId, projectId, nanoUsdMost, stream, store } = job;
   const max_cost = nanoUsdMost === undefined ? undefined : toUsd(nanoUsdMost);
-  return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store };
+  return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store, ...renderRouting(job) };
 }
 
 function renderLinks({ redriveOf, redrivenAs }: Job) {
@@ -148,7 +152,7 @@ function renderLimits(job: Job) {
 }
 
 function messageOf(job: Job): string {
-  if (job.parkedFor !== undefined) return parkedMessage(job);
+  if (job.parkedFor !== undefined) return awaitingMessage(job) ?? parkedMessage(job);
   switch (job.state) {
     case 'pending':
       return 'Waiting for a worker';
@@ -191,7 +195,8 @@ function renderUsage(usage: Usage) {
 }
 
 /** What the job cost so far: nobody knows, when nobody knows what one of its attempts did. */
-function renderSpent({ spent, attempts }: Job) {
+function renderSpent({ spent, attempts, answerOf }: Job) {
+  if (answerOf && !spent) return { cost: 0 };
   const isKnown = spent !== undefined && (spent.nanoUsd > 0 || spent.unpriced > 0 || attempts.some(({ cost }) => cost));
   if (!isKnown) return {};
   const isEstimated = spent.estimatedNanoUsd > 0 || attempts.some(({ cost }) => cost?.isEstimated);
