@@ -211,7 +211,7 @@ function assemble(
   const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
-  const routes = routing({ clock, log });
+  const routes = routing({ clock, log, scriptedProvider: 'simulated' });
   const gate = routingGate({ ...ground, routing: routes });
   const worker = jobWorker({
     ...ports,
