@@ -9,6 +9,7 @@ import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { erasingScenarios } from './erasing.ts';
+import { experimentScenarios } from './experiments.ts';
 import { failoverScenarios } from './failover.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
@@ -38,6 +39,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
   redriveScenarios(openEmulatorWorld);
+  experimentScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
   creditScenarios(openEmulatorWorld);
   creditCrowdScenarios(openEmulatorWorld, 100);
