@@ -218,7 +218,7 @@ function assemble(
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
   const sharing = answerSharing({ ...ports, addressOf: providerAddresses(providers) });
-  const routes = routing({ clock, log, limits: modelLimits });
+  const routes = routing({ clock, log, limits: modelLimits, scriptedProvider: 'simulated' });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ ...ground, routing: routes }) });
   const working = { providerFor, routing: routes, gate, leaseMs: config.leaseMs, instance: newId() };
   const worker = jobWorker({ ...ports, ...working });
