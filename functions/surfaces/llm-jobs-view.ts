@@ -10,6 +10,7 @@ import { isRedrivable } from '../../shared/core/redrivable.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
+import { awaitingMessage, renderCached } from './llm-jobs-cached.ts';
 import { renderModelReference, renderRouting } from './llm-jobs-routing-view.ts';
 
 function optionalTime(ms: number | undefined): string | undefined {
@@ -68,6 +69,7 @@ export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownPr
     expires_at: optionalTime(job.expiresAt),
     poll_after_ms: pollAfterMs(job, nowMs),
     version: job.version,
+    ...renderCached(job),
     attempts: job.attempts.map(renderAttempt),
     usage: usage && renderUsage(usage),
     ...renderSpent(job),
@@ -119,15 +121,16 @@ export function processingTime({ startedAt, completedAt }: Job): number | undefi
   return Math.max(0, completedAt - startedAt) / 1_000;
 }
 
-/** Until when a job waits between two attempts, with or without somebody who holds it. */
+/** Until when a job waits for its next attempt, or its first, with or without somebody who holds it. */
 function waitingUntil(job: Job, nowMs: number): number | undefined {
   const { state, nextAttemptAt, leaseExpiresAt, parkedFor } = job;
   if (parkedFor !== undefined) return undefined;
-  if (state !== 'processing' || nextAttemptAt === undefined) return undefined;
+  if (isTerminal(state) || nextAttemptAt === undefined) return undefined;
   return leaseExpiresAt === null || nextAttemptAt > nowMs ? nextAttemptAt : undefined;
 }
 
-function waitingMessage({ attempts }: Job): string {
+function waitingMessage({ state, attempts }: Job): string {
+  if (state === 'pending') return 'Waiting: no model of this job may be called now';
   const ended = attempts.findLast((attempt) => attempt.endedAt !== undefined);
   return `Waiting to try again (${ended?.errorCode ?? 'interrupted'})`;
 }
@@ -149,7 +152,7 @@ function renderLimits(job: Job) {
 }
 
 function messageOf(job: Job): string {
-  if (job.parkedFor !== undefined) return parkedMessage(job);
+  if (job.parkedFor !== undefined) return awaitingMessage(job) ?? parkedMessage(job);
   switch (job.state) {
     case 'pending':
       return 'Waiting for a worker';
@@ -192,7 +195,8 @@ function renderUsage(usage: Usage) {
 }
 
 /** What the job cost so far: nobody knows, when nobody knows what one of its attempts did. */
-function renderSpent({ spent, attempts }: Job) {
+function renderSpent({ spent, attempts, answerOf }: Job) {
+  if (answerOf && !spent) return { cost: 0 };
   const isKnown = spent !== undefined && (spent.nanoUsd > 0 || spent.unpriced > 0 || attempts.some(({ cost }) => cost));
   if (!isKnown) return {};
   const isEstimated = spent.estimatedNanoUsd > 0 || attempts.some(({ cost }) => cost?.isEstimated);

@@ -2,16 +2,21 @@
 
 import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
+import { answerSharing } from '../../shared/core/answer-sharing.ts';
 import { estimates } from '../../shared/core/estimates.ts';
+import { gateOf } from '../../shared/core/gate.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
+import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
+import { routing } from '../../shared/core/routing.ts';
+import { routingGate } from '../../shared/core/routing-gate.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import { type Swept, sweep } from '../../shared/core/sweep.ts';
@@ -29,6 +34,7 @@ export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   store: Faulty<JobStore>;
   chunks: Faulty<ChunkStore>;
   parts: Faulty<PartStore>;
+  leaders: Faulty<LeaderStore>;
   accounts: Faulty<AccountStore>;
   queue: Faulty<JobQueue>;
   service: JobService;
@@ -50,6 +56,7 @@ export type Surroundings = {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  leaders: LeaderStore;
   estimateStore: EstimateStore;
   queue: JobQueue;
   provider: LlmProvider;
@@ -75,6 +82,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const queue = faulty(process.around(around.queue), faults);
   const chunks = faulty(process.around(around.chunks), faults);
   const parts = faulty(process.around(around.parts), faults);
+  const leaders = faulty(process.around(around.leaders), faults);
   const accounts = faulty(process.around(around.accounts), faults);
   const { credits: asked } = around;
   const reserved = asked && asked !== 'estimate' ? { credits: asked } : {};
@@ -87,12 +95,14 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     void lines.push(JSON.stringify({ by: name, severity, event, ...fields }));
   const { limits } = around;
   const limiter = limits && concurrencyLimiter({ store, queue, clock, log, random, limits });
+  const routes = routing({ clock, log });
   const ports = {
     ...{
       store: limiter ? handingOn(store, { limiter, clock, log }) : store,
       limiter,
       chunks,
       parts,
+      leaders,
       queue,
       clock,
       random,
@@ -107,9 +117,12 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     ...(asked ? { credits: reserving({ accounts, jobTypes }), accounts } : {}),
     newId: () => crypto.randomUUID(),
     pricing: tablePricing(),
+    ...{ routing: routes, gate: routingGate({ routing: routes, clock, random }) },
   };
   const instance = `${name}-${crypto.randomUUID()}`;
-  const worker = jobWorker({ ...ports, instance, providerFor: async () => around.provider });
+  const sharing = answerSharing({ ...ports, addressOf: () => undefined });
+  const gate = gateOf({ sharing: sharing.gate });
+  const worker = jobWorker({ ...ports, gate, instance, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });
   return {
     name,
@@ -117,10 +130,17 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     store,
     chunks,
     parts,
+    leaders,
     accounts,
     queue,
     service,
-    worker,
+    worker: {
+      ...worker,
+      close() {
+        worker.close();
+        sharing.close();
+      },
+    },
     run: worker.run,
     sweep: () => sweep(ports),
     die,
