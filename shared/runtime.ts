@@ -28,6 +28,8 @@ import type { RateLimiter } from './core/rate-limits.ts';
 import { reserving } from './core/reserving.ts';
 import type { ResultCache } from './core/result-cache.ts';
 import { ringDoorbell } from './core/ring.ts';
+import { routing } from './core/routing.ts';
+import { routingGate } from './core/routing-gate.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
 import { jobWorker, type Worker } from './core/worker.ts';
@@ -216,8 +218,10 @@ function assemble(
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
   const sharing = answerSharing({ ...ports, addressOf: providerAddresses(providers) });
-  const gate = gateOf({ sharing: sharing.gate });
-  const worker = jobWorker({ ...ports, gate, providerFor, leaseMs: config.leaseMs, instance: newId() });
+  const routes = routing({ clock, log });
+  const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ ...ground, routing: routes }) });
+  const working = { providerFor, routing: routes, gate, leaseMs: config.leaseMs, instance: newId() };
+  const worker = jobWorker({ ...ports, ...working });
   const verify = apiKeyAuthenticator({ store: apiKeys, clock, log });
   return {
     ...shared,

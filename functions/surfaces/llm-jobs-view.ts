@@ -11,6 +11,7 @@ import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
 import { awaitingMessage, renderCached } from './llm-jobs-cached.ts';
+import { renderModelReference, renderRouting } from './llm-jobs-routing-view.ts';
 
 function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toTime(ms);
@@ -30,7 +31,7 @@ export function renderUrls(job: Job) {
 
 /** The model as every view shows it. */
 export function renderModel({ model }: Job) {
-  return { id: model.id, name: model.name, provider: model.provider };
+  return renderModelReference(model);
 }
 
 /** The status view at this instant: what the seed shows, then what we add. Its reader was shown this progress before. */
@@ -104,9 +105,10 @@ export function renderSubmitted({ job, nowMs }: Seen) {
 }
 
 /** What the submitter said of the job. */
-export function renderOwn({ tags, metadata, batchId, projectId, nanoUsdMost, stream, store }: Job) {
+export function renderOwn(job: Job) {
+  const { tags, metadata, batchId, projectId, nanoUsdMost, stream, store } = job;
   const max_cost = nanoUsdMost === undefined ? undefined : toUsd(nanoUsdMost);
-  return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store };
+  return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store, ...renderRouting(job) };
 }
 
 function renderLinks({ redriveOf, redrivenAs }: Job) {
@@ -119,15 +121,16 @@ export function processingTime({ startedAt, completedAt }: Job): number | undefi
   return Math.max(0, completedAt - startedAt) / 1_000;
 }
 
-/** Until when a job waits between two attempts, with or without somebody who holds it. */
+/** Until when a job waits for its next attempt, or its first, with or without somebody who holds it. */
 function waitingUntil(job: Job, nowMs: number): number | undefined {
   const { state, nextAttemptAt, leaseExpiresAt, parkedFor } = job;
   if (parkedFor !== undefined) return undefined;
-  if (state !== 'processing' || nextAttemptAt === undefined) return undefined;
+  if (isTerminal(state) || nextAttemptAt === undefined) return undefined;
   return leaseExpiresAt === null || nextAttemptAt > nowMs ? nextAttemptAt : undefined;
 }
 
-function waitingMessage({ attempts }: Job): string {
+function waitingMessage({ state, attempts }: Job): string {
+  if (state === 'pending') return 'Waiting: no model of this job may be called now';
   const ended = attempts.findLast((attempt) => attempt.endedAt !== undefined);
   return `Waiting to try again (${ended?.errorCode ?? 'interrupted'})`;
 }

@@ -33,12 +33,14 @@ export type Holder = {
   leftMs(): number;
   /** How long the next attempt must wait still, in milliseconds; never shorter than it really is. */
   waitMs(): number;
+  /** The store's instant in so many milliseconds; never earlier than it really is. */
+  instantIn(ms: number): number;
   /** Shows what is done now, in turn with all other writes and without making anybody wait. Best effort. */
   stage(stage: string): void;
-  /** Records the next attempt, whose call may be made after the pause. Throws `store_unavailable`. */
-  retry(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
+  /** Records the next attempt, on the same route or on this one; its call may be made after the pause. Throws `store_unavailable`. */
+  retry(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer>;
   /** Gives the job up until the pause is over. Throws `store_unavailable`. */
-  handBack(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
+  handBack(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer>;
   /** Ends the job. Throws `store_unavailable`, or `result_unstorable` when its result can never be stored. */
   finish(outcome: FinishOutcome): Promise<HolderAnswer>;
   /** Stops the timers. The lease stays in the document until it ends. */
@@ -75,6 +77,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   /** … and not earlier than it really is. */
   const latestNowMs = () => held.readAtMs + Math.ceil(clock.monotonicMs() - held.askedMs);
   const leftMs = () => storedAtMs + limitsOf(held.job).timeoutMs - storeNowMs();
+  const instantIn = (ms: number) => latestNowMs() + ms;
   const surelyLeftMs = () => (held.job.leaseExpiresAt ?? 0) - latestNowMs() - leaseMs / 10;
 
   function stopFor(code: StopCode): void {
@@ -204,11 +207,11 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   }
 
   const stopDeadline = clock.setTimer(() => stopFor('job_timeout'), Math.max(0, leftMs()));
-  function handBack(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer> {
+  function handBack(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer> {
     close();
     // Where nobody asked for patience, its doorbell must not come before its time.
-    const nextAttemptAt = pauseMs === 0 ? storeNowMs() : latestNowMs() + pauseMs;
-    return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt }));
+    const nextAttemptAt = pauseMs === 0 ? storeNowMs() : instantIn(pauseMs);
+    return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt, route }));
   }
 
   scheduleHeartbeat();
@@ -219,12 +222,12 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     stop: stopped.signal,
     stopFor,
     check,
-    leftMs,
+    ...{ leftMs, instantIn },
     waitMs: () => (held.job.nextAttemptAt ?? 0) - storeNowMs(),
     stage: (stage) => void enqueue(() => show(stage)),
-    async retry(ended, pauseMs) {
-      const nextAttemptAt = latestNowMs() + pauseMs;
-      const event = { type: 'retry', storedAtMs, leaseMs, token, ended, nextAttemptAt } as const;
+    async retry(ended, pauseMs, route) {
+      const nextAttemptAt = instantIn(pauseMs);
+      const event = { type: 'retry', storedAtMs, leaseMs, token, ended, nextAttemptAt, route } as const;
       const answer = await settle(
         (nowMs) => ({ ...event, nowMs }),
         () => closed,

@@ -9,6 +9,8 @@ import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
 import { erasingScenarios } from './erasing.ts';
+import { experimentScenarios } from './experiments.ts';
+import { failoverScenarios } from './failover.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { largeFaultScenarios } from './large-faults.ts';
@@ -38,6 +40,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   rescueScenarios(openEmulatorWorld);
   cancelScenarios(openEmulatorWorld);
   redriveScenarios(openEmulatorWorld);
+  experimentScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
   sharingScenarios(openEmulatorWorld);
   creditScenarios(openEmulatorWorld);
@@ -50,5 +53,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   largeScenarios(openEmulatorWorld, [2]);
   largeFaultScenarios(openEmulatorWorld);
   moneyScenarios(openEmulatorWorld);
+  failoverScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

@@ -7,6 +7,8 @@ import { creditCrowdScenarios } from './credits-crowd.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { erasingScenarios } from './erasing.ts';
+import { experimentScenarios } from './experiments.ts';
+import { failoverScenarios, outageScenarios } from './failover.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { largeFaultScenarios } from './large-faults.ts';
@@ -42,6 +44,7 @@ describe('on SQLite', () => {
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
   redriveScenarios(openSqliteWorld);
+  experimentScenarios(openSqliteWorld);
   slotScenarios(openSqliteWorld);
   crashScenarios(openSqliteWorld, 50);
   crowdScenarios(openSqliteWorld, 1_000);
@@ -58,4 +61,6 @@ describe('on SQLite', () => {
   largeFaultScenarios(openSqliteWorld);
   moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
+  failoverScenarios(openSqliteWorld);
+  outageScenarios(openSqliteWorld);
 });

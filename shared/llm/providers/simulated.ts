@@ -2,10 +2,11 @@
  * A provider that needs no key: deterministic, streamed, and scriptable from the prompt, so that everything a real one
  * does to a job can be tried. A line `[simulate seconds=20 fail=overloaded after=3]` in the last message, or in the first
  * of the user's, changes how it answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come
- * before the failure, `times` how many calls with this prompt go wrong before one succeeds, `retry_after` how many seconds
- * the failure asks us to wait. `kilobytes=900` makes a text answer that large, `json=broken` cuts a structured answer in
- * its middle, `json=wrong` answers JSON of another shape, `finish=length` ends the answer at the output limit, `tool=name`
- * calls that function where the request offers it, `usage=none` reports no usage.
+ * before the failure, `times` how many calls with this prompt go wrong before one succeeds, `on=simulated` which model
+ * alone goes wrong, `retry_after` how many seconds the failure asks us to wait. `kilobytes=900` makes a text answer that
+ * large, `json=broken` cuts a structured answer in its middle, `json=wrong` answers JSON of another shape, `finish=length`
+ * ends the answer at the output limit, `tool=name` calls that function where the request offers it, `usage=none` reports
+ * no usage.
  */
 
 import { type ErrorCode, ServiceError } from '../../core/errors.ts';
@@ -32,6 +33,8 @@ type Script = {
   failTimes: number;
   kilobytes?: number;
   retryAfterMs?: number;
+  /** The model that goes wrong; absent: any. */
+  on?: string | undefined;
   json?: string | undefined;
   finish?: string | undefined;
   tool?: string | undefined;
@@ -61,7 +64,8 @@ export function simulatedProvider(settings: { clock: Clock; simulatedMs: number 
     async *generate(request, { signal }): AsyncIterable<LlmPart> {
       const prompt = scriptedPrompt(request);
       const script = parseScript(prompt, settings.simulatedMs);
-      const goesWrong = script.fail !== undefined || script.json !== undefined;
+      const isMeant = script.on === undefined || script.on === request.model;
+      const goesWrong = isMeant && (script.fail !== undefined || script.json !== undefined);
       const isWrong = goesWrong && (script.failTimes === Infinity || calls(prompt) <= script.failTimes);
       const { parts, outputTokens, reason, warning, call } = await prepare(request, script, isWrong);
       const fails = script.fail !== undefined && isWrong;
@@ -207,6 +211,7 @@ function parseScript(question: string, durationMs: number): Script {
     ...(kilobytes === undefined ? {} : { kilobytes: Math.min(Math.ceil(kilobytes), KILOBYTES_MOST) }),
     ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter * 1_000 }),
     ...(fail ? { fail } : {}),
+    on: options.get('on'),
     json: options.get('json'),
     finish: options.get('finish'),
     tool: options.get('tool'),
