@@ -24,7 +24,7 @@ export function sharingWorld(generate?: Generate, options: { hasCredits?: boolea
       await world.estimates.learn(...values);
     },
   };
-  const worker = world.anotherWorker({ gate: gateOf({ sharing: sharing.gate }), estimates });
+  const worker = world.anotherWorker({ gate: gateOf({ sharing: sharing.gate, routing: world.gate }), estimates });
   return {
     ...world,
     ...{ sharing, worker, learned: () => learned },

@@ -7,7 +7,7 @@ import type { Job } from '../../shared/core/job.ts';
 import type { LlmPart } from '../../shared/core/llm.ts';
 import { alwaysAs } from '../../shared/http/auth.ts';
 import { sampleJob } from '../contracts/job-store.ts';
-import { callsOf, LIST, resultOf, statusOf } from '../support/app.ts';
+import { callsOf, general, LIST, openApp, resultOf, SUBMIT, statusOf } from '../support/app.ts';
 import { ADA, answer, FINISH, type Generate } from '../support/core-world.ts';
 import { idsOf, take } from '../support/reader.ts';
 import { EQUAL, type SharingWorld, sharingWorld } from '../support/sharing-world.ts';
@@ -177,4 +177,24 @@ describe('a store that gives no answer', () => {
     expect(world.store.fired('before')).toBe(1);
     expect(world.lines.some((line) => line.includes('followers-unrung'))).toBe(true);
   });
+});
+
+test('over HTTP: `cache_ttl_seconds` is all that it takes, for the same words again and for no others', async () => {
+  open();
+  const app = await openApp();
+  const ask = async (prompt: string, more: object = { cache_ttl_seconds: 3_600 }) => {
+    const { status, body } = await app.post(SUBMIT, { ...general({ prompt }), ...more });
+    expect(status).toBe(202);
+    return app.poll(body.job_id);
+  };
+  const first = await ask('What is a lease?');
+  const again = await ask('What is a lease?');
+  const others = [await ask('What is a fence?'), await ask('What is a lease?', {})];
+  expect(again).toMatchObject({ cached: true, cost: 0, attempts: [], answer_created_at: first.completed_at });
+  expect(again.result_data).toEqual(first.result_data);
+  for (const own of [first, ...others]) {
+    expect(own).not.toHaveProperty('cached');
+    expect(own.attempts).toHaveLength(1);
+  }
+  await app.close();
 });
