@@ -125,11 +125,11 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     ...(asked ? { credits: reserving({ accounts, jobTypes }), accounts } : {}),
     newId: () => crypto.randomUUID(),
     pricing: tablePricing(),
-    ...{ routing: routes, gate: routingGate({ routing: routes, clock, random }) },
+    routing: routes,
   };
   const instance = `${name}-${crypto.randomUUID()}`;
   const sharing = answerSharing({ ...ports, addressOf: () => undefined });
-  const gate = gateOf({ sharing: sharing.gate });
+  const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ routing: routes, clock, random }) });
   const worker = jobWorker({ ...ports, gate, instance, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });
   return {
