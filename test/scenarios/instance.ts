@@ -2,10 +2,13 @@
 
 import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
+import { answerSharing } from '../../shared/core/answer-sharing.ts';
 import { estimates } from '../../shared/core/estimates.ts';
+import { gateOf } from '../../shared/core/gate.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
+import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
@@ -31,6 +34,7 @@ export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   store: Faulty<JobStore>;
   chunks: Faulty<ChunkStore>;
   parts: Faulty<PartStore>;
+  leaders: Faulty<LeaderStore>;
   accounts: Faulty<AccountStore>;
   queue: Faulty<JobQueue>;
   service: JobService;
@@ -52,6 +56,7 @@ export type Surroundings = {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  leaders: LeaderStore;
   estimateStore: EstimateStore;
   queue: JobQueue;
   provider: LlmProvider;
@@ -77,6 +82,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const queue = faulty(process.around(around.queue), faults);
   const chunks = faulty(process.around(around.chunks), faults);
   const parts = faulty(process.around(around.parts), faults);
+  const leaders = faulty(process.around(around.leaders), faults);
   const accounts = faulty(process.around(around.accounts), faults);
   const { credits: asked } = around;
   const reserved = asked && asked !== 'estimate' ? { credits: asked } : {};
@@ -96,6 +102,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
       limiter,
       chunks,
       parts,
+      leaders,
       queue,
       clock,
       random,
@@ -113,7 +120,9 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     ...{ routing: routes, gate: routingGate({ routing: routes, clock, random }) },
   };
   const instance = `${name}-${crypto.randomUUID()}`;
-  const worker = jobWorker({ ...ports, instance, providerFor: async () => around.provider });
+  const sharing = answerSharing({ ...ports, addressOf: () => undefined });
+  const gate = gateOf({ sharing: sharing.gate });
+  const worker = jobWorker({ ...ports, gate, instance, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });
   return {
     name,
@@ -121,10 +130,17 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     store,
     chunks,
     parts,
+    leaders,
     accounts,
     queue,
     service,
-    worker,
+    worker: {
+      ...worker,
+      close() {
+        worker.close();
+        sharing.close();
+      },
+    },
     run: worker.run,
     sweep: () => sweep(ports),
     die,

@@ -19,6 +19,7 @@ import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { runningScenarios } from './running.ts';
+import { sharingScenarios } from './sharing.ts';
 import { slotScenarios } from './slots.ts';
 import { countedCallScenarios } from './socket.ts';
 import { streamingScenarios } from './streaming.ts';
@@ -41,6 +42,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   redriveScenarios(openEmulatorWorld);
   experimentScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
+  sharingScenarios(openEmulatorWorld);
   creditScenarios(openEmulatorWorld);
   creditCrowdScenarios(openEmulatorWorld, 100);
   streamingScenarios(openEmulatorWorld);

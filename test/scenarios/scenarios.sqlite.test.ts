@@ -18,6 +18,7 @@ import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
 import { sweepScenarios } from './retry-and-sweep.ts';
 import { longRunScenarios, runningScenarios } from './running.ts';
+import { sharingScenarios, sharingTimeScenarios } from './sharing.ts';
 import { crashScenarios, crowdScenarios, slotScenarios } from './slots.ts';
 import { openSqliteWorld } from './sqlite-world.ts';
 import { stormScenarios } from './storm.ts';
@@ -47,6 +48,8 @@ describe('on SQLite', () => {
   slotScenarios(openSqliteWorld);
   crashScenarios(openSqliteWorld, 50);
   crowdScenarios(openSqliteWorld, 1_000);
+  sharingScenarios(openSqliteWorld);
+  sharingTimeScenarios(openSqliteWorld);
   creditScenarios(openSqliteWorld);
   creditCrowdScenarios(openSqliteWorld, 100);
   creditTimeScenarios(openSqliteWorld);
