@@ -87,7 +87,7 @@ export function routing({ clock, log, limits, scriptedProvider }: RoutingOptions
     }
 
     const tokens = callEstimate ? callEstimate.inputTokens + callEstimate.outputTokens : 0;
-    const waitMs = limits ? await limits.take(model, tokens) : 0;
+    const waitMs = limits ? await limits.take(model, tokens, inMs) : 0;
     if (waitMs === 0) return { pass: { route: index, end } };
     end('unused');
     return { waitMs };
