@@ -2,7 +2,8 @@
 import { isServiceError, type ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
 import type { CallFacts, FinishOutcome } from './events.ts';
-import { type Holder, PATIENCE_MS, RETRY_PAUSE_MS } from './holder.ts';
+import type { Holder } from './held.ts';
+import { PATIENCE_MS, RETRY_PAUSE_MS } from './holder.ts';
 import type { Job, JobError } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { PartSet } from './part-set.ts';

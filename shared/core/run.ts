@@ -2,13 +2,16 @@
  * What a worker does with a job that it claimed: call, and call again, until the job is over, or has to be handed back.
  */
 import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
+import { isAttached } from './attempts.ts';
+import { type BackgroundResult, backgroundAttempt, isInBackground } from './background.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
 import { describeError, ServiceError } from './errors.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { type FinishingOptions, failure, finish } from './finishing.ts';
 import { forgetChunks } from './forgotten.ts';
-import { type Holder, type HolderOptions, holder } from './holder.ts';
+import type { Holder } from './held.ts';
+import { type HolderOptions, holder } from './holder.ts';
 import type { Job, JobError, Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
@@ -27,8 +30,15 @@ export type RunOptions = AttemptOptions &
     random: () => number;
   };
 
-/** `finished`: the job is over. `handedBack`: it waits for its next attempt. `lost`: another holder took over. */
-export type RunOutcome = { finished: FinishOutcome['state'] } | { handedBack: string } | { lost: true };
+/**
+ * `finished`: the job is over. `handedBack`: it waits for its next attempt. `left`: it waits for the answer that its
+ * provider works on. `lost`: another holder took over.
+ */
+export type RunOutcome =
+  | { finished: FinishOutcome['state'] }
+  | { handedBack: string }
+  | { left: true }
+  | { lost: true };
 
 /**
  * A delivery may take this long: Pub/Sub brings its message again after 600 s, and the function's time is over then. An
@@ -58,10 +68,15 @@ export async function runClaimed(
       const { id, attempt: n, jobType, model } = lease.job();
       const type = options.jobTypes.get(jobType);
       lease.check();
-      log('info', 'attempt-started', { job_id: id, attempt: n, model: model.model });
-      const result = type ? await streamed(options, type, lease, input, rejected) : notInstalled(jobType);
-      rejected = result.ended === 'failed' ? result.rejected : undefined;
+      log('info', isAttached(lease.job()) ? 'attempt-goes-on' : 'attempt-started', {
+        job_id: id,
+        attempt: n,
+        model: model.model,
+      });
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
+      const result = type ? await oneAttempt(options, type, lease, input, rejected, hasTime) : notInstalled(jobType);
+      if (result.ended === 'left') return { left: true };
+      rejected = result.ended === 'failed' ? result.rejected : undefined;
       const outcome = await follow(options, lease, type && about(log, lease.job(), type, input), result, hasTime);
       if (!outcome) continue;
       await forgetChunks(options, lease.job());
@@ -91,21 +106,27 @@ function about(log: Log, { id, attempt: n }: Job, type: JobType, input: Json): A
   };
 }
 
-/** An attempt; of a job that is streamed, its text is kept in chunks as it comes, all of it before the job may end. */
-async function streamed(
+/**
+ * An attempt, in the background or not; of a job that is streamed, its text is kept in chunks as it comes, all of it before
+ * the job may end.
+ */
+async function oneAttempt(
   options: RunOptions,
   type: JobType,
   lease: Holder,
   input: Json,
   rejected: Rejected | undefined,
-): Promise<AttemptResult> {
+  hasTime: (ms: number) => boolean,
+): Promise<BackgroundResult> {
   const job = lease.job();
   const { stages } = type;
   const show = (stage: string | undefined) => {
     if (stage !== undefined) lease.stage(stage);
   };
-  if (stages) for (const stage of stagesOf(type, job.attempt)) show(stage);
+  if (stages && !isAttached(job)) for (const stage of stagesOf(type, job.attempt)) show(stage);
   const onStage = (reached: 'accepted' | 'answered') => show(stages?.[reached]);
+  if (await isInBackground(options, job))
+    return backgroundAttempt(options, type, lease, input, { onStage, rejected, hasTime });
   if (!job.stream) return attempt(options, type, job, input, lease.stop, { onStage, rejected });
   const writer = chunkWriter(options, job);
   const result = await attempt(options, type, job, input, lease.stop, { onText: writer.add, onStage, rejected });

@@ -4,7 +4,7 @@
  * delivers again.
  */
 import { type Claim, type ClaimOptions, type ClaimRefusal, claimJob } from './claim.ts';
-import type { Holder } from './holder.ts';
+import type { Holder } from './held.ts';
 import { type JobKey, jobName } from './job.ts';
 import { sleep } from './ports.ts';
 import { type RunOptions, type RunOutcome, runClaimed } from './run.ts';

@@ -1,6 +1,7 @@
 /** The scenarios in which store or queue matter, on the emulators, in real time: most of it waiting, so several at once. */
 
 import { describeOnEmulators } from '../support/emulators.ts';
+import { backgroundScenarios } from './background.ts';
 import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios } from './credits.ts';
@@ -49,4 +50,5 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   largeFaultScenarios(openEmulatorWorld);
   moneyScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
+  backgroundScenarios(openEmulatorWorld);
 });

@@ -1,5 +1,6 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
+import { backgroundScenarios, backgroundTimeScenarios } from './background.ts';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios, creditTimeScenarios } from './credits.ts';
@@ -55,4 +56,6 @@ describe('on SQLite', () => {
   largeFaultScenarios(openSqliteWorld);
   moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
+  backgroundScenarios(openSqliteWorld);
+  backgroundTimeScenarios(openSqliteWorld);
 });

@@ -59,7 +59,34 @@ export type OpenaiCall<Event, Whole> = {
 };
 
 /** Makes the call and yields its parts; errors are classified. */
-export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
+export function openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
+  return answered(call, async function* (answer, abort) {
+    yield { type: 'accepted', providerRequestId: requestIdOf(answer) };
+    for (const message of call.warnings) yield { type: 'warning', message };
+    yield* isHttpResponse(answer) ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
+  });
+}
+
+/** One JSON document that a client answered, and the id of the request for it. */
+export type OpenaiDocument = { document: object; requestId: string | undefined };
+
+/** Sends a request that is answered with one document; errors are classified, also one that the document tells. */
+export async function openaiDocument(call: Sending): Promise<OpenaiDocument> {
+  const documents = answered<OpenaiDocument>(call, async function* (answer) {
+    const document = isHttpResponse(answer) ? await documentIn(answer) : answer;
+    if (!isObject(document)) throw failureOf(undefined, keyOf(call.client));
+    yield { document, requestId: requestIdOf(answer) };
+  });
+  for await (const document of documents) return document;
+  throw failureOf(undefined, keyOf(call.client));
+}
+
+type Sending = Pick<OpenaiCall<never, never>, 'client' | 'signal' | 'send'>;
+
+async function* answered<Part>(
+  call: Sending,
+  read: (answer: unknown, abort: AbortController) => AsyncIterable<Part>,
+): AsyncIterable<Part> {
   call.signal.throwIfAborted();
   // The SDK leaves a listener on the signal it is given, and ends the stream's connection through a controller.
   const abort = new AbortController();
@@ -70,9 +97,7 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
     const sent = call.send({ signal: abort.signal, maxRetries: 0 });
     const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, call.signal);
     requestId = requestIdOf(answer);
-    yield { type: 'accepted', providerRequestId: requestId };
-    for (const message of call.warnings) yield { type: 'warning', message };
-    yield* isHttpResponse(answer) ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
+    yield* read(answer, abort);
   } catch (error) {
     call.signal.throwIfAborted();
     throw withRequestId(classifyOpenaiError(error, keyOf(call.client)), requestId);
@@ -112,11 +137,15 @@ async function* partsOfResponse<Event, Whole>(
   if (type.includes('text/event-stream')) {
     const events = Stream.fromSSEResponse<Event>(response, abort, silentClient());
     for await (const event of events) yield* call.partsOfEvent(event);
-  } else if (type.includes('json')) {
-    yield* partsOfDocument<Whole>(await response.json(), call);
   } else {
-    throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
+    yield* partsOfDocument<Whole>(await documentIn(response), call);
   }
+}
+
+function documentIn(response: Response): Promise<unknown> {
+  const type = response.headers.get('content-type') ?? '';
+  if (type.includes('json')) return response.json();
+  throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
 }
 
 /** What a client answered that is not the SDK's own: events, or a whole answer. */
