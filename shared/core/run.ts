@@ -3,7 +3,7 @@
  */
 import { type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
 import { isAttached } from './attempts.ts';
-import { type BackgroundResult, backgroundAttempt, isInBackground } from './background.ts';
+import { type BackgroundResult, backgroundAttempt, isInBackground } from './background-attempt.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
 import { describeError, ServiceError } from './errors.ts';

@@ -21,9 +21,12 @@ const IMPATIENT: Clock = {
 
 function world() {
   const provider = simulatedProvider({ clock: IMPATIENT, simulatedMs: 0 });
-  return async (content: string): Promise<{ ended: string; parts: LlmPart[]; retryAfterMs?: number }> => {
+  return async (
+    content: string,
+    model = 'simulated',
+  ): Promise<{ ended: string; parts: LlmPart[]; retryAfterMs?: number }> => {
     const parts: LlmPart[] = [];
-    const request = { model: 'simulated', messages: [{ role: 'user' as const, content }] };
+    const request = { model, messages: [{ role: 'user' as const, content }] };
     try {
       for await (const part of provider.generate(request, { signal: new AbortController().signal })) parts.push(part);
       return { ended: ANSWERS, parts };
@@ -57,6 +60,12 @@ test('fails as often as it is told, for each prompt on its own', async () => {
   expect(await endsOf(ask, prompt, 4)).toEqual(['timeout', 'timeout', ANSWERS, ANSWERS]);
   expect(await endsOf(ask, `${prompt} again`, 3)).toEqual(['timeout', 'timeout', ANSWERS]);
   expect(await endsOf(ask, '[simulate fail=timeout times=0]', 1)).toEqual([ANSWERS]);
+});
+
+test('fails on one of the models alone', async () => {
+  const ask = world();
+  const prompt = '[simulate fail=auth on=simulated-2]';
+  expect([(await ask(prompt)).ended, (await ask(prompt, 'simulated-2')).ended]).toEqual([ANSWERS, 'auth']);
 });
 
 test('remembers the latest 1,000 prompts', async () => {

@@ -1,4 +1,12 @@
-/** What the line `[simulate …]` in a prompt asks of the simulated provider. Pure. */
+/**
+ * What a line in a prompt asks of the simulated provider. Pure. A line `[simulate seconds=20 fail=overloaded after=3]` in
+ * the last message, or in the first of the user's, changes how it answers: `seconds` the whole duration, `fail` an error
+ * class, `after` how many parts come before the failure, `times` how many calls with this prompt go wrong before one
+ * succeeds, `on=simulated` which model alone goes wrong, `retry_after` how many seconds the failure asks us to wait.
+ * `kilobytes=900` makes a text answer that large, `json=broken` cuts a structured answer in its middle, `json=wrong`
+ * answers JSON of another shape, `finish=length` ends the answer at the output limit, `tool=name` calls that function
+ * where the request offers it, `usage=none` reports no usage.
+ */
 import type { ErrorCode } from '../../core/errors.ts';
 import { type LlmRequest, textOf } from '../../core/llm.ts';
 
@@ -17,6 +25,8 @@ export type Script = {
   failTimes: number;
   kilobytes?: number;
   retryAfterMs?: number;
+  /** The model that goes wrong; absent: any. */
+  on?: string | undefined;
   json?: string | undefined;
   finish?: string | undefined;
   tool?: string | undefined;
@@ -59,6 +69,7 @@ export function parseScript(question: string, durationMs: number, secondsMost = 
     ...(kilobytes === undefined ? {} : { kilobytes: Math.min(Math.ceil(kilobytes), KILOBYTES_MOST) }),
     ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter * 1_000 }),
     ...(fail ? { fail } : {}),
+    on: options.get('on'),
     json: options.get('json'),
     finish: options.get('finish'),
     tool: options.get('tool'),

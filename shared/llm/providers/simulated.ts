@@ -1,11 +1,6 @@
 /**
- * A provider that needs no key: deterministic, streamed, and scriptable from the prompt, so that everything a real one
- * does to a job can be tried. A line `[simulate seconds=20 fail=overloaded after=3]` in the last message, or in the first
- * of the user's, changes how it answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come
- * before the failure, `times` how many calls with this prompt go wrong before one succeeds, `retry_after` how many seconds
- * the failure asks us to wait. `kilobytes=900` makes a text answer that large, `json=broken` cuts a structured answer in
- * its middle, `json=wrong` answers JSON of another shape, `finish=length` ends the answer at the output limit, `tool=name`
- * calls that function where the request offers it, `usage=none` reports no usage.
+ * A provider that needs no key: deterministic, streamed, scriptable from the prompt (`simulated-script.ts`), and with a
+ * background mode, so that everything a real one does to a job can be tried.
  */
 
 import { ServiceError } from '../../core/errors.ts';
@@ -36,8 +31,8 @@ const WRONG_SHAPE = JSON.stringify(['This is JSON, and not what was asked for.']
 export function simulatedProvider(settings: { clock: Clock; simulatedMs: number }): LlmProvider {
   const calls = callCounter();
   /** Does this call go wrong? Asked once for each. */
-  function goesWrong(request: LlmRequest, { fail, json, failTimes }: Script): boolean {
-    if (fail === undefined && json === undefined) return false;
+  function goesWrong(request: LlmRequest, { fail, json, failTimes, on = request.model }: Script): boolean {
+    if (on !== request.model || (fail === undefined && json === undefined)) return false;
     return failTimes === Infinity || calls(scriptedPrompt(request)) <= failTimes;
   }
   return {
