@@ -24,6 +24,8 @@ import type { RateLimiter } from './core/rate-limits.ts';
 import { reserving } from './core/reserving.ts';
 import type { ResultCache } from './core/result-cache.ts';
 import { ringDoorbell } from './core/ring.ts';
+import { routing } from './core/routing.ts';
+import { routingGate } from './core/routing-gate.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
 import { jobWorker, type Worker } from './core/worker.ts';
@@ -209,7 +211,16 @@ function assemble(
   const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
-  const worker = jobWorker({ ...ports, providerFor, leaseMs: config.leaseMs, instance: newId() });
+  const routes = routing({ clock, log });
+  const gate = routingGate({ ...ground, routing: routes });
+  const worker = jobWorker({
+    ...ports,
+    providerFor,
+    routing: routes,
+    gate,
+    leaseMs: config.leaseMs,
+    instance: newId(),
+  });
   const verify = apiKeyAuthenticator({ store: apiKeys, clock, log });
   return {
     ...shared,

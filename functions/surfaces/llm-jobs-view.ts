@@ -117,16 +117,17 @@ export function processingTime({ startedAt, completedAt }: Job): number | undefi
   return Math.max(0, completedAt - startedAt) / 1_000;
 }
 
-/** Until when a job waits between two attempts, with or without somebody who holds it. */
+/** Until when a job waits for its next attempt, or its first, with or without somebody who holds it. */
 function waitingUntil(job: Job, nowMs: number): number | undefined {
   const { state, nextAttemptAt, leaseExpiresAt, parkedFor, upstream } = job;
   // What a provider works on by itself waits for its answer, not for another try.
   if (parkedFor !== undefined || upstream !== undefined) return undefined;
-  if (state !== 'processing' || nextAttemptAt === undefined) return undefined;
+  if (isTerminal(state) || nextAttemptAt === undefined) return undefined;
   return leaseExpiresAt === null || nextAttemptAt > nowMs ? nextAttemptAt : undefined;
 }
 
-function waitingMessage({ attempts }: Job): string {
+function waitingMessage({ state, attempts }: Job): string {
+  if (state === 'pending') return 'Waiting: no model of this job may be called now';
   const ended = attempts.findLast((attempt) => attempt.endedAt !== undefined);
   return `Waiting to try again (${ended?.errorCode ?? 'interrupted'})`;
 }

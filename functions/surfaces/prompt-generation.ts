@@ -1,6 +1,7 @@
 /** Prompt generation, `/api/v1/web-knowledge` (seed 004): a task that is polled, and the endpoint that waits for it. */
 import type { Context, HonoRequest } from 'hono';
 import type { Seen } from '../../shared/core/access.ts';
+import { isPutOff } from '../../shared/core/deferring.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import { SMALL_INPUT_BYTES_MOST, type Submission } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
@@ -55,6 +56,19 @@ function mountSubmits(app: HttpApp, { service, defaultModels }: SurfaceContext):
     return submitted.job;
   }
 
+  /**
+   * The task of a caller who waits, and may not be worked on for now. It is cancelled, for its caller is told that it
+   * failed, unless it has a key, under which they get it when they try again. Throws `model_unavailable`, but where it
+   * ended meanwhile.
+   */
+  async function giveUp(context: Context<HttpEnv>, { job, nowMs }: Seen): Promise<Seen['job']> {
+    const hasKey = context.req.header('idempotency-key') !== undefined;
+    const now = hasKey ? job : (await service.cancel(context.get('principal'), job.id)).job;
+    if (now.state === 'completed' || now.state === 'failed') return now;
+    const retryAfterMs = (job.nextAttemptAt ?? nowMs) - nowMs;
+    throw new ServiceError('model_unavailable', 'No AI model can be asked now. Try again later.', { retryAfterMs });
+  }
+
   app.openapi(
     startRoute,
     async (context) => {
@@ -70,11 +84,11 @@ function mountSubmits(app: HttpApp, { service, defaultModels }: SurfaceContext):
     generateRoute,
     async (context) => {
       const { id, version } = await submit(context, context.req.valid('json').manual_prompt, {});
-      const { job } = await service.read(context.get('principal'), id, {
-        ...{ leastVersion: version, waitMs: WAIT_MS, until: 'over' as const },
+      const seen = await service.read(context.get('principal'), id, {
+        ...{ leastVersion: version, waitMs: WAIT_MS, until: 'put-off' as const },
         signal: context.req.raw.signal,
       });
-      const { status, body } = renderOutcome(job);
+      const { status, body } = renderOutcome(isPutOff(seen.job, seen.nowMs) ? await giveUp(context, seen) : seen.job);
       return context.json(body as never, status);
     },
     (result, context) => (result.success ? undefined : refuse(context.req)),

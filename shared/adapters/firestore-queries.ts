@@ -22,6 +22,7 @@ export const JOB_FIELDS = Object.keys({
     projectId: 1,
     fallbacks: 1,
     route: 1,
+    tries: 1,
     arm: 1,
     cacheMs: 1,
     leads: 1,

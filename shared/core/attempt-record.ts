@@ -35,5 +35,16 @@ export type Attempt = {
   chunks?: number | undefined;
 };
 
+/** What a job has tried on one of its routes; absent: nothing, or not yet. */
+export type RouteTries = {
+  failures?: number | undefined;
+  refusals?: number | undefined;
+  repairs?: number | undefined;
+  /** The route cannot answer this job, or may not be asked any more. */
+  isOut?: true | undefined;
+  /** Until then the job leaves the route alone: its provider asked for it, or the pause after a failure is not over. */
+  retryAt?: number | undefined;
+};
+
 /** At most this many attempt records are kept, the latest ones. */
 export const ATTEMPTS_KEPT = 50;

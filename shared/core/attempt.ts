@@ -10,7 +10,7 @@ import type { CallFacts } from './events.ts';
 import type { Job, Json, Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
-import type { LlmPart, LlmRequest, ProviderFor } from './llm.ts';
+import type { LlmPart, LlmRequest, ProviderFor, ProviderLimits } from './llm.ts';
 import type { Clock, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { isMendable, type Rejected, repairRequest } from './repair.ts';
@@ -38,6 +38,8 @@ export type AttemptHooks = {
   onText?: (text: string) => void;
   /** Hears how far the call is: the provider took the request; the whole answer is here. */
   onStage?: (stage: 'accepted' | 'answered') => void;
+  /** Hears what the provider says of its limits, with an answer or a refusal. */
+  onLimits?: (limits: ProviderLimits) => void;
   /** The answer of the attempt before, which this one has to mend. */
   rejected?: Rejected | undefined;
   /** What came of a call that was made before, in place of another one. */
@@ -60,7 +62,7 @@ export async function attempt(
   job: Job,
   input: Json,
   stop: AbortSignal,
-  { onText = () => {}, onStage = () => {}, rejected: before, made }: AttemptHooks = {},
+  { onText = () => {}, onStage = () => {}, onLimits = () => {}, rejected: before, made }: AttemptHooks = {},
 ): Promise<AttemptResult> {
   const { providerFor, clock, log } = options;
   const record: CallRecord = { facts: made?.facts ?? { notMade: true }, text: '', isOver: made?.isOver };
@@ -82,7 +84,10 @@ export async function attempt(
     const parts = untilAborted(made?.parts ?? provider.generate(request, { signal }), signal);
     const answer = await collect(parts, record, (part) => {
       timers.restartIdle();
-      if (part.type === 'accepted') onStage('accepted');
+      if (part.type === 'accepted') {
+        onStage('accepted');
+        if (part.limits) onLimits(part.limits);
+      }
       if (part.type === 'text-delta') onText(part.text);
     });
     // The answer is here: how long its check takes is no silence of the model.
@@ -105,6 +110,7 @@ export async function attempt(
       const cause = signal.aborted ? signal.reason : error;
       if (!isServiceError(cause))
         log('error', 'attempt-broke', { job_id: job.id, attempt: job.attempt, error: framesOf(cause) });
+      else if (cause.provider?.limits) onLimits(cause.provider.limits);
       return { ended: 'failed', error: known(cause), facts, rejected, vainText };
     } finally {
       timers.stop();

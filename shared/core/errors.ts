@@ -6,6 +6,8 @@
  * where the cause is known; how a code looks on the wire is decided in `shared/http/errors.ts`.
  */
 
+import type { ProviderLimits } from './llm.ts';
+
 /** What went wrong with a request. */
 export type RequestErrorCode =
   | 'invalid_request'
@@ -78,7 +80,12 @@ export type ErrorCode = RequestErrorCode | FailureCode;
 export type FieldError = { path: string; message: string };
 
 /** What is known of a provider's refusal. */
-export type ProviderFacts = { status?: number | undefined; requestId?: string | undefined };
+export type ProviderFacts = {
+  status?: number | undefined;
+  requestId?: string | undefined;
+  /** What it says of its limits. */
+  limits?: ProviderLimits | undefined;
+};
 
 export type ServiceErrorOptions = {
   cause?: unknown;

@@ -33,6 +33,9 @@ export type FailedAttempt = CallFacts & {
   outcome: 'failed' | 'released';
   errorCode: string;
   counts?: 'failures' | 'refusals' | 'repairs' | undefined;
+  /** Its route is out for this job, or is left alone until then. */
+  isOut?: true | undefined;
+  retryAt?: number | undefined;
 };
 
 /** The store's time, never a worker's own clock. */

@@ -25,12 +25,14 @@ export type Holder = {
   leftMs(): number;
   /** How long the next attempt must wait still, in milliseconds; never shorter than it really is. */
   waitMs(): number;
+  /** The store's instant in so many milliseconds; never earlier than it really is. */
+  instantIn(ms: number): number;
   /** Shows what is done now, in turn with all other writes and without making anybody wait. Best effort. */
   stage(stage: string): void;
-  /** Records the next attempt, whose call may be made after the pause. Throws `store_unavailable`. */
-  retry(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
+  /** Records the next attempt, on the same route or on this one; its call may be made after the pause. Throws `store_unavailable`. */
+  retry(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer>;
   /** Gives the job up until the pause is over. Throws `store_unavailable`. */
-  handBack(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer>;
+  handBack(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer>;
   /**
    * Saves what the provider works on by itself, and stays for the answer; with a pause, gives the job up until then. Throws
    * `store_unavailable`.

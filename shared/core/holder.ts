@@ -42,6 +42,7 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   /** … and not earlier than it really is. */
   const latestNowMs = () => held.readAtMs + Math.ceil(clock.monotonicMs() - held.askedMs);
   const leftMs = () => storedAtMs + limitsOf(held.job).timeoutMs - storeNowMs();
+  const instantIn = (ms: number) => latestNowMs() + ms;
   const surelyLeftMs = () => (held.job.leaseExpiresAt ?? 0) - latestNowMs() - leaseMs / 10;
 
   function stopFor(code: StopCode): void {
@@ -172,11 +173,11 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
 
   const stopDeadline = clock.setTimer(() => stopFor('job_timeout'), Math.max(0, leftMs()));
   // Where nobody asked for patience, its doorbell must not come before its time.
-  const instantAfter = (pauseMs: number) => (pauseMs === 0 ? storeNowMs() : latestNowMs() + pauseMs);
-  function handBack(ended: FailedAttempt, pauseMs: number): Promise<HolderAnswer> {
+  const instantAfter = (pauseMs: number) => (pauseMs === 0 ? storeNowMs() : instantIn(pauseMs));
+  function handBack(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer> {
     close();
     const nextAttemptAt = instantAfter(pauseMs);
-    return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt }));
+    return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt, route }));
   }
   function detach(begun: Begun, pauseMs: number): Promise<HolderAnswer> {
     close();
@@ -192,12 +193,12 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
     stop: stopped.signal,
     stopFor,
     check,
-    leftMs,
+    ...{ leftMs, instantIn },
     waitMs: () => (held.job.nextAttemptAt ?? 0) - storeNowMs(),
     stage: (stage) => void enqueue(() => show(stage)),
-    async retry(ended, pauseMs) {
-      const nextAttemptAt = latestNowMs() + pauseMs;
-      const event = { type: 'retry', storedAtMs, leaseMs, token, ended, nextAttemptAt } as const;
+    async retry(ended, pauseMs, route) {
+      const nextAttemptAt = instantIn(pauseMs);
+      const event = { type: 'retry', storedAtMs, leaseMs, token, ended, nextAttemptAt, route } as const;
       const answer = await settle(
         (nowMs) => ({ ...event, nowMs }),
         () => closed,

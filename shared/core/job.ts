@@ -28,7 +28,7 @@
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
  */
 
-import type { Attempt } from './attempt-record.ts';
+import type { Attempt, RouteTries } from './attempt-record.ts';
 import type { CallEstimate, Hold, Settled, Spent } from './costs.ts';
 import type { InParts, PartSet } from './part-set.ts';
 
@@ -204,6 +204,8 @@ export type Job = {
   refusals?: number | undefined;
   /** How many attempts had an answer mended by the model; they count against a limit of their own. Absent: none. */
   repairs?: number | undefined;
+  /** Of a job with fallbacks: the same for each of its routes. */
+  tries?: RouteTries[] | undefined;
   /** How many attempts were lost with their worker; absent: none. */
   losses?: number | undefined;
 

@@ -4,6 +4,7 @@ import type { Decision, EventOf, FailedAttempt, Lease, NowAndBirth } from './eve
 import { applyChanges, type Job, type JobChanges } from './job.ts';
 import { deadlineOf, limitsOf } from './limits.ts';
 import { slotGivenBack, unparked } from './slots.ts';
+import { countFailed } from './tries.ts';
 
 /** After the end of a lease, or of the job's time, how long the sweeper leaves its holder the chance to finish. */
 export const LEASE_GRACE_MS = 1_000;
@@ -102,7 +103,7 @@ export function heldUntil(job: Job, storedAtMs: number): number {
   return Math.min(cancelBy, storedAtMs + limitsOf(job).timeoutMs + graceMs);
 }
 
-function closeAttempt(job: Job, nowMs: number, { counts, ...ended }: FailedAttempt): JobChanges {
-  const counted = counts ? { [counts]: (job[counts] ?? 0) + 1 } : {};
-  return { version: job.version + 1, ...endAttempt(job, nowMs, ended), ...counted };
+function closeAttempt(job: Job, nowMs: number, failed: FailedAttempt): JobChanges {
+  const { counts, isOut, retryAt, ...ended } = failed;
+  return { version: job.version + 1, ...endAttempt(job, nowMs, ended), ...countFailed(job, failed) };
 }

@@ -10,7 +10,17 @@ import { applyChanges, type Job, type JobChanges } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep, type Written } from './ports.ts';
 import { ringDoorbell } from './ring.ts';
-import { fullFor, isLimited, lineOf, RESERVATION_MS, type RunningLimits, type SlotSet, turnsIn } from './slots.ts';
+import {
+  fullFor,
+  isLimited,
+  lineOf,
+  modelOf,
+  needsOtherSlot,
+  RESERVATION_MS,
+  type RunningLimits,
+  type SlotSet,
+  turnsIn,
+} from './slots.ts';
 import { turns } from './turns.ts';
 
 /**
@@ -27,6 +37,8 @@ export type Admission = { written: Written } | { refused: 'changed' | 'missing' 
 export type Limiter = {
   /** Does a limit apply to this job? Otherwise it is claimed as if there were none. */
   limits(job: Job): boolean;
+  /** Must this job be claimed anew to go to that route? */
+  needsOtherSlot(job: Job, route: number): boolean;
   /** Writes a claim that takes a slot until its `slotUntil`, or parks the job. Throws `store_unavailable`. */
   admit(stored: StoredJob, prepare: Prepare): Promise<Admission>;
   /**
@@ -74,7 +86,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
 
   /** Takes a slot if it is the job's turn; otherwise, what it has to wait for. */
   async function take({ job, revision }: StoredJob, prepare: Prepare): Promise<Taken> {
-    const { tenant, id, model } = job;
+    const { tenant, id } = job;
     const ready = await prepare();
     if ('denied' in ready) return ready;
     const set = await store.slots(tenant);
@@ -89,7 +101,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     const over = first ? [] : turns;
     const claim = ready.claimNow();
     if (!claim) return { refused: 'changed' };
-    const slot = { take: model.model, seen: set, over };
+    const slot = { take: modelOf(job), seen: set, over };
     const answer = await store.update(job, revision, claim, { slot, account: ready.account });
     return { ...answer, over };
   }
@@ -103,6 +115,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     if (job.parkedFor !== waitFor) {
       const { changes } = transition(job, { type: 'park', nowMs, storedAtMs, parkedFor: waitFor });
       if (!changes) return { refused: 'changed' };
+      // It may wait for the model of another route than the one that is in the document.
+      if (job.route !== undefined) changes.route = job.route;
       const slot = seen.waiting.includes(waitFor) ? undefined : { waitFor };
       const answer = await store.update(job, revision, changes, { slot });
       if ('refused' in answer) return answer;
@@ -158,7 +172,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     const { changes } = transition(job, { type: 'promote', nowMs, storedAtMs, slotUntil: nowMs + RESERVATION_MS });
     if (!changes) return 'raced';
     const over = second ? [] : turns;
-    const slot = { take: job.model.model, seen: set, over };
+    const slot = { take: modelOf(job), seen: set, over };
     const answer = await store.update(job, revision, changes, { slot }).catch((error: unknown) => {
       // It may have landed, and then nobody would ring: one doorbell too many costs two reads.
       if (isServiceError(error, 'store_unavailable')) return undefined;
@@ -166,7 +180,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     });
     if (answer && 'refused' in answer) return 'raced';
     log('info', 'job-promoted', { job_id: job.id, attempt: job.attempt, parked_ms: nowMs - (job.parkedAt ?? nowMs) });
-    const running = { ...set.running, [job.id]: { model: job.model.model, expiresAt: nowMs + RESERVATION_MS } };
+    const running = { ...set.running, [job.id]: { model: modelOf(job), expiresAt: nowMs + RESERVATION_MS } };
     const isMore = second !== undefined && turnsOf(tenant, { ...set, running }).length > 0;
     return { promoted: job.id, over, isMore };
   }
@@ -189,6 +203,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
 
   return {
     limits: (job) => isLimited(limits, job),
+    needsOtherSlot: (job, route) => needsOtherSlot(limits, job, route),
     async admit(stored, prepare) {
       const { tenant } = stored.job;
       const taken = await inTurn(tenant, () => take(stored, prepare));

@@ -69,12 +69,17 @@ export type FileSearchResult = {
   fileName?: string | undefined;
 };
 
+/** What is left of a limit for now, and how many milliseconds it takes until all of it is there again. */
+export type Allowance = { remaining: number; resetMs: number };
+/** What a provider says with its answer of how much more it takes, of requests and of tokens. */
+export type ProviderLimits = { requests?: Allowance | undefined; tokens?: Allowance | undefined };
+
 /**
  * A piece of an answer. `accepted` comes first, when the provider took the request; `finish` comes exactly once, last:
  * an answer without it was cut.
  */
 export type LlmPart =
-  | { type: 'accepted'; providerRequestId?: string | undefined }
+  | { type: 'accepted'; providerRequestId?: string | undefined; limits?: ProviderLimits | undefined }
   /** The provider is alive and has nothing to say yet: it reasons. */
   | { type: 'activity' }
   | { type: 'text-delta'; text: string }

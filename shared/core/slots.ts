@@ -3,6 +3,7 @@
  * follows from the slot set of the tenant alone. Pure.
  */
 import type { Job, JobChanges } from './job.ts';
+import { routeOf } from './routes.ts';
 
 /** All models together. */
 export const ALL_MODELS = '*';
@@ -45,18 +46,32 @@ export function limitOn(limits: RunningLimits, tenant: string, model: string): n
   return limits.get(`${tenant}/${model}`) ?? limits.get(model);
 }
 
+/** By its tenant and the model of its route. */
+type Routed = Pick<Job, 'tenant' | 'model' | 'fallbacks' | 'route'>;
+
+/** The model that the job calls, as its provider names it: it is this one's slot that it needs. */
+export function modelOf(job: Routed): string {
+  return routeOf(job).model.model;
+}
+
 /** Is the number of running jobs such as this one limited at all? */
-export function isLimited(limits: RunningLimits, { tenant, model }: Pick<Job, 'tenant' | 'model'>): boolean {
-  return [ALL_MODELS, model.model].some((name) => limitOn(limits, tenant, name) !== undefined);
+export function isLimited(limits: RunningLimits, job: Routed): boolean {
+  return [ALL_MODELS, modelOf(job)].some((name) => limitOn(limits, job.tenant, name) !== undefined);
+}
+
+/** Is the slot of a job that goes to another route not the one that it needs there? */
+export function needsOtherSlot(limits: RunningLimits, job: Routed, route: number): boolean {
+  const [from, to] = [modelOf(job), modelOf({ ...job, route })];
+  return from !== to && [from, to].some((name) => limitOn(limits, job.tenant, name) !== undefined);
 }
 
 /** Whose slots they are, and how many there may be. */
 type Limited = { limits: RunningLimits; tenant: string; set: SlotSet };
 
 /** What a job has to wait for, its model first; `undefined`: there is a slot for it. Its own is none against it. */
-export function fullFor({ limits, tenant, set }: Limited, { id, model }: Pick<Job, 'id' | 'model'>) {
-  const full = (name: string) => isFull({ limits, tenant, set }, name, id);
-  return [model.model, ALL_MODELS].find(full);
+export function fullFor({ limits, tenant, set }: Limited, job: Routed & Pick<Job, 'id'>) {
+  const full = (name: string) => isFull({ limits, tenant, set }, name, job.id);
+  return [modelOf(job), ALL_MODELS].find(full);
 }
 
 /** What jobs wait for that could have a slot now: whoever is not among them comes after them. */
@@ -66,8 +81,8 @@ export function turnsIn({ limits, tenant, set }: Limited): string[] {
 }
 
 /** What a job that would have room waits for when others come before it. */
-export function lineOf(limits: RunningLimits, { tenant, model }: Pick<Job, 'tenant' | 'model'>): string {
-  return limitOn(limits, tenant, ALL_MODELS) === undefined ? model.model : ALL_MODELS;
+export function lineOf(limits: RunningLimits, job: Routed): string {
+  return limitOn(limits, job.tenant, ALL_MODELS) === undefined ? modelOf(job) : ALL_MODELS;
 }
 
 function isFull({ limits, tenant, set }: Limited, name: string, exceptId?: string): boolean {

@@ -1,5 +1,6 @@
 /** Holding a reader's answer until there is news of its job. */
 import { type Principal, type Seen, seenBy } from './access.ts';
+import { isPutOff } from './deferring.ts';
 import { isServiceError } from './errors.ts';
 import { isTerminal } from './job.ts';
 import type { Watching } from './job-watch.ts';
@@ -10,8 +11,8 @@ export type WaitOptions = {
   leastVersion?: number | undefined;
   /** Holds the answer for so long at most, … */
   waitMs?: number | undefined;
-  /** … until the job has changed since `leastVersion` (or since now), or is over. */
-  until?: 'changed' | 'over';
+  /** … until the job has changed since `leastVersion` (or since now), or is over, or was put off as well. */
+  until?: 'changed' | 'over' | 'put-off';
   /** Aborted when nobody waits for the answer any more. */
   signal?: AbortSignal;
 };
@@ -50,7 +51,10 @@ export async function waitFor(
   const endMs = clock.monotonicMs() + waitMs;
   const first = seenBy(principal, await firstOf(clock, watching, options, endMs));
   const since = Math.min(leastVersion ?? first.job.version, first.job.version);
-  const isIt = ({ job }: Seen) => isTerminal(job.state) || (until === 'changed' && job.version > since);
+  const isIt = ({ job, nowMs }: Seen) =>
+    isTerminal(job.state) ||
+    (until === 'changed' && job.version > since) ||
+    (until === 'put-off' && isPutOff(job, nowMs));
   for (;;) {
     // As it is known now, not as it was first seen: what happened since is no news any more.
     const seen = seenBy(principal, watching.seen());

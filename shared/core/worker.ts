@@ -4,10 +4,11 @@
  * delivers again.
  */
 import { type Claim, type ClaimOptions, type ClaimRefusal, claimJob } from './claim.ts';
+import type { RunOutcome } from './following.ts';
 import type { Holder } from './held.ts';
 import { type JobKey, jobName } from './job.ts';
 import { sleep } from './ports.ts';
-import { type RunOptions, type RunOutcome, runClaimed } from './run.ts';
+import { type RunOptions, runClaimed } from './run.ts';
 
 export type WorkerOptions = ClaimOptions & RunOptions;
 

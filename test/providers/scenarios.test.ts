@@ -11,6 +11,7 @@ import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { estimates } from '../../shared/core/estimates.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
+import { routing } from '../../shared/core/routing.ts';
 import { jobWorker } from '../../shared/core/worker.ts';
 import { generalLlmRequest } from '../../shared/job-types/general-llm-request.ts';
 import { tablePricing } from '../../shared/llm/cost.ts';
@@ -76,6 +77,7 @@ async function run(
     ...{ chunks, parts },
     flushMs: 0,
     estimates: estimates({ estimateStore, clock, log }),
+    routing: routing({ clock, log }),
     resultCache: memoryResultCache({ clock }),
   });
   await worker.run(job);

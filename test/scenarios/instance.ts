@@ -12,6 +12,8 @@ import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
+import { routing } from '../../shared/core/routing.ts';
+import { routingGate } from '../../shared/core/routing-gate.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import { type Swept, sweep } from '../../shared/core/sweep.ts';
@@ -87,6 +89,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     void lines.push(JSON.stringify({ by: name, severity, event, ...fields }));
   const { limits } = around;
   const limiter = limits && concurrencyLimiter({ store, queue, clock, log, random, limits });
+  const routes = routing({ clock, log });
   const ports = {
     ...{
       store: limiter ? handingOn(store, { limiter, clock, log }) : store,
@@ -107,6 +110,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     ...(asked ? { credits: reserving({ accounts, jobTypes }), accounts } : {}),
     newId: () => crypto.randomUUID(),
     pricing: tablePricing(),
+    ...{ routing: routes, gate: routingGate({ routing: routes, clock, random }) },
   };
   const instance = `${name}-${crypto.randomUUID()}`;
   const worker = jobWorker({ ...ports, instance, providerFor: async () => around.provider });

@@ -21,6 +21,8 @@ import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import { type ChunkStore, type Clock, type JobQueue, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
+import { routing } from '../../shared/core/routing.ts';
+import { routingGate } from '../../shared/core/routing-gate.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import { sweep } from '../../shared/core/sweep.ts';
@@ -150,9 +152,11 @@ export function simulatedWorld(options: WorldOptions) {
     const store = deafAtTimes(ports(brokenStore(log.storeOf(process.name)), STORE_FAULTS));
     const queue = ports<JobQueue>({ publish: (key) => pubsub.publish(key) }, STORE_FAULTS);
     const around = { store, queue, clock: process.clock, log: silent, random: () => luck.next() };
+    const routes = routing(around);
     const limiter = options.running && concurrencyLimiter({ ...around, limits: options.running });
     return {
       process,
+      ...{ routing: routes, gate: routingGate({ ...around, routing: routes }) },
       ...{ ...around, limiter, store: limiter ? handingOn(store, { ...around, limiter }) : store },
       ...{ chunks: ports<ChunkStore>(chunks, STORE_FAULTS), flushMs: FLUSH_MS },
       parts: ports<PartStore>(parts, STORE_FAULTS),

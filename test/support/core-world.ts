@@ -8,6 +8,8 @@ import type { LlmPart, LlmProvider, LlmRequest } from '../../shared/core/llm.ts'
 import type { Log } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
+import { routing } from '../../shared/core/routing.ts';
+import { routingGate } from '../../shared/core/routing-gate.ts';
 import { jobService } from '../../shared/core/service.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import { jobWorker, type WorkerOptions } from '../../shared/core/worker.ts';
@@ -53,6 +55,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
   );
   const jobTypes = new Map([...jobTypesByName].map(([name, type]) => [name, { ...type, ...(retry ? { retry } : {}) }]));
   const provider: LlmProvider = { generate: (request, { signal }) => generate(request, signal, ++calls) };
+  const routes = routing({ clock, log });
   const options: WorkerOptions = {
     store,
     queue,
@@ -64,6 +67,8 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
     // The longest pause, so that a test can say what comes when.
     random: () => 1,
     instance: 'worker-1',
+    routing: routes,
+    gate: routingGate({ routing: routes, clock, random: () => 1 }),
     log,
     leaseMs: LEASE_MS,
     ...{ chunks, parts },
