@@ -29,7 +29,7 @@ import { timeLimit } from './within.ts';
 
 export type BackgroundOptions = AttemptOptions & { queue: JobQueue };
 
-export type BackgroundHooks = Pick<AttemptHooks, 'onStage' | 'rejected'> & {
+export type BackgroundHooks = Pick<AttemptHooks, 'onStage' | 'onLimits' | 'rejected'> & {
   /** May this worker keep the job for so long? */
   hasTime: (ms: number) => boolean;
 };
@@ -66,9 +66,10 @@ export async function backgroundAttempt(
   type: JobType,
   lease: Holder,
   input: Json,
-  { hasTime, onStage = () => {}, rejected }: BackgroundHooks,
+  { hasTime, ...hooks }: BackgroundHooks,
 ): Promise<BackgroundResult> {
   const { clock, log, pricing, providerFor } = options;
+  const { onStage = () => {}, onLimits = () => {}, rejected } = hooks;
   const { stop } = lease;
   const { tenant, id, attempt: n } = lease.job();
   const { model } = routeOf(lease.job());
@@ -84,7 +85,7 @@ export async function backgroundAttempt(
   }
   const request = () => requestOf(options, type, lease.job(), input, rejected);
   const conclude = (parts: AsyncIterable<LlmPart>, { isOver }: { isOver?: true } = {}) =>
-    attempt(options, type, lease.job(), input, stop, { onStage, rejected, made: { parts, facts, startedMs, isOver } });
+    attempt(options, type, lease.job(), input, stop, { ...hooks, made: { parts, facts, startedMs, isOver } });
   const stoppedFor = (reason: ServiceError): AttemptResult => ({ ended: 'stopped', reason, facts });
 
   /** Asks the provider, unless nobody wants it any more; answers what it began. */
@@ -99,6 +100,7 @@ export async function backgroundAttempt(
       facts.notMade = undefined;
       const started = await orAborted(background.start(asked, { signal }), signal);
       facts.providerRequestId = started.providerRequestId;
+      if (started.limits) onLimits(started.limits);
       return started;
     } catch (error) {
       return conclude(failing(signal.aborted ? signal.reason : error));

@@ -69,8 +69,8 @@ export type FileSearchResult = {
   fileName?: string | undefined;
 };
 
-/** What is left of a limit for now, and how many milliseconds it takes until all of it is there again. */
-export type Allowance = { remaining: number; resetMs: number };
+/** What is left of a limit for now, how many milliseconds it takes until all of it is there again, and how much that is. */
+export type Allowance = { remaining: number; resetMs: number; limit?: number | undefined };
 /** What a provider says with its answer of how much more it takes, of requests and of tokens. */
 export type ProviderLimits = { requests?: Allowance | undefined; tokens?: Allowance | undefined };
 
@@ -119,7 +119,11 @@ export type LlmProvider = {
 };
 
 /** An answer that a provider works on by itself. */
-export type Started = { id: string; providerRequestId?: string | undefined };
+export type Started = {
+  id: string;
+  providerRequestId?: string | undefined;
+  limits?: ProviderLimits | undefined;
+};
 
 /**
  * What a look finds: nothing yet; that there is no such answer; or all parts of it, `finish` last. Reading these throws

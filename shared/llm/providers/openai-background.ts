@@ -53,10 +53,9 @@ export function responsesBackground(
       const { body } = transformed(transform, request);
       const asked = { ...body, background: true, store: true, stream: false } as const;
       const send = (each: RequestOptions) => responses.create(asked, each);
-      const { document, requestId } = await openaiDocument({ client, signal, send });
+      const { document, ...head } = await openaiDocument({ client, signal, send });
       const { id } = document as Partial<WholeResponse>;
-      if (typeof id === 'string' && id !== '' && id.length <= ID_CHARACTERS_MOST)
-        return { id, providerRequestId: requestId };
+      if (typeof id === 'string' && id !== '' && id.length <= ID_CHARACTERS_MOST) return { id, ...head };
       throw new ServiceError('provider_error', 'The provider named no answer to look for.');
     },
 

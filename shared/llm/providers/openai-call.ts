@@ -5,12 +5,13 @@ import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
 import { orAborted, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { LlmPart } from '../../core/llm.ts';
+import type { LlmPart, ProviderLimits } from '../../core/llm.ts';
 import type { Transformer } from '../transformers/transformer.ts';
 import { withRequestId } from './failures.ts';
 import { isHttpResponse } from './http-response.ts';
 import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
 import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
+import { rateLimitsOf } from './rate-limit-headers.ts';
 
 /** What a provider is made with that speaks through OpenAI's SDK. */
 export type OpenaiOptions<Client, Body> = {
@@ -61,21 +62,27 @@ export type OpenaiCall<Event, Whole> = {
 /** Makes the call and yields its parts; errors are classified. */
 export function openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
   return answered(call, async function* (answer, abort) {
-    yield { type: 'accepted', providerRequestId: requestIdOf(answer) };
+    yield { type: 'accepted', ...headOf(answer) };
     for (const message of call.warnings) yield { type: 'warning', message };
     yield* isHttpResponse(answer) ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
   });
 }
 
-/** One JSON document that a client answered, and the id of the request for it. */
-export type OpenaiDocument = { document: object; requestId: string | undefined };
+/** One JSON document that a client answered, and what its headers say. */
+export type OpenaiDocument = Head & { document: object };
+type Head = { providerRequestId: string | undefined; limits: ProviderLimits | undefined };
+
+function headOf(answer: unknown): Head {
+  const limits = isHttpResponse(answer) ? rateLimitsOf(answer.headers, Date.now()) : undefined;
+  return { providerRequestId: requestIdOf(answer), limits };
+}
 
 /** Sends a request that is answered with one document; errors are classified, also one that the document tells. */
 export async function openaiDocument(call: Sending): Promise<OpenaiDocument> {
   const documents = answered<OpenaiDocument>(call, async function* (answer) {
     const document = isHttpResponse(answer) ? await documentIn(answer) : answer;
     if (!isObject(document)) throw failureOf(undefined, keyOf(call.client));
-    yield { document, requestId: requestIdOf(answer) };
+    yield { document, ...headOf(answer) };
   });
   for await (const document of documents) return document;
   throw failureOf(undefined, keyOf(call.client));

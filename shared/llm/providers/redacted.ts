@@ -26,8 +26,8 @@ export function redactedProvider(provider: LlmProvider, secrets: readonly string
     background: background && {
       async start(request, options) {
         // The id is what the answer is looked for by, and shown to nobody.
-        const { id, providerRequestId } = await background.start(request, options).catch(rethrow);
-        return { id, providerRequestId: redactedId(providerRequestId, secrets) };
+        const started = await background.start(request, options).catch(rethrow);
+        return { ...started, providerRequestId: redactedId(started.providerRequestId, secrets) };
       },
       async look(id, request, options) {
         const seen = await background.look(id, request, options).catch(rethrow);
