@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import { isJobId } from '../../shared/core/ids.ts';
 import { fields } from '../../shared/job-types/fields.ts';
 import { JOB_TYPES } from '../../shared/job-types/registry.ts';
-import { modelId, projectName, publishedSubmissionSchema, questionId } from '../../shared/job-types/submission.ts';
+import { modelId } from '../../shared/job-types/routing-fields.ts';
+import { projectName, publishedSubmissionSchema, questionId } from '../../shared/job-types/submission.ts';
 import { errorBody, jobView, pollAfter, status, submitted, success, wholeNumber } from './llm-jobs-schemas.ts';
 
 const IDS_MOST = 50;
@@ -45,6 +46,7 @@ const filters = {
   created_before: instant.optional().describe('Created earlier than this instant.'),
   question_id: questionId.optional(),
   project_id: projectName.optional(),
+  arm: z.string().min(1, { error: 'must not be empty' }).max(129).optional().openapi({ example: 'tone/short' }),
   batch_id: z.string().toLowerCase().refine(isJobId, { error: 'must be the id of a batch, a UUID' }).optional(),
 };
 

@@ -36,6 +36,7 @@ async function page({ service, models }: SurfaceContext, principal: Principal, q
     questionId: query.question_id,
     projectId: query.project_id,
     batchId: query.batch_id,
+    arm: query.arm,
     createdAfter: query.created_after,
     createdBefore: query.created_before,
   };

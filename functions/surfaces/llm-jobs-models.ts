@@ -16,6 +16,7 @@ const capabilities = z
     supports_file_search: z.boolean(),
     supports_tools: z.boolean(),
     supports_structured_output: z.boolean(),
+    supports_background: z.boolean(),
   })
   .openapi('ModelCapabilities');
 
@@ -83,6 +84,7 @@ function renderListed({ reference, runs, capabilities, parameters }: ListedModel
       supports_file_search: can('supportsFileSearch'),
       supports_tools: can('supportsTools'),
       supports_structured_output: can('supportsStructuredOutput'),
+      supports_background: can('supportsBackground'),
     },
     parameters: parameters.map(renderParameter),
   };

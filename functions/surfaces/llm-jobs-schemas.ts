@@ -3,8 +3,10 @@ import { z } from '@hono/zod-openapi';
 import { JOB_STATES, type JobState } from '../../shared/core/job.ts';
 import { WAIT_SECONDS_MOST } from '../../shared/http/polling.ts';
 import { fields } from '../../shared/job-types/fields.ts';
-import { clocks, extras, modelId, questionId } from '../../shared/job-types/submission.ts';
+import { modelId } from '../../shared/job-types/routing-fields.ts';
+import { clocks, extras, questionId } from '../../shared/job-types/submission.ts';
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
+import { modelReference as model, routing } from './llm-jobs-routing-view.ts';
 
 const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
 export const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
@@ -14,7 +16,6 @@ const urls = z.object({
   ...{ status: z.string(), result: z.string(), stream: z.string(), cancel: z.string() },
   retry: z.string().optional().describe('Of a job that can be retried: it failed or was cancelled.'),
 });
-const model = z.object({ id: z.uuid(), name: z.string(), provider: z.string() }).openapi('ModelReference');
 
 const usage = z
   .object({
@@ -61,6 +62,7 @@ const own = {
   max_cost: z.number().optional(),
   stream: z.boolean().optional(),
   store: z.literal(false).optional(),
+  ...routing,
 };
 const links = {
   retry_of: jobId.optional().describe('The job that it was made from.'),

@@ -1,8 +1,8 @@
-/** `GET /api/llm/usage/`: what jobs used and cost, by day, model or job type. */
+/** `GET /api/llm/usage/`: what jobs used and cost, by day, model, job type or arm. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { toUsd } from '../../shared/core/costs.ts';
 import type { UsageSums } from '../../shared/core/ports.ts';
-import { USAGE_DAYS_MOST, USAGE_GROUPINGS, type UsageGrouping } from '../../shared/core/usage-report.ts';
+import { ARMS_MOST, USAGE_DAYS_MOST, USAGE_GROUPINGS, type UsageGrouping } from '../../shared/core/usage-report.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { needs } from '../../shared/http/rules.ts';
 import { fields } from '../../shared/job-types/fields.ts';
@@ -35,6 +35,12 @@ const usageReport = z
         day: day.optional(),
         model: z.string().optional().describe('As requests name it; `other`: those of the catalog no more.'),
         job_type: z.string().optional().describe('`other`: those that are installed no more.'),
+        arm: z
+          .string()
+          .optional()
+          .describe(
+            `As \`experiment/variant\`; \`none\`: jobs of no experiment; \`other\`: of more arms than ${ARMS_MOST}.`,
+          ),
         ...sums,
       }),
     ),
@@ -60,7 +66,7 @@ const usageRoute = createRoute({
     }),
   },
   responses: {
-    200: answer(usageReport, 'A row for each day, or for each model or job type that was used; and all together.'),
+    200: answer(usageReport, 'A row for each day, or for each model, job type or arm that was used; and all together.'),
     400: errors[400],
     ...always,
   },

@@ -10,6 +10,7 @@ import { isRedrivable } from '../../shared/core/redrivable.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
+import { renderModelReference, renderRouting } from './llm-jobs-routing-view.ts';
 
 function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toTime(ms);
@@ -29,7 +30,7 @@ export function renderUrls(job: Job) {
 
 /** The model as every view shows it. */
 export function renderModel({ model }: Job) {
-  return { id: model.id, name: model.name, provider: model.provider };
+  return renderModelReference(model);
 }
 
 /** The status view at this instant: what the seed shows, then what we add. Its reader was shown this progress before. */
@@ -102,9 +103,10 @@ export function renderSubmitted({ job, nowMs }: Seen) {
 }
 
 /** What the submitter said of the job. */
-export function renderOwn({ tags, metadata, batchId, projectId, nanoUsdMost, stream, store }: Job) {
+export function renderOwn(job: Job) {
+  const { tags, metadata, batchId, projectId, nanoUsdMost, stream, store } = job;
   const max_cost = nanoUsdMost === undefined ? undefined : toUsd(nanoUsdMost);
-  return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store };
+  return { tags, metadata, batch_id: batchId, project_id: projectId, max_cost, stream, store, ...renderRouting(job) };
 }
 
 function renderLinks({ redriveOf, redrivenAs }: Job) {

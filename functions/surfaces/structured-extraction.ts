@@ -3,14 +3,10 @@ import type { Context } from 'hono';
 import type { Seen } from '../../shared/core/access.ts';
 import type { BatchOutcome } from '../../shared/core/batching.ts';
 import { isServiceError, ServiceError } from '../../shared/core/errors.ts';
+import { assertInputFits, SMALL_INPUT_BYTES_MOST } from '../../shared/core/input-size.ts';
 import type { Json } from '../../shared/core/job.ts';
 import type { ReadOptions } from '../../shared/core/reading.ts';
-import {
-  assertInputFits,
-  SMALL_INPUT_BYTES_MOST,
-  type Submission,
-  type Submitted,
-} from '../../shared/core/submitting.ts';
+import type { Submission, Submitted } from '../../shared/core/submitting.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { parseIdempotencyKey } from '../../shared/http/idempotency.ts';

@@ -17,7 +17,15 @@ import {
   toRevision,
 } from './firestore-database.ts';
 import { fromFields, fromSnapshot, inputOf, toFields, toMs } from './firestore-document.ts';
-import { countQuery, dueQuery, JOB_FIELDS, listQuery, parkedQuery, usageQuery } from './firestore-queries.ts';
+import {
+  countQuery,
+  dueQuery,
+  JOB_FIELDS,
+  listQuery,
+  nextArmQuery,
+  parkedQuery,
+  usageQuery,
+} from './firestore-queries.ts';
 import { slotsIn, slotsName, slotWrites } from './firestore-slots.ts';
 
 /** In one query Firestore sums up five fields at most, over those documents that have all of them. */
@@ -109,6 +117,17 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
         count('cancelled'),
       ]);
       return { pending, processing, completed, failed, cancelled };
+    },
+
+    async arms(query, limit) {
+      const arms: string[] = [];
+      while (arms.length < limit) {
+        const [found] = await answered(database.query(nextArmQuery(query, arms.at(-1) ?? '')));
+        const { arm } = found ? fromFields(found.document.fields ?? {}) : {};
+        if (arm === undefined) break;
+        arms.push(arm);
+      }
+      return arms;
     },
 
     async usage(query) {

@@ -78,6 +78,7 @@ export function listQuery(query: JobQuery, root: string) {
       ...equalIfGiven('questionId', query.questionId),
       ...equalIfGiven('projectId', query.projectId),
       ...equalIfGiven('batchId', query.batchId),
+      ...equalIfGiven('arm', query.arm),
       ...(query.tag === undefined ? [] : [compare('tags', 'ARRAY_CONTAINS', { stringValue: query.tag })]),
       ...since,
       ...until,
@@ -104,7 +105,7 @@ export function countQuery({ tenant, user, batchId }: BatchQuery, state: JobStat
 }
 
 /** The jobs whose usage is summed up, the newest first, in the order of the lists' indexes; so many at most. */
-export function usageQuery({ tenant, user, createdFrom, createdTo, jobType, modelId }: UsageQuery) {
+export function usageQuery({ tenant, user, createdFrom, createdTo, jobType, modelId, arm }: UsageQuery) {
   return {
     from: FROM_JOBS,
     where: all([
@@ -112,11 +113,27 @@ export function usageQuery({ tenant, user, createdFrom, createdTo, jobType, mode
       ...equalIfGiven('user', user),
       ...equalIfGiven('jobType', jobType),
       ...equalIfGiven('model.id', modelId),
+      ...equalIfGiven('arm', arm),
       compare('createdAt', 'GREATER_THAN_OR_EQUAL', instant(createdFrom)),
       compare('createdAt', 'LESS_THAN', instant(createdTo)),
     ]),
     orderBy: [descending('createdAt')],
     limit: { value: USAGE_JOBS_MOST },
+  };
+}
+
+/** The newest job of the first arm after this one, in the order of the lists' indexes; its arm alone. */
+export function nextArmQuery({ tenant, user }: Pick<UsageQuery, 'tenant' | 'user'>, after: string) {
+  return {
+    select: { fields: [{ fieldPath: 'arm' }] },
+    from: FROM_JOBS,
+    where: all([
+      equal('tenant', tenant),
+      ...equalIfGiven('user', user),
+      compare('arm', 'GREATER_THAN', { stringValue: after }),
+    ]),
+    orderBy: [{ field: { fieldPath: 'arm' }, direction: 'ASCENDING' }, descending('createdAt')],
+    limit: { value: 1 },
   };
 }
 

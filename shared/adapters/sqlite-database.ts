@@ -19,6 +19,9 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS jobs_parked ON jobs (tenant, job ->> '$.parkedFor', created_at)
     WHERE job ->> '$.parkedFor' IS NOT NULL;
 
+  CREATE INDEX IF NOT EXISTS jobs_by_arm ON jobs (tenant, job ->> '$.arm', user, created_at)
+    WHERE job ->> '$.arm' IS NOT NULL;
+
   CREATE TABLE IF NOT EXISTS slot_sets (
     tenant TEXT PRIMARY KEY, revision INTEGER NOT NULL, waiting TEXT NOT NULL
   ) WITHOUT ROWID;

@@ -5,10 +5,11 @@
 import type Database from 'libsql';
 import { NOTHING_SPENT } from '../core/costs.ts';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
-import type { Clock, JobQuery, JobStore, JobUpdate, StoredJob, UsageSums } from '../core/ports.ts';
+import type { Clock, JobStore, JobUpdate, StoredJob, UsageSums } from '../core/ports.ts';
 import { givesBack } from '../core/slots.ts';
 import { sqliteAccounts } from './sqlite-accounts.ts';
 import { allOrNone, answered, quietly } from './sqlite-database.ts';
+import { ARM, whereOf } from './sqlite-queries.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
 
 type Row = { revision: number; job: string; input?: string };
@@ -170,6 +171,14 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       >;
     }),
 
+    arms: answered((query, limit) => {
+      const { where, values } = whereOf(query);
+      const rows = database
+        .prepare(`SELECT DISTINCT ${ARM} AS arm FROM jobs WHERE ${where} AND ${ARM} IS NOT NULL ORDER BY arm LIMIT ?`)
+        .all(...values, limit) as { arm: string }[];
+      return rows.map(({ arm }) => arm);
+    }),
+
     usage: answered(({ createdFrom, createdTo, ...query }) => {
       const { where, values } = whereOf(query);
       const sums = Object.keys(NOTHING_SPENT).map((name) => `total(job ->> '$.spent.${name}') AS ${name}`);
@@ -219,30 +228,5 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       });
       return endLeases();
     },
-  };
-}
-
-/** The filters of a query as SQL. */
-function whereOf(query: Partial<JobQuery>): { where: string; values: (string | number)[] } {
-  const { tenant, user, state, jobType, modelId, questionId, projectId, batchId, tag } = query;
-  const { createdAfter, createdBefore, after } = query;
-  const filters: [sql: string, ...values: (string | number | undefined)[]][] = [
-    ['tenant = ?', tenant],
-    ['user = ?', user],
-    ['state = ?', state],
-    ['job_type = ?', jobType],
-    ["job ->> '$.model.id' = ?", modelId],
-    ["job ->> '$.questionId' = ?", questionId],
-    ["job ->> '$.projectId' = ?", projectId],
-    ["job ->> '$.batchId' = ?", batchId],
-    ["EXISTS (SELECT 1 FROM json_each(job, '$.tags') WHERE value = ?)", tag],
-    ['created_at > ?', createdAfter],
-    ['created_at < ?', createdBefore],
-    ['(created_at, id) < (?, ?)', after?.createdAt, after?.id],
-  ];
-  const given = filters.filter(([, value]) => value !== undefined);
-  return {
-    where: given.map(([sql]) => sql).join(' AND '),
-    values: given.flatMap(([, ...values]) => values as (string | number)[]),
   };
 }

@@ -6,6 +6,7 @@ import { type Amounts, type Hold, type NanoUsd, NOTHING_SPENT, toUsd } from './c
 import type { ErrorCode } from './errors.ts';
 import type { Job, JobChanges } from './job.ts';
 import type { JobType } from './job-type.ts';
+import { routeName, routesOf } from './routes.ts';
 import { dayOf, toTime } from './utc.ts';
 
 /** What a job needs, and what for, as people read it. */
@@ -19,10 +20,12 @@ export type Denial = {
 
 const NOTHING: Amounts = { tokens: 0, nanoUsd: 0 };
 
-/** What a job reserves: what its type says, else what one call is expected to use. */
-export function needOf({ callEstimate }: Job, type: Pick<JobType, 'credits'> | undefined): Need {
-  const nanoUsd = callEstimate?.nanoUsd ?? null;
-  return { tokens: tokensOfCall(callEstimate), purpose: 'this job', ...type?.credits, nanoUsd };
+/** What a job reserves: what its type says, else what one call is expected to use on the dearest of its routes. */
+export function needOf(job: Job, type: Pick<JobType, 'credits'> | undefined): Need {
+  const calls = routesOf(job).map(({ callEstimate }) => callEstimate);
+  const prices = calls.map((call) => call?.nanoUsd ?? null);
+  const nanoUsd = prices.every((price) => price !== null) ? Math.max(...prices) : null;
+  return { tokens: Math.max(...calls.map(tokensOfCall)), purpose: 'this job', ...type?.credits, nanoUsd };
 }
 
 /** The job's hold, if its account has as much left; no account is one without a subscription. */
@@ -56,11 +59,16 @@ export function settlement(job: Job, isFree: boolean): JobChanges {
 }
 
 /** What the calls of a job used; one that nobody measured to its end, and that may be charged, as much as is likely. */
-function chargedFor({ attempts, spent = NOTHING_SPENT, callEstimate }: Job): Amounts {
+function chargedFor(job: Job): Amounts {
+  const { attempts, spent = NOTHING_SPENT } = job;
+  const expected = (attempt: Attempt) => {
+    const route = routesOf(job).find(({ model }) => routeName(model) === routeName(attempt));
+    return tokensOfCall((route ?? job).callEstimate);
+  };
   const unmeasured = (attempt: Attempt) => {
     const { usage, cost } = attempt;
     if (usage) return Math.max(0, (cost?.tokens ?? 0) - usage.inputTokens - usage.outputTokens);
-    return billingOfAttempt(attempt) === 'none' ? 0 : (cost?.tokens ?? tokensOfCall(callEstimate));
+    return billingOfAttempt(attempt) === 'none' ? 0 : (cost?.tokens ?? expected(attempt));
   };
   const measured = spent.inputTokens + spent.outputTokens;
   const tokens = attempts.reduce((sum, attempt) => sum + unmeasured(attempt), measured);

@@ -23,6 +23,8 @@ export type JobType = {
   name: string;
   /** The model that the input itself names, and at which path: a submission may leave it out then. */
   modelOf?(input: Json): { reference: string; path: string } | undefined;
+  /** Reads an input that was laid together, as one is read at the door; absent: it is taken as it is. */
+  read?(input: Json): { input: Json } | { wrong: FieldError[] };
   /** What is wrong with this input on this model, paths from the input's root; decided before a job is taken in. */
   check?(input: Json, model: JobModel): Promise<FieldError[]>;
   /** Turns input that was validated at submit into a provider's request. Pure. */

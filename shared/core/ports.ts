@@ -36,6 +36,7 @@ export type JobQuery = {
   questionId?: string | undefined;
   projectId?: string | undefined;
   batchId?: string | undefined;
+  arm?: string | undefined;
   /** Created later, or earlier, than these instants. */
   createdAfter?: number | undefined;
   createdBefore?: number | undefined;
@@ -58,6 +59,7 @@ export type UsageQuery = {
   createdTo: number;
   jobType?: string | undefined;
   modelId?: string | undefined;
+  arm?: string | undefined;
 };
 
 /** How many jobs there are, and what they spent together. `isTruncated`: only so many were counted; there are more. */
@@ -131,6 +133,9 @@ export type JobStore = {
    * `USAGE_JOBS_MOST` of them at most where looking costs money.
    */
   usage(query: UsageQuery): Promise<UsageSums>;
+
+  /** The arms that jobs of the tenant, or of this user of it, belong to, in order; up to `limit`. At most a read for each. */
+  arms(query: { tenant: string; user?: string | undefined }, limit: number): Promise<string[]>;
 
   /** Up to `limit` jobs whose `wakeAt` is at or before `nowMs`, the longest due first. One read when there is none. */
   due(nowMs: number, limit: number): Promise<StoredJob[]>;

@@ -1,15 +1,13 @@
 /** Taking jobs in: one document each, then its doorbell, once however often it is submitted. */
 import type { Principal, Seen } from './access.ts';
-import { callEstimateOf } from './call-estimate.ts';
 import { createOnce, replayed } from './creating.ts';
 import type { Denial } from './credits.ts';
-import { invalidRequest, ServiceError } from './errors.ts';
+import { ServiceError } from './errors.ts';
 import type { Estimates } from './estimates.ts';
-import { fallbackRoutes } from './fallbacks.ts';
+import type { Experiment } from './experiments.ts';
 import { fingerprintOf } from './ids.ts';
-import { applyChanges, type Job, type JobModel, type Json, type Limits } from './job.ts';
+import { applyChanges, type Job, type Json, type Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
-import { jsonBytes } from './json-bytes.ts';
 import { deadlineOf } from './limits.ts';
 import type { ModelCatalog } from './llm.ts';
 import {
@@ -21,11 +19,11 @@ import {
   type SubmissionIdentity,
 } from './new-job.ts';
 import type { PartStore } from './part-store.ts';
+import { type JobPlan, planJob } from './planning.ts';
 import type { JobQueue, JobStore, JobUpdate, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import type { Reserving } from './reserving.ts';
 import { ringDoorbell } from './ring.ts';
-import { usableModel } from './usable-model.ts';
 import { RING_GRACE_MS } from './waking.ts';
 
 /** What a submission may say beside its input, and what makes another submission of it. */
@@ -40,6 +38,8 @@ export type SubmissionExtras = {
   nanoUsdMost?: number | undefined;
   /** Other models that may answer, in order: as `model`, by UUID, name or provider's name. */
   fallbacks?: string[] | undefined;
+  /** One of its variants is asked in place of the job's own. */
+  experiment?: Experiment | undefined;
   /** The answer to an equal job of the tenant will do, if it is not older. */
   cacheMs?: number | undefined;
   /** Calls are made in their provider's background mode. */
@@ -60,6 +60,8 @@ export type Submission = SubmissionIdentity &
     questionId?: string | undefined;
     batchId?: string | undefined;
     requestId?: string | undefined;
+    /** Of the job that it is made from, whose model and input it has. */
+    arm?: string | undefined;
     /** Clocks other than the job type's. */
     limits?: Partial<Limits> | undefined;
     /** Its input may have fewer bytes than any, as UTF-8 of its JSON. */
@@ -102,10 +104,6 @@ export type SubmittingOptions = JobMaker & {
   credits?: Reserving | undefined;
 };
 
-/** The largest input, as UTF-8 bytes of its JSON, that a job may have. */
-export const INPUT_BYTES_MOST = 8 * 1024 * 1024;
-/** Of contracts whose lists show inputs, or that are made for texts of a few pages. */
-export const SMALL_INPUT_BYTES_MOST = 256 * 1024;
 /** The longest name of a project. */
 export const PROJECT_CHARACTERS_MOST = 128;
 
@@ -116,28 +114,24 @@ export type TakingIn = {
 };
 
 export function submitting(options: SubmittingOptions): Submitting & TakingIn {
-  const { store, models, jobTypes, newId, log, credits } = options;
+  const { store, jobTypes, newId, log, credits } = options;
 
   async function takeIn(
     principal: Principal,
     submission: Submission,
     other?: JobUpdate,
   ): Promise<Submitted | 'changed'> {
-    const { jobType, input } = submission;
+    const { jobType } = submission;
     const type = jobTypes.get(jobType);
     if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
-    const model = usableModel(models, submission.model, type.modelOf?.(input));
-    assertInputFits(input, submission.inputBytesMost);
-    const wrong = (await type.check?.(input, model)) ?? [];
-    if (wrong.length > 0) {
-      throw invalidRequest(wrong.map(({ path, message }) => ({ path: `input_data.${path}`, message })));
-    }
-    const job = await pendingJob(principal, submission, type, model);
+    const id = await jobIdOf(principal, submission, newId);
+    const plan = await planJob(options, type, submission, id);
+    const job = await pendingJob(principal, submission, type, id, plan);
     const denial = await credits?.denialAtSubmit(job, submission.emptyAccount === 'accept');
-    const submitted = denial ? await replayedOr(denial, job) : await createOnce(options, job, input, other);
+    const submitted = denial ? await replayedOr(denial, job) : await createOnce(options, job, plan.input, other);
     if (submitted === 'changed') return submitted;
     const { replayed } = submitted;
-    log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: model.model, replayed });
+    log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: job.model.model, replayed });
     // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
     if (submitted.job.state === 'pending' && submission.ring !== false) await ringDoorbell(options, job);
     return submitted;
@@ -147,22 +141,22 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     principal: Principal,
     submission: Submission,
     type: JobType,
-    model: JobModel,
+    id: string,
+    { model, callEstimate, fallbacks, arm }: JobPlan,
   ): Promise<Job> {
     const { jobType, questionId, limits = {}, tags, metadata, stream, store: kept, retentionMs } = submission;
-    const { projectId, nanoUsdMost, cacheMs = type.cacheMs, background } = submission;
+    const { projectId, nanoUsdMost, background } = submission;
     const { tenant } = principal;
-    const [fallbacks, callEstimate, id, fingerprint, usualMs] = await Promise.all([
-      fallbackRoutes(options, type, model, submission),
-      callEstimateOf(options, type.toRequest(submission.input, model), model, nanoUsdMost),
-      jobIdOf(principal, submission, newId),
+    const [fingerprint, usualMs] = await Promise.all([
       fingerprintOf(givenIn(submission)),
       options.estimates.usualMs({ tenant, jobType, modelId: model.id }),
     ]);
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
       ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },
       ...{ fingerprint, requestId: submission.requestId, projectId, nanoUsdMost, callEstimate },
-      ...{ cacheMs, background, fallbacks: fallbacks.length > 0 ? fallbacks : undefined },
+      // Of an answer that is not kept there is none for another job, nor was this one's own to be looked for.
+      cacheMs: kept === false ? undefined : (submission.cacheMs ?? type.cacheMs),
+      ...{ background, arm, fallbacks: fallbacks.length > 0 ? fallbacks : undefined },
       redriveOf: submission.redriveOf,
       limits: { ...type.limits, ...limits },
       retentionMs: retentionMs ?? type.retentionMs,
@@ -195,9 +189,10 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */
 export function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
   const { limits = {}, tags, metadata, stream, store, retentionMs, projectId, nanoUsdMost } = more;
-  const { fallbacks, cacheMs, background } = more;
+  const { fallbacks, experiment, arm, cacheMs, background } = more;
   const own = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata };
-  const extras = { ...own, stream, store, retentionMs, projectId, nanoUsdMost, fallbacks, cacheMs, background };
+  const routing = { experiment, arm, cacheMs, background };
+  const extras = { ...own, ...routing, stream, store, retentionMs, projectId, nanoUsdMost, fallbacks };
   const given = Object.entries(extras).filter(([, value]) => value !== undefined);
   return {
     jobType,
@@ -206,11 +201,4 @@ export function givenIn({ jobType, model, input, questionId, ...more }: Submissi
     questionId: questionId ?? null,
     ...(Object.fromEntries(given) as { [name: string]: Json }),
   };
-}
-
-/** Throws `input_too_large` for more than a job may have. */
-export function assertInputFits(input: Json, bytesMost = INPUT_BYTES_MOST): void {
-  const bytes = jsonBytes(input).length;
-  if (bytes <= bytesMost) return;
-  throw new ServiceError('input_too_large', `The input is ${bytes} bytes; at most ${bytesMost} are accepted.`);
 }

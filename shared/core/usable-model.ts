@@ -1,5 +1,6 @@
 /** Which model a submission means. */
-import { invalidRequest, ServiceError } from './errors.ts';
+import { invalidRequest, isServiceError, ServiceError } from './errors.ts';
+import type { Findings } from './findings.ts';
 import type { JobModel } from './job.ts';
 import type { ModelCatalog } from './llm.ts';
 
@@ -36,4 +37,25 @@ export function usableModel(
   if (!availability.available)
     throw new ServiceError('model_unavailable', availability.reason, { retryAfterMs: KEY_WAIT_MS });
   return model;
+}
+
+/** As `usableModel`; what is wrong is found, at the path that `place` makes of its own. */
+export function modelFound(
+  models: ModelCatalog,
+  reference: string | undefined,
+  inInput: { reference: string; path: string } | undefined,
+  findings: Findings,
+  place: (path: string) => string,
+): JobModel | undefined {
+  try {
+    return usableModel(models, reference, inInput);
+  } catch (error) {
+    if (isServiceError(error, 'model_unavailable')) {
+      const own = reference === undefined ? `input_data.${inInput?.path}` : 'model_id';
+      findings.unavailable(error, place(own) === own ? undefined : place(own));
+    } else if (isServiceError(error, 'invalid_request')) {
+      for (const { path, message } of error.details ?? []) findings.wrong(place(path), message);
+    } else throw error;
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-/** What was used, by day, model or job type: the rows of a report, each a sum that the store makes. */
+/** What was used, by day, model, job type or arm: the rows of a report, each a sum that the store makes. */
 import { ownerOf, type Principal, seesAll } from './access.ts';
 import { auditTenant } from './audit.ts';
 import { NOTHING_SPENT, type Spent } from './costs.ts';
@@ -8,28 +8,32 @@ import type { ModelCatalog } from './llm.ts';
 import type { Clock, JobStore, Log, UsageQuery, UsageSums } from './ports.ts';
 import { dayOf } from './utc.ts';
 
-export const USAGE_GROUPINGS = ['day', 'model', 'job_type'] as const;
+export const USAGE_GROUPINGS = ['day', 'model', 'job_type', 'arm'] as const;
 export type UsageGrouping = (typeof USAGE_GROUPINGS)[number];
 
 /** Days are UTC's, as `2025-01-18`; both are in the report. */
 export type UsageReportQuery = { groupBy: UsageGrouping; from?: string | undefined; to?: string | undefined };
 
-/** `key`: a day, a model's name in requests, a job type, or `OTHER`. */
+/** `key`: a day, a model's name in requests, a job type, an arm, `OTHER`, or of arms `NONE`. */
 export type UsageRow = { key: string; sums: UsageSums };
 export type UsageReport = { from: string; to: string; rows: UsageRow[]; total: UsageSums };
 
 export type UsageReporting = {
   /**
    * What the principal's jobs that were created on these days used, whatever became of them; with scope `admin` those of
-   * the tenant. Without days the last seven. By day there is a row for each, by model and job type for those that were
-   * used; what is installed no more is in the row `OTHER`. Costs up to three sums of the store for each row, and one look
-   * for each model or type. Throws `invalid_request` naming `from` or `to`.
+   * the tenant. Without days the last seven. By day there is a row for each, by model, job type and arm for those that were
+   * used; what is installed no more is in the row `OTHER`, jobs of no experiment in `NONE`. Costs up to three sums of the
+   * store for each row, and one look for each model, type or arm. Throws `invalid_request` naming `from` or `to`.
    */
   usage(principal: Principal, query: UsageReportQuery): Promise<UsageReport>;
 };
 
 /** The row of what has no row of its own. */
 export const OTHER = 'other';
+/** The row of jobs that belong to no arm; no arm is called so, for each has a slash. */
+export const NONE = 'none';
+/** So many arms have a row of their own. */
+export const ARMS_MOST = 100;
 
 export const USAGE_DAYS_MOST = 31;
 const DAYS_USUAL = 7;
@@ -38,7 +42,7 @@ const DAY_MS = 86_400_000;
 const AT_ONCE = 8;
 
 export type UsageReportingOptions = {
-  store: Pick<JobStore, 'usage'>;
+  store: Pick<JobStore, 'usage' | 'arms'>;
   models: ModelCatalog;
   jobTypes: ReadonlyMap<string, JobType>;
   clock: Clock;
@@ -67,26 +71,37 @@ export function usageReporting({ store, models, jobTypes, clock, log }: UsageRep
     return { rows, total: rows.map(({ sums }) => sums).reduce((left, right) => add(left, right)) };
   }
 
-  async function byKind(all: UsageQuery, kinds: ReadonlyMap<string, Partial<UsageQuery>>) {
+  async function byArm({ tenant, user, ...days }: UsageQuery) {
+    const arms = await store.arms({ tenant, user }, ARMS_MOST + 1);
+    const kinds = new Map(arms.slice(0, ARMS_MOST).map((arm) => [arm, { arm }]));
+    // What is left may be of arms that have no row.
+    return byKind({ tenant, user, ...days }, kinds, arms.length > ARMS_MOST ? OTHER : NONE);
+  }
+
+  async function byKind(all: UsageQuery, kinds: ReadonlyMap<string, Partial<UsageQuery>>, restKey = OTHER) {
     const known = await sumsOf([...kinds].map(([key, kind]) => ({ key, query: { ...all, ...kind } })));
     const rows = known.filter(({ sums }) => sums.jobs > 0);
     // Last, so that a job that comes meanwhile cannot make the parts more than the whole.
     const total = await store.usage(all);
     const rest = known.reduce((left, { sums }) => add(left, sums, -1), total);
     // Of what was not counted to its end nobody knows what is left.
-    if (rest.jobs > 0 && !rest.isTruncated) rows.push({ key: OTHER, sums: rest });
+    if (rest.jobs > 0 && !rest.isTruncated) rows.push({ key: restKey, sums: rest });
     return { rows, total };
   }
+
+  const sumBy: { [by in UsageGrouping]: (all: UsageQuery) => Promise<Pick<UsageReport, 'rows' | 'total'>> } = {
+    day: byDay,
+    model: (all) => byKind(all, modelKinds(models)),
+    job_type: (all) => byKind(all, typeKinds(jobTypes)),
+    arm: byArm,
+  };
 
   return {
     async usage(principal, { groupBy, ...given }) {
       const { fromMs, toMs } = daysOf(given, clock.nowMs());
       if (seesAll(principal)) auditTenant(log, principal, 'usage');
       const all = { ...ownerOf(principal), createdFrom: fromMs, createdTo: toMs + DAY_MS };
-      const summed =
-        groupBy === 'day'
-          ? await byDay(all)
-          : await byKind(all, groupBy === 'model' ? modelKinds(models) : typeKinds(jobTypes));
+      const summed = await sumBy[groupBy](all);
       return { from: dayOf(fromMs), to: dayOf(toMs), ...summed };
     },
   };

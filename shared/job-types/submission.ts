@@ -11,16 +11,15 @@ import type { Json, Limits } from '../core/job.ts';
 import { LIMIT_RANGES } from '../core/limits.ts';
 import { RETENTION_RANGE } from '../core/retention.ts';
 import { PROJECT_CHARACTERS_MOST, type Submission, type SubmissionExtras } from '../core/submitting.ts';
-import { fields } from './fields.ts';
+import { fields, refuseLostName } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
+import { modelId, routingFields, toRouting } from './routing-fields.ts';
 
 const PROJECT_TEXT = new RegExp(`^[\\s\\S]{1,${PROJECT_CHARACTERS_MOST}}$`);
 const PROJECT = `must be 1 to ${PROJECT_CHARACTERS_MOST} characters, or a whole number`;
 const USD_MOST = 1_000;
 const MAX_COST = `must be a number of US dollars above 0, at most ${USD_MOST}`;
 
-/** A model's UUID, the provider's name for it, or its name as shown to people. */
-export const modelId = z.string().min(1, { error: 'must not be empty' }).max(200);
 /** The caller's own id of the question that the job belongs to. */
 export const questionId = z.string().min(1, { error: 'must not be empty' }).max(200);
 /** The caller's own project that the job belongs to. */
@@ -60,17 +59,8 @@ const TAGS_MOST = 10;
 const PAIRS_MOST = 16;
 const WORD = 'must be 1 to 64 characters';
 const word = z.string().min(1, { error: WORD }).max(64, { error: WORD });
-const LOST_NAME = '__proto__';
 const [TTL_LEAST, TTL_MOST] = RETENTION_RANGE;
 const TTL = `must be a whole number of seconds from ${TTL_LEAST} to ${TTL_MOST}`;
-
-/** zod drops this name without a word, and what was accepted must be kept. */
-function refuseLostName(pairs: unknown, context: z.core.$RefinementCtx): unknown {
-  if (typeof pairs === 'object' && pairs !== null && Object.hasOwn(pairs, LOST_NAME)) {
-    context.addIssue({ code: 'custom', path: [LOST_NAME], message: 'is a name that cannot be kept; use another one' });
-  }
-  return pairs;
-}
 
 /** What any submission may say of itself. */
 export const extras = {
@@ -117,6 +107,7 @@ export const extras = {
     .max(TTL_MOST, { error: TTL })
     .describe('How long the job can be read after its end; 30 days when absent.')
     .optional(),
+  ...routingFields,
 };
 
 type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> };
@@ -132,6 +123,7 @@ export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds,
     stream: stream || undefined,
     store: store === false ? false : undefined,
     retentionMs: ttl_seconds === undefined ? undefined : ttl_seconds * 1_000,
+    ...toRouting(more),
   };
 }
 

@@ -281,6 +281,7 @@ test('each model says what it can do and what it takes, a retired one what its s
   const can = {
     ...{ supports_streaming: true, supports_vision: true, supports_reasoning: true, supports_verbosity: false },
     ...{ supports_file_search: true, supports_tools: true, supports_structured_output: true },
+    supports_background: true,
   };
   expect(describedAs('o1')).toEqual({
     capabilities: can,

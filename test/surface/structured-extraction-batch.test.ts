@@ -1,6 +1,6 @@
 /** Many texts in one request of seed 002; equal texts that share a job; and cancelling. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SMALL_INPUT_BYTES_MOST } from '../../shared/core/submitting.ts';
+import { SMALL_INPUT_BYTES_MOST } from '../../shared/core/input-size.ts';
 import { warmExtraction } from '../support/extraction.ts';
 import { type ExtractionWorld, extractionWorld, FOUND, TEXT, thinks } from './extraction-world.ts';
 

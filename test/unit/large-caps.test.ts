@@ -1,8 +1,8 @@
 /** What is as large as may be is taken; a byte more is refused, and the refusal names the cap. */
 import { expect, test } from 'vitest';
 import { collect, RESULT_BYTES_MOST } from '../../shared/core/answers.ts';
+import { assertInputFits, INPUT_BYTES_MOST } from '../../shared/core/input-size.ts';
 import type { LlmPart } from '../../shared/core/llm.ts';
-import { assertInputFits, INPUT_BYTES_MOST } from '../../shared/core/submitting.ts';
 import { BODY_BYTES_MOST, readBody } from '../../shared/http/body.ts';
 
 const MEBIBYTE = 1024 * 1024;

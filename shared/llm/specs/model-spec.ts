@@ -29,6 +29,7 @@ export type ParameterSpec = NumberParameter | EnumParameter;
 export const CAPABILITIES = [
   ...(['supportsStreaming', 'supportsVision', 'supportsReasoning', 'supportsVerbosity'] as const),
   ...(['supportsFileSearch', 'supportsTools', 'supportsStructuredOutput'] as const),
+  'supportsBackground',
 ] as const;
 type Capability = (typeof CAPABILITIES)[number];
 /** What a model can do. What is absent, it cannot. */
@@ -77,7 +78,15 @@ export type ModelConfig = {
 export type ConfigIssue = FieldError;
 
 /** What a model can be asked about. */
-export type Feature = 'streaming' | 'vision' | 'reasoning' | 'verbosity' | 'fileSearch' | 'tools' | 'structuredOutput';
+export type Feature =
+  | 'streaming'
+  | 'vision'
+  | 'reasoning'
+  | 'verbosity'
+  | 'fileSearch'
+  | 'tools'
+  | 'structuredOutput'
+  | 'background';
 
 /** Can this model do that? */
 export function supports({ capabilities }: Pick<ModelSpec, 'capabilities'>, feature: Feature): boolean {

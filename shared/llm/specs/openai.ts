@@ -16,8 +16,10 @@ import {
   specsOf,
 } from './model-spec.ts';
 
-/** Of all: the Responses API searches files and calls functions for each. */
-const COMMON = { supportsStreaming: true, supportsFileSearch: true, supportsTools: true } satisfies ModelCapabilities;
+/** Of all: the Responses API searches files, calls functions and works in the background for each. */
+const COMMON = {
+  ...{ supportsStreaming: true, supportsFileSearch: true, supportsTools: true, supportsBackground: true },
+} satisfies ModelCapabilities;
 /** The API refuses a smaller `max_output_tokens`, and one above what the model can say. */
 const maxTokens = (maxValue: number): ParameterSpec => ({ name: 'max_tokens', type: 'int', minValue: 16, maxValue });
 const SAMPLING: readonly ParameterSpec[] = [

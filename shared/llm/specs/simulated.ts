@@ -2,10 +2,10 @@
 import { type ModelFamily, specsOf } from './model-spec.ts';
 import { ANYTHING } from './openai-compatible.ts';
 
-/** They take whatever a request can say, file search included, so that everything can be tried. */
+/** They take whatever a request can say, file search and background mode included, so that everything can be tried. */
 const EVERYTHING: ModelFamily = {
   ...ANYTHING,
-  capabilities: { ...ANYTHING.capabilities, supportsFileSearch: true },
+  capabilities: { ...ANYTHING.capabilities, supportsFileSearch: true, supportsBackground: true },
 };
 
 /** Two, so that one can stand in for the other, and be compared with it. */
