@@ -210,7 +210,9 @@ export async function backgroundAttempt(
     pauseMs = pauseAfter(0);
   }
   for (;;) {
-    if (pauseMs > STAY_MOST_MS || !hasTime(pauseMs + LOOK_MS)) return leave(upstream, pauseMs);
+    if (pauseMs > STAY_MOST_MS) return leave(upstream, pauseMs);
+    // Another worker may stay for it.
+    if (!hasTime(pauseMs + LOOK_MS)) return leave(upstream, 0);
     if (pauseMs > 0) await sleep(clock, pauseMs, stop);
     lease.check();
     if (stop.aborted || lease.leftMs() <= 0) return halt(upstream);

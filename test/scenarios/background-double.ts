@@ -3,19 +3,20 @@ import type { Usage } from '../../shared/core/attempt-record.ts';
 import type { Background, LlmPart, LlmRequest } from '../../shared/core/llm.ts';
 import type { Clock } from '../../shared/core/ports.ts';
 import { type Faulty, faulty } from '../support/faulty.ts';
-import type { Generate, ProviderCall } from './provider-double.ts';
+
+type Call = { prompt: string; nth: number };
 
 /** An answer that the provider works on, or worked on. */
 export type UpstreamDouble = {
   id: string;
-  call: ProviderCall;
+  prompt: string;
   startedMs: number;
   /** When somebody looked. */
   looksMs: number[];
+  /** How often somebody was given the answer. */
+  given: number;
   /** How often it was asked to stop. */
   cancels: number;
-  /** Nobody wanted it any more, before it was done. */
-  isCancelled: boolean;
 };
 
 export type BackgroundDouble = {
@@ -26,57 +27,59 @@ export type BackgroundDouble = {
   /** How long each answer takes. */
   takes(ms: number): void;
   /** What it says was used when it is asked to stop. */
-  counts(usage: Usage | undefined): void;
-  /** It forgets all answers. */
+  counts(usage: Usage): void;
+  /** It does not know its answers any more. */
   forget(): void;
 };
 
-export type BackgroundDoubleOptions = {
+export type BackgroundDoubleOptions<C extends Call> = {
   clock: Clock;
-  called: (request: LlmRequest, signal: AbortSignal) => ProviderCall;
-  answerTo: Generate;
+  called: (request: LlmRequest, signal: AbortSignal) => C;
+  answerTo: (call: C) => AsyncIterable<LlmPart>;
 };
 
-export function backgroundDouble({ clock, called, answerTo }: BackgroundDoubleOptions): BackgroundDouble {
-  const all = new Map<string, UpstreamDouble>();
+export function backgroundDouble<C extends Call>(options: BackgroundDoubleOptions<C>): BackgroundDouble {
+  const { clock, called, answerTo } = options;
+  const all = new Map<string, { upstream: UpstreamDouble; call: C }>();
   const begun: UpstreamDouble[] = [];
   let tookMs = 0;
-  let counted: Usage | undefined;
+  let usage: Usage | undefined;
 
   const port: Background = {
     async start(request, { signal }) {
       const call = called(request, signal);
-      const startedMs = clock.monotonicMs();
       const id = `upstream-${begun.length + 1}`;
-      const upstream = { id, call, startedMs, looksMs: [], cancels: 0, isCancelled: false };
-      all.set(id, upstream);
+      const { prompt } = call;
+      const upstream = { id, prompt, startedMs: clock.monotonicMs(), looksMs: [], given: 0, cancels: 0 };
+      all.set(id, { upstream, call });
       begun.push(upstream);
       return { id, providerRequestId: `req-${call.nth}` };
     },
     async look(id) {
-      const upstream = all.get(id);
-      if (!upstream) return { gone: true };
+      const known = all.get(id);
+      if (!known) return { gone: true };
+      const { upstream, call } = known;
       upstream.looksMs.push(clock.monotonicMs());
       if (clock.monotonicMs() - upstream.startedMs < tookMs) return { pending: true };
-      return { parts: withoutAccepted(answerTo(upstream.call)) };
+      upstream.given += 1;
+      return { parts: withoutAccepted(answerTo(call)) };
     },
     async cancel(id) {
-      const upstream = all.get(id);
-      if (!upstream) return {};
-      upstream.cancels += 1;
-      upstream.isCancelled = true;
-      return { usage: counted };
+      const known = all.get(id);
+      if (!known) return {};
+      known.upstream.cancels += 1;
+      return { usage };
     },
   };
 
   return {
     port: faulty(port, { clock, code: 'network' }),
-    begun: (prompt) => begun.filter(({ call }) => prompt === undefined || call.prompt === prompt),
-    takes: (ms) => {
+    begun: (prompt) => begun.filter((upstream) => prompt === undefined || upstream.prompt === prompt),
+    takes(ms) {
       tookMs = ms;
     },
-    counts: (usage) => {
-      counted = usage;
+    counts(said) {
+      usage = said;
     },
     forget: () => all.clear(),
   };

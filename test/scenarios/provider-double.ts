@@ -57,7 +57,7 @@ export function providerDouble(clock: Clock): ProviderDouble {
     calls.push(call);
     return call;
   }
-  const background = backgroundDouble({ clock, called, answerTo: (call) => generate(call) });
+  const background = backgroundDouble<ProviderCall>({ clock, called, answerTo: (call) => generate(call) });
 
   return {
     port: {

@@ -2,6 +2,9 @@
 
 import { describeOnEmulators } from '../support/emulators.ts';
 import { backgroundScenarios } from './background.ts';
+import { backgroundCrashScenarios } from './background-crashes.ts';
+import { backgroundHandoverScenarios } from './background-handover.ts';
+import { backgroundStopScenarios } from './background-stops.ts';
 import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios } from './credits.ts';
@@ -51,4 +54,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   moneyScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
   backgroundScenarios(openEmulatorWorld);
+  backgroundCrashScenarios(openEmulatorWorld);
+  backgroundHandoverScenarios(openEmulatorWorld);
+  backgroundStopScenarios(openEmulatorWorld);
 });

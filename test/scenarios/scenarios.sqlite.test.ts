@@ -1,6 +1,9 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
 import { backgroundScenarios, backgroundTimeScenarios } from './background.ts';
+import { backgroundCrashScenarios } from './background-crashes.ts';
+import { backgroundHandoverScenarios, backgroundSlotScenarios } from './background-handover.ts';
+import { backgroundStopScenarios, backgroundStopTimeScenarios } from './background-stops.ts';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios, creditTimeScenarios } from './credits.ts';
@@ -57,5 +60,10 @@ describe('on SQLite', () => {
   moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
   backgroundScenarios(openSqliteWorld);
+  backgroundCrashScenarios(openSqliteWorld);
+  backgroundHandoverScenarios(openSqliteWorld);
+  backgroundStopScenarios(openSqliteWorld);
+  backgroundSlotScenarios(openSqliteWorld);
+  backgroundStopTimeScenarios(openSqliteWorld);
   backgroundTimeScenarios(openSqliteWorld);
 });
