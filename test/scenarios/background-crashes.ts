@@ -73,7 +73,10 @@ export function backgroundCrashScenarios(open: Open): void {
       LONG_LEASE,
     );
   }
+}
 
+/** In virtual time alone. */
+export function backgroundCrashLoopScenarios(open: Open): void {
   scenario(
     open,
     'P11 worker after worker dies as it looks: the same answer is looked for, and taken by the last one',

@@ -1,7 +1,7 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
 import { backgroundScenarios, backgroundTimeScenarios } from './background.ts';
-import { backgroundCrashScenarios } from './background-crashes.ts';
+import { backgroundCrashLoopScenarios, backgroundCrashScenarios } from './background-crashes.ts';
 import { backgroundHandoverScenarios, backgroundSlotScenarios } from './background-handover.ts';
 import { backgroundStopScenarios, backgroundStopTimeScenarios } from './background-stops.ts';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
@@ -61,6 +61,7 @@ describe('on SQLite', () => {
   providerScenarios(openSqliteWorld);
   backgroundScenarios(openSqliteWorld);
   backgroundCrashScenarios(openSqliteWorld);
+  backgroundCrashLoopScenarios(openSqliteWorld);
   backgroundHandoverScenarios(openSqliteWorld);
   backgroundStopScenarios(openSqliteWorld);
   backgroundSlotScenarios(openSqliteWorld);
