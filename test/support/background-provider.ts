@@ -13,8 +13,10 @@ export type BackgroundProvider = Pick<ScriptedProvider, 'url' | 'requests' | 'st
   environment: Record<string, string>;
   /** All that was begun about a prompt. */
   begun(prompt?: string): BegunAnswer[];
-  /** How the next requests that begin with this method and path are answered, in turn, in place of its own way. */
+  /** How the next request that begins with this method and path is answered, in place of its own way. */
   next(start: string, answer: (exchange: Exchange) => void): void;
+  /** What is done when the next such request has been taken in, before it is answered. */
+  upon(start: string, action: () => void): void;
   /** What answers that are there look like, over the plain one. */
   looksLike(fields: object): void;
 };
@@ -26,6 +28,7 @@ export async function startBackgroundProvider(): Promise<BackgroundProvider> {
   const server = await startScriptedProvider();
   const all = new Map<string, BegunAnswer>();
   const planned: { start: string; answer: (exchange: Exchange) => void }[] = [];
+  const awaited: { start: string; action: () => void }[] = [];
   let like: object = {};
 
   function documentOf({ id, prompt, startedMs, isCancelled }: BegunAnswer): object {
@@ -42,6 +45,8 @@ export async function startBackgroundProvider(): Promise<BackgroundProvider> {
     const { method, path, body, json } = exchange;
     const at = planned.findIndex(({ start }) => `${method} ${path}`.startsWith(start));
     if (at >= 0) return planned.splice(at, 1)[0]?.answer(exchange);
+    const uponAt = awaited.findIndex(({ start }) => `${method} ${path}`.startsWith(start));
+    const { action: act = () => {} } = uponAt >= 0 ? (awaited.splice(uponAt, 1)[0] ?? {}) : {};
     const [, id = '', action] = /^\/v1\/responses\/([^/]+)(\/cancel)?$/.exec(path) ?? [];
     if (method === 'POST' && path === '/v1/responses') {
       const { background, store, stream } = body as Body;
@@ -53,6 +58,7 @@ export async function startBackgroundProvider(): Promise<BackgroundProvider> {
         looks: 0,
       };
       all.set(begun.id, { ...begun, isCancelled: false });
+      act();
       const headers = { 'x-request-id': `req-${all.size}` };
       return json(200, { id: begun.id, object: 'response', status: 'queued', output: [], usage: null }, headers);
     }
@@ -61,6 +67,7 @@ export async function startBackgroundProvider(): Promise<BackgroundProvider> {
       return json(404, { error: { message: `Response with id '${id}' not found.`, type: 'invalid_request_error' } });
     if (action) known.isCancelled = true;
     else known.looks += 1;
+    act();
     json(200, documentOf(known), { 'x-request-id': 'req-of-a-look' });
   });
 
@@ -71,6 +78,7 @@ export async function startBackgroundProvider(): Promise<BackgroundProvider> {
     environment: { OPENAI_API_KEY: 'sk-test', OPENAI_BASE_URL: `${server.url}/v1` },
     begun: (prompt = '') => [...all.values()].filter((begun) => begun.prompt.includes(prompt)),
     next: (start, answer) => void planned.push({ start, answer }),
+    upon: (start, action) => void awaited.push({ start, action }),
     looksLike(fields) {
       like = fields;
     },
