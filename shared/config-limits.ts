@@ -28,13 +28,13 @@ function perMinute(
 export const LIMIT_SETTINGS = {
   requestsPerMinute: perMinute(
     'REQUESTS_PER_MINUTE',
-    'How many calls a model gets in any minute, of all tenants together: `gpt-4o=500,openai/gpt-4.1=60,…`; further jobs wait. Without `REDIS_URL` each worker instance has the limit for itself.',
+    'How many calls a model gets in any minute, of all tenants together: `gpt-4o=500,openai/gpt-4.1=60,…`; half of them at once, further jobs wait. Without `REDIS_URL` each worker instance has the limit for itself.',
     1,
     1_000_000,
   ),
   tokensPerMinute: perMinute(
     'TOKENS_PER_MINUTE',
-    'How many tokens its calls use in any minute, as estimated, input and output: `gpt-4o=30000,…`; as above. A call of more than a fifth of it may exceed it once, and is paid off.',
+    'How many tokens its calls use in any minute, as estimated, input and output: `gpt-4o=30000,…`; as above. A call of more than a tenth of it may exceed it, and is paid off before the next.',
     100,
     1_000_000_000,
   ),

@@ -6,6 +6,7 @@ import { openDatabase } from './adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from './adapters/sqlite-estimate-store.ts';
 import { sqliteJobQueue } from './adapters/sqlite-job-queue.ts';
 import { sqliteJobStore } from './adapters/sqlite-job-store.ts';
+import { sqliteLeaderStore } from './adapters/sqlite-leader-store.ts';
 import { sqlitePartStore } from './adapters/sqlite-part-store.ts';
 import type { Clock, Log } from './core/ports.ts';
 
@@ -15,11 +16,13 @@ export function sqliteFile(path: string, clock: Clock, log: Log) {
   const store = sqliteJobStore(database, clock);
   const chunks = sqliteChunkStore(database, clock);
   const parts = sqlitePartStore(database);
+  const leaders = sqliteLeaderStore(database);
   return {
     stores: {
       store,
       chunks,
       parts,
+      leaders,
       estimateStore: sqliteEstimateStore(database),
       apiKeys: sqliteApiKeyStore(database),
       accounts: sqliteAccountStore(database, clock),
@@ -27,7 +30,7 @@ export function sqliteFile(path: string, clock: Clock, log: Log) {
     queue: sqliteJobQueue(database, { clock, log }),
     /** Removes what may go by now, as Firestore does by itself. */
     purge(nowMs: number): void {
-      for (const one of [store, chunks, parts]) one.purge(nowMs);
+      for (const one of [store, chunks, parts, leaders]) one.purge(nowMs);
     },
     close: () => void database.close(),
   };

@@ -5,6 +5,7 @@ import { firestoreChunkStore } from './adapters/firestore-chunk-store.ts';
 import { firestoreDatabase } from './adapters/firestore-database.ts';
 import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
+import { firestoreLeaderStore } from './adapters/firestore-leader-store.ts';
 import { firestorePartStore } from './adapters/firestore-part-store.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
@@ -12,10 +13,13 @@ import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
 import type { AccountStore } from './core/accounts.ts';
+import { answerSharing } from './core/answer-sharing.ts';
 import type { ApiKeyStore } from './core/api-keys.ts';
 import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
+import { gateOf } from './core/gate.ts';
 import { handingOn } from './core/handing-on.ts';
+import type { LeaderStore } from './core/leader-store.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
 import type { ModelCatalog } from './core/llm.ts';
 import type { PartStore } from './core/part-store.ts';
@@ -39,7 +43,7 @@ import { parsePublished } from './job-types/submission.ts';
 import { modelCatalog } from './llm/catalog.ts';
 import { tablePricing } from './llm/cost.ts';
 import { providerLoader } from './llm/provider-loader.ts';
-import type { ProviderSettings } from './llm/provider-registry.ts';
+import { type ProviderSettings, providerAddresses } from './llm/provider-registry.ts';
 import { sharedParts } from './runtime-shared.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
@@ -94,6 +98,7 @@ export function googleRuntime(config: Config, log = logOf(config)): Runtime {
     store: firestoreJobStore(database, config),
     chunks: firestoreChunkStore(database),
     parts: firestorePartStore(database),
+    leaders: firestoreLeaderStore(database),
     estimateStore: firestoreEstimateStore(database),
     apiKeys: firestoreApiKeyStore(database),
     accounts: firestoreAccountStore(database),
@@ -178,6 +183,7 @@ type Stores = {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  leaders: LeaderStore;
   estimateStore: EstimateStore;
   apiKeys: ApiKeyStore;
   accounts: AccountStore;
@@ -197,7 +203,7 @@ function assemble(
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
   const pricing = tablePricing();
-  const { close: closeShared, ...shared } = sharedParts(config, clock, log);
+  const { close: closeShared, modelLimits, ...shared } = sharedParts(config, clock, log);
   const ground = {
     ...{ ...stores, resultCache: shared.resultCache, queue, pricing },
     ...{ clock, newId, log, random: Math.random, jobTypes: jobTypesByName },
@@ -211,16 +217,11 @@ function assemble(
   const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
-  const routes = routing({ clock, log });
-  const gate = routingGate({ ...ground, routing: routes });
-  const worker = jobWorker({
-    ...ports,
-    providerFor,
-    routing: routes,
-    gate,
-    leaseMs: config.leaseMs,
-    instance: newId(),
-  });
+  const sharing = answerSharing({ ...ports, addressOf: providerAddresses(providers) });
+  const routes = routing({ clock, log, limits: modelLimits, scriptedProvider: 'simulated' });
+  const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ ...ground, routing: routes }) });
+  const working = { providerFor, routing: routes, gate, leaseMs: config.leaseMs, instance: newId() };
+  const worker = jobWorker({ ...ports, ...working });
   const verify = apiKeyAuthenticator({ store: apiKeys, clock, log });
   return {
     ...shared,
@@ -240,6 +241,7 @@ function assemble(
     async close() {
       service.close();
       worker.close();
+      sharing.close();
       await Promise.all([close(), closeShared()]);
     },
   };

@@ -6,6 +6,7 @@ import { fields } from '../../shared/job-types/fields.ts';
 import { modelId } from '../../shared/job-types/routing-fields.ts';
 import { clocks, extras, questionId } from '../../shared/job-types/submission.ts';
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
+import { cachedFields } from './llm-jobs-cached.ts';
 import { modelReference as model, routing } from './llm-jobs-routing-view.ts';
 
 const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
@@ -116,6 +117,7 @@ export const jobView = z
     expires_at: time.optional().describe('Of a job that is over: from then on it is not found.'),
     poll_after_ms: pollAfter,
     version: z.int(),
+    ...cachedFields,
     attempts: z.array(attempt),
     usage: usage.optional().describe('Of all attempts together.'),
     ...cost,

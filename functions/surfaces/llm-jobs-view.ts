@@ -10,6 +10,7 @@ import { isRedrivable } from '../../shared/core/redrivable.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
+import { awaitingMessage, renderCached } from './llm-jobs-cached.ts';
 import { renderModelReference, renderRouting } from './llm-jobs-routing-view.ts';
 
 function optionalTime(ms: number | undefined): string | undefined {
@@ -68,6 +69,7 @@ export function renderJob({ job, nowMs }: Seen, { shownProgress = 0 }: { shownPr
     expires_at: optionalTime(job.expiresAt),
     poll_after_ms: pollAfterMs(job, nowMs),
     version: job.version,
+    ...renderCached(job),
     attempts: job.attempts.map(renderAttempt),
     usage: usage && renderUsage(usage),
     ...renderSpent(job),
@@ -151,7 +153,7 @@ function renderLimits(job: Job) {
 }
 
 function messageOf(job: Job): string {
-  if (job.parkedFor !== undefined) return parkedMessage(job);
+  if (job.parkedFor !== undefined) return awaitingMessage(job) ?? parkedMessage(job);
   switch (job.state) {
     case 'pending':
       return 'Waiting for a worker';
@@ -194,7 +196,8 @@ function renderUsage(usage: Usage) {
 }
 
 /** What the job cost so far: nobody knows, when nobody knows what one of its attempts did. */
-function renderSpent({ spent, attempts }: Job) {
+function renderSpent({ spent, attempts, answerOf }: Job) {
+  if (answerOf && !spent) return { cost: 0 };
   const isKnown = spent !== undefined && (spent.nanoUsd > 0 || spent.unpriced > 0 || attempts.some(({ cost }) => cost));
   if (!isKnown) return {};
   const isEstimated = spent.estimatedNanoUsd > 0 || attempts.some(({ cost }) => cost?.isEstimated);

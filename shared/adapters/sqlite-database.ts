@@ -40,6 +40,10 @@ const SCHEMA = `
   );
   CREATE INDEX IF NOT EXISTS parts_old ON parts (delete_at);
   CREATE INDEX IF NOT EXISTS parts_unchecked ON parts (check_at) WHERE check_at IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS leaders (
+    tenant TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, delete_at INTEGER NOT NULL, PRIMARY KEY (tenant, key)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS leaders_old ON leaders (delete_at);
   CREATE TABLE IF NOT EXISTS estimates (
     tenant TEXT NOT NULL, job_type TEXT NOT NULL, model_id TEXT NOT NULL, usual_ms INTEGER NOT NULL,
     jobs INTEGER NOT NULL, PRIMARY KEY (tenant, job_type, model_id)

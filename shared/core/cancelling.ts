@@ -1,9 +1,11 @@
 /** Ending jobs from outside: cancel, and delete. */
 import { keyFor, notFound, owns, type Principal, type Seen, seenBy } from './access.ts';
+import { ringFollowers } from './aftermath.ts';
 import { auditJobs } from './audit.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import { applyChanges, isTerminal, type Job, type JobKey } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
+import type { LeaderStore } from './leader-store.ts';
 import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import type { PartStore } from './part-store.ts';
@@ -41,9 +43,11 @@ export type CancellingOptions = ResultCaching & {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  queue: JobQueue;
+  /** Where equal jobs share answers. */
+  leaders?: LeaderStore | undefined;
   watch: JobWatch;
   reads: PayloadReads;
-  queue: JobQueue;
   clock: Clock;
 };
 
@@ -51,7 +55,7 @@ export type CancellingOptions = ResultCaching & {
 const TRIES = 5;
 
 export function cancelling(options: CancellingOptions): Cancelling & { removal: JobRemoval } {
-  const { store, chunks, parts, watch, reads, log } = options;
+  const { store, chunks, parts, leaders, watch, reads, log } = options;
 
   /** `find` throws for a job that is not to be changed; `owns` says whether what lies beside it may go all the same. */
   async function change(
@@ -83,6 +87,8 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
       if (type === 'delete') {
         deletedAts.add(decision.changes.deletedAt);
         await haveChecked(job, nowMs + CHECK_AFTER_MS);
+        // Its key tells what was asked, to whoever guesses; and its answer is nobody's any more.
+        if (job.leads !== undefined) await leaders?.remove({ tenant: job.tenant, key: job.leads }, job.id);
       }
       const answer = await store
         .update(key, found.revision, decision.changes, { dropInput })
@@ -99,6 +105,7 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
         attempt: job.attempt,
         state: next.state,
       });
+      if (isEnd) await ringFollowers(options, next);
       const { revision, atMs: readAtMs } = answer.written;
       // A worker has to stop what the provider works on by itself.
       if (isForWorker(next, readAtMs) && !isLeaseAlive(next, readAtMs)) await ringDoorbell(options, key);

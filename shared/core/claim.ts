@@ -1,8 +1,8 @@
 /** How a worker gets a job: read it, and write the claim under the revision that was read. */
+import { afterEnd } from './aftermath.ts';
 import type { Hold } from './costs.ts';
 import { isServiceError } from './errors.ts';
 import type { Decision, EventOf, Refusal } from './events.ts';
-import { forgetChunks } from './forgotten.ts';
 import type { Gate, Gated } from './gate.ts';
 import type { Held } from './held.ts';
 import { applyChanges, isTerminal, type Job, type JobError, type JobKey, type Json } from './job.ts';
@@ -12,7 +12,7 @@ import { transition } from './lifecycle.ts';
 import type { Admission, Limiter, Prepare } from './limiter.ts';
 import type { PartStore } from './part-store.ts';
 import { wholeInput } from './parts.ts';
-import { type ChunkStore, type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import { type ChunkStore, type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 import type { Reserving } from './reserving.ts';
 import type { Pass } from './routing.ts';
 import { SLOT_MS } from './slots.ts';
@@ -23,6 +23,7 @@ export type ClaimOptions = {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  queue: JobQueue;
   jobTypes: ReadonlyMap<string, JobType>;
   clock: Clock;
   log: Log;
@@ -38,13 +39,16 @@ export type ClaimOptions = {
   credits?: Reserving | undefined;
   /** Asked before each claim. */
   gate?: Gate | undefined;
+  /** Aborted when this process takes no more jobs. */
+  stop?: AbortSignal | undefined;
 };
 
 /**
  * `denied`: its user's account has too little for it, or its input is damaged, and the job was ended. `parked`, `deferred`:
- * it waits. `answered`: an equal job had its answer.
+ * it waits. `answered`: an equal job had its answer. `draining`: this instance takes no more jobs, another one must be asked.
  */
-export type ClaimRefusal = Refusal | 'unknown-job' | 'contended' | 'denied' | 'parked' | 'deferred' | 'answered';
+export type ClaimRefusal = Refusal | OtherRefusal;
+type OtherRefusal = 'unknown-job' | 'contended' | 'denied' | 'parked' | 'deferred' | 'answered' | 'draining';
 /** `pass`: the right to its call; whoever has the claim has to end it. */
 export type Claim = { held: Held; input: Json; pass?: Pass | undefined } | { refused: ClaimRefusal };
 
@@ -68,14 +72,20 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
   let claim: Claim | undefined;
   try {
     claim = await claimThrough(options, key, way);
+    if (way.seen) await way.after?.(way.seen);
     return claim;
   } finally {
     if (!claim || 'refused' in claim) way.pass?.end('unused');
   }
 }
 
-/** What the gate gave for a claim, whichever of its tries is written. */
-type Way = { pass?: Pass | undefined; leads?: string | undefined };
+/** What the gate gave for a claim, whichever of its tries is written, and the job as it was last seen. */
+type Way = {
+  pass?: Pass | undefined;
+  leads?: string | undefined;
+  after?: ((job: Job) => Promise<void>) | undefined;
+  seen?: Job;
+};
 
 async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promise<Claim> {
   const { store, clock, random } = options;
@@ -90,6 +100,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     if (!found) return { refused: 'unknown-job' };
     const { input: _, ...stored } = found;
     const foundMs = clock.monotonicMs();
+    way.seen = stored.job;
     // Our claim of a moment ago, whose answer we did not get, unless too much has happened since.
     if (stored.job.token === token) {
       if (!isLeaseAlive(stored.job, stored.readAtMs)) return { refused: 'lease-ended' };
@@ -112,20 +123,23 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     if (tries >= ((limiter || credits) && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
     if (claims) whole ??= await readInput(options, found);
     const damaged = claims && whole && 'denied' in whole ? whole : undefined;
-    if (claims && !isAttached && whole && 'input' in whole) gated ??= await options.gate?.(stored, whole.input);
+    if (claims && !isAttached && whole && 'input' in whole)
+      gated ??= await options.gate?.(stored, whole.input, options.stop);
     if (gated && 'again' in gated) {
       gated = undefined;
       // A look after a pause of its own is a first one.
       tries = -1;
       continue;
     }
+    if (gated && 'refused' in gated) return { refused: gated.refused };
     let instead: ClaimRefusal | undefined;
-    if (gated && 'instead' in gated) {
+    if (claims && gated && 'instead' in gated) {
+      way.after = gated.after;
       decision = transition(stored.job, { ...gated.instead, nowMs: nowMs(), storedAtMs: stored.storedAtMs });
       if (decision.refused) continue;
       claims = false;
       instead = INSTEAD[gated.instead.type];
-    } else if (gated) {
+    } else if (gated && !('instead' in gated)) {
       way.pass = gated.pass;
       way.leads = gated.leads;
     }
@@ -169,13 +183,14 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     if (!answer || 'refused' in answer) continue;
     const { revision, atMs: readAtMs } = answer.written;
     const job = applyChanges(stored.job, decision.changes);
+    way.seen = job;
     if (claims && whole && 'input' in whole) {
       const held = { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() };
       return { held, input: whole.input, pass: way.pass };
     }
     const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
     options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
-    await forgetChunks(options, job);
+    await afterEnd(options, job);
     if (instead || !isForWorker(job, readAtMs)) return { refused };
   }
   // Not acknowledged while a claim of ours may still land.

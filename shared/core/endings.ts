@@ -70,8 +70,9 @@ export function erase(job: Job, event: EventOf<'delete'>): Decision {
     metadata: undefined,
     batchId: undefined,
   };
-  // Short texts can be guessed from their fingerprint.
-  const payloads = { ...words, result: undefined, rejectedText: undefined, parts: undefined, error, fingerprint: '' };
+  // Short texts can be guessed from these.
+  const hashes = { leads: undefined, fingerprint: '' };
+  const payloads = { ...words, result: undefined, rejectedText: undefined, parts: undefined, error, ...hashes };
   const isOver = isTerminal(ended?.state ?? job.state);
   const nothingToWaitFor = isOver ? { wakeAt: null, payloadsExpireAt: undefined } : {};
   return {

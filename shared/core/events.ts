@@ -59,7 +59,7 @@ type Next = { ended: FailedAttempt; nextAttemptAt: number; route?: number | unde
 export type JobEvent =
   /**
    * A worker wants the job. `stage` is what it will do first, `holder` the worker's instance. Where slots are limited, it
-   * takes one; where credits are on, the first one has a hold. `leads`: equal jobs wait for its answer under this key.
+   * takes one; where credits are on, the first one has a hold. `leads`: it answers equal jobs under this key.
    */
   | ({ type: 'claim'; token: string; stage: string; holder: string } & Taken & NowAndBirth & Lease)
   /** A worker wants the job, and its user's account has too little for it. */
@@ -68,7 +68,7 @@ export type JobEvent =
   | ({ type: 'defer'; nextAttemptAt: number } & NowAndBirth)
   /** A worker wants the job, and an equal one has an answer that will do. `apart`: where that lies, if not here. */
   | ({ type: 'reuse'; answer: AnswerOf; result?: Json | undefined } & Apart & NowAndBirth)
-  /** A worker wants the job, and there is no slot for it. */
+  /** A worker wants the job, and there is no slot for it, or an equal one will have the answer. */
   | ({ type: 'park'; parkedFor: string } & NowAndBirth)
   /** There is a slot for a parked job: it is kept for it until a worker comes. */
   | ({ type: 'promote'; slotUntil: number } & NowAndBirth)

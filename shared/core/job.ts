@@ -19,7 +19,7 @@
  * - **cursor**: where a reader stands: in a stream of events, or in a list.
  * - **slot**: a job's place among the running ones of its tenant, where their number is limited; it expires by itself.
  * - **redrive**: to make one new job of a job that failed or was cancelled.
- * - **park**: to let a job wait, without an attempt, until it gets a slot. **promote**: to give a parked job one.
+ * - **park**: to let a job wait, without an attempt, for a slot or its leader. **promote**: to give it a slot.
  * - **account**: what a user may use, where credits are on: a subscription, tokens, and perhaps a budget of money.
  * - **hold**: what a job reserves of its user's account with its first claim. **settle**: to release that, and charge what
  *   was used, in the commit that ends the job. **grant**: tokens that are added to an account, once.
@@ -178,9 +178,9 @@ export type Job = {
   attempts: Attempt[];
   /** Until then it has a slot, unless it is given back before. */
   slotUntil?: number | undefined;
-  /** Since then it has been waiting for a slot: … */
+  /** Since then it has been waiting: … */
   parkedAt?: number | undefined;
-  /** … one of the tenant's (`*`), or one of this model's, as the provider names it. */
+  /** … for a slot of the tenant's (`*`) or of this model's, as the provider names it, or for an answer (`answer:<leader>`). */
   parkedFor?: string | undefined;
   /** Other models that may answer it, in order. */
   fallbacks?: Route[] | undefined;
@@ -190,7 +190,7 @@ export type Job = {
   arm?: string | undefined;
   /** The answer to an equal job will do, if it is not older; absent: it gets one of its own. */
   cacheMs?: number | undefined;
-  /** The key under which equal jobs wait for its answer. */
+  /** The key under which it answers equal jobs. */
   leads?: string | undefined;
   /** Its answer is that of an equal job. */
   answerOf?: AnswerOf | undefined;

@@ -10,10 +10,10 @@ type Named = Pick<JobModel, 'provider' | 'model'>;
 
 export type ModelLimits = {
   /**
-   * 0: a call that uses about so many tokens, input and output, may be made now, and is counted. Otherwise how many
-   * milliseconds it takes until it is worth asking again; nothing is counted. Never throws.
+   * 0: a call that uses about so many tokens, input and output, may be made in so many milliseconds (absent: now), and is
+   * counted. Otherwise how long it takes until it is worth asking again; nothing is counted. Never throws.
    */
-  take(model: Named, tokens: number): Promise<number>;
+  take(model: Named, tokens: number, inMs?: number): Promise<number>;
   /** What the provider said with its newest answer for this model, a refusal included. */
   learn(model: Named, limits: ProviderLimits): void;
 };
@@ -34,20 +34,21 @@ const REQUEST_COST = 100;
 
 /**
  * Within 60 s a bucket admits its burst and what comes in a minute, and its last call may take it below zero. Here that
- * is never more requests than the limit: a tenth of them come at once, the others one by one.
+ * is never more requests than the limit: half of them at once, so that a sweep finds room for many of those who wait, and
+ * the others one by one.
  */
 function requestRule(limit: number): Rule {
-  const all = limit * REQUEST_COST;
-  const burst = Math.floor(all / 10);
-  return { perMinute: all - burst, burst };
+  const half = (limit * REQUEST_COST) / 2;
+  return { perMinute: half, burst: half };
 }
 
 /**
- * As above, for calls of all sizes: the burst and what comes in a minute leave a fifth of the limit, so that no call up to
- * that size makes it more than the limit. A larger one does, and is paid off before the next: it must not wait for ever.
+ * As above, for calls of all sizes: together they leave a tenth of the limit, so that no call up to that size makes it
+ * more than the limit. A larger one may, and is paid off before the next: it must not wait for ever.
  */
 function tokenRule(limit: number): Rule {
-  return { perMinute: Math.floor((limit * 3) / 4), burst: Math.floor(limit / 20) };
+  const most = Math.floor((limit * 45) / 100);
+  return { perMinute: most, burst: most };
 }
 
 /**
@@ -74,18 +75,20 @@ export function modelLimits(options: ModelLimitsOptions): ModelLimits {
   const { clock, rateLimiter, requestsPerMinute, tokensPerMinute } = options;
   const known = new Map<string, { [K in Kind]?: Left | undefined }>();
 
-  /** What the model's provider said last, of limits that are not full again. */
-  function leftOf(name: string): [Kind, Left][] {
+  /** What the model's provider said last, of limits that are not full again by then. */
+  function leftOf(name: string, atMs: number): [Kind, Left][] {
     return KINDS.flatMap((kind): [Kind, Left][] => {
       const left = known.get(name)?.[kind];
-      return left && left.resetAtMs > clock.monotonicMs() ? [[kind, left]] : [];
+      return left && left.resetAtMs > atMs ? [[kind, left]] : [];
     });
   }
 
   /** Takes of the limits that were set: of both, or of none. */
-  async function takeSet(name: string, { model }: Named, tokens: number): Promise<number> {
+  async function takeSet(name: string, { model }: Named, tokens: number, inMs: number): Promise<number> {
     const requestsMost = requestsPerMinute.get(name) ?? requestsPerMinute.get(model);
     const tokensMost = tokensPerMinute.get(name) ?? tokensPerMinute.get(model);
+    // What is taken counts from now on: of a call that is made later it must be taken then.
+    if (inMs > 0 && (requestsMost ?? tokensMost) !== undefined) return inMs;
     const takeRequest = (limit: number, cost: number) =>
       rateLimiter.take(`model-requests:${name}`, requestRule(limit), cost);
     if (requestsMost !== undefined) {
@@ -100,21 +103,22 @@ export function modelLimits(options: ModelLimitsOptions): ModelLimits {
   }
 
   return {
-    async take(model, estimated) {
+    async take(model, estimated, inMs = 0) {
       const name = routeName(model);
       const tokens = Math.max(1, Math.ceil(estimated));
-      const said = leftOf(name);
+      const nowMs = clock.monotonicMs();
+      const said = leftOf(name, nowMs + inMs);
       const short = said.filter(([kind, left]) => left.remaining < neededOf(kind, tokens, left));
       if (short.length > 0) {
         const fullAtMs = Math.max(...short.map(([, { resetAtMs }]) => resetAtMs));
-        return Math.max(1, Math.ceil(fullAtMs - clock.monotonicMs()));
+        return Math.max(1, Math.ceil(fullAtMs - nowMs));
       }
       const count = (sign: 1 | -1) => {
         for (const [kind, left] of said) left.remaining -= sign * (kind === 'requests' ? 1 : tokens);
       };
       // At once, so that nobody who asks meanwhile is given the same.
       count(1);
-      const waitMs = await takeSet(name, model, tokens);
+      const waitMs = await takeSet(name, model, tokens, inMs);
       if (waitMs > 0) count(-1);
       return waitMs;
     },

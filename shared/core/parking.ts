@@ -1,16 +1,17 @@
-/** Waiting for a slot: a job is put aside without an attempt, and gets its turn. Pure. */
+/** Waiting for a slot, or for the answer to an equal job: a job is put aside without an attempt, and gets its turn. Pure. */
 import { isAttemptOpen, loseAttempt } from './attempts.ts';
 import type { Decision, EventOf } from './events.ts';
 import type { Job } from './job.ts';
+import { awaitsAnswer } from './leading.ts';
 import { isLeaseAlive, unheld } from './leases.ts';
 import { deadlineOf } from './limits.ts';
 import { unparked } from './slots.ts';
 import { isOverdue, RING_GRACE_MS, rung } from './waking.ts';
 
 /** What readers are shown while a job is parked. */
-export const PARKED_STAGE = 'waiting_for_slot';
+const PARKED_STAGES = { slot: 'waiting_for_slot', answer: 'waiting_for_answer' } as const;
 
-/** No slot is free: the job waits, and the sweeper rings as it does for a backlog, in case nobody hands one on. */
+/** No slot is free, or an equal job will have the answer: the job waits, and the sweeper rings as it does for a backlog, in case nobody else does. */
 export function park(job: Job, event: EventOf<'park'>): Decision {
   const { nowMs, storedAtMs, parkedFor } = event;
   if (isLeaseAlive(job, nowMs)) return { refused: 'leased' };
@@ -18,10 +19,11 @@ export function park(job: Job, event: EventOf<'park'>): Decision {
   if (job.parkedFor === undefined && isOverdue(job, event)) return { refused: 'overdue' };
   if ((job.nextAttemptAt ?? 0) > nowMs) return { refused: 'not-due' };
   const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
+  const stage = PARKED_STAGES[awaitsAnswer({ parkedFor }) ? 'answer' : 'slot'];
   return {
     changes: {
       ...{ ...lost, ...unheld(job), ...rung(job, nowMs, deadlineOf(job, storedAtMs).atMs) },
-      ...{ parkedAt: job.parkedAt ?? nowMs, parkedFor, stage: PARKED_STAGE, version: job.version + 1 },
+      ...{ parkedAt: job.parkedAt ?? nowMs, parkedFor, stage, version: job.version + 1 },
     },
   };
 }

@@ -93,6 +93,18 @@ export async function valueIn(store: PartStore, key: JobKey, set: PartSet): Prom
   return JSON.parse(texts.join('')) as Json;
 }
 
+/** A set of one job, once more beside another one. Throws as `readParts` and `putParts` do. */
+export async function copyParts(
+  store: PartStore,
+  { from, set }: { from: JobKey; set: PartSet },
+  to: PartSetKey,
+  times: { deleteAt: number; checkAt: number },
+): Promise<PartSet> {
+  const texts: string[] = [];
+  for await (const text of readParts(store, from, set)) texts.push(text);
+  return putParts(store, to, encoder.encode(texts.join('')), times);
+}
+
 /** The input of a job, whole. Throws as `readParts` does. */
 export async function wholeInput(store: PartStore, { job, input }: { job: Job; input: Json }): Promise<Json> {
   const set = job.parts?.input;

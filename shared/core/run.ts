@@ -1,6 +1,7 @@
 /**
  * What a worker does with a job that it claimed: call, and call again, until the job is over, or has to be handed back.
  */
+import { afterEnd } from './aftermath.ts';
 import { type AttemptHooks, type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
 import { isAttached } from './attempts.ts';
 import { type BackgroundResult, backgroundAttempt, isInBackground } from './background-attempt.ts';
@@ -8,7 +9,6 @@ import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
 import { ServiceError } from './errors.ts';
 import { about, type FollowingOptions, follow, type RunOutcome } from './following.ts';
-import { forgetChunks } from './forgotten.ts';
 import type { Holder } from './held.ts';
 import { holder } from './holder.ts';
 import type { Json } from './job.ts';
@@ -63,7 +63,7 @@ export async function runClaimed(
         rejected = result.ended === 'failed' && lease.job().route === route ? result.rejected : undefined;
         continue;
       }
-      await forgetChunks(options, lease.job());
+      await afterEnd(options, lease.job());
       return outcome;
     }
   } finally {

@@ -5,6 +5,7 @@ import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
 import { type Erasing, erasing } from './erasing.ts';
 import { jobWatch } from './job-watch.ts';
+import type { LeaderStore } from './leader-store.ts';
 import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
@@ -34,6 +35,8 @@ export type JobService = Submitting &
 export type JobServiceOptions = SubmittingOptions &
   ResultCaching & {
     chunks: ChunkStore;
+    /** Where equal jobs share answers. */
+    leaders?: LeaderStore | undefined;
     /** Where credits are on. */
     accounts?: AccountStore | undefined;
   };

@@ -124,7 +124,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const { jobType } = submission;
     const type = jobTypes.get(jobType);
     if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
-    const id = await jobIdOf(principal, submission, newId);
+    const id = jobIdOf(principal, submission, newId);
     const plan = await planJob(options, type, submission, id);
     const job = await pendingJob(principal, submission, type, id, plan);
     const denial = await credits?.denialAtSubmit(job, submission.emptyAccount === 'accept');
@@ -141,13 +141,14 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     principal: Principal,
     submission: Submission,
     type: JobType,
-    id: string,
+    naming: Promise<string>,
     { model, callEstimate, fallbacks, arm }: JobPlan,
   ): Promise<Job> {
     const { jobType, questionId, limits = {}, tags, metadata, stream, store: kept, retentionMs } = submission;
     const { projectId, nanoUsdMost, background } = submission;
     const { tenant } = principal;
-    const [fingerprint, usualMs] = await Promise.all([
+    const [id, fingerprint, usualMs] = await Promise.all([
+      naming,
       fingerprintOf(givenIn(submission)),
       options.estimates.usualMs(estimateKeyOf({ tenant, jobType, model, background })),
     ]);

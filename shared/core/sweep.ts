@@ -2,8 +2,8 @@
  * What time does: one query finds the jobs whose `wakeAt` has come, the pure table decides each, a fenced write commits
  * the decision, and only then is a doorbell rung. Two sweepers at once do everything once, for one of the writes is refused.
  */
+import { afterEnd } from './aftermath.ts';
 import { describeError, isServiceError } from './errors.ts';
-import { forgetChunks } from './forgotten.ts';
 import { applyChanges, isTerminal, type Job } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { removeOrphans } from './orphans.ts';
@@ -90,7 +90,7 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
       return 'removed';
     }
     log('info', 'job-finished', { job_id: job.id, attempt: job.attempt, state: next.state, code: next.error?.code });
-    await forgetChunks(options, next);
+    await afterEnd(options, next);
     return 'ended';
   } catch (error) {
     log('warning', 'wake-failed', { job_id: job.id, error: describeError(error) });

@@ -12,8 +12,8 @@ import { type RunOptions, runClaimed } from './run.ts';
 
 export type WorkerOptions = ClaimOptions & RunOptions;
 
-/** `refused`: there was nothing to do. `draining`: this instance takes no more jobs, another one must be asked. */
-export type WorkOutcome = RunOutcome | { refused: ClaimRefusal | 'draining' };
+/** `refused`: there was nothing to do. */
+export type WorkOutcome = RunOutcome | { refused: ClaimRefusal };
 
 export type Worker = {
   /** Runs one job, if it can be claimed. */
@@ -38,8 +38,21 @@ export function jobWorker(options: WorkerOptions): Worker {
   /** Of one job there may be two: one that lost its lease and does not know, and the one that took over. */
   const holders = new Set<Holder>();
   const underWay = new Set<Promise<unknown>>();
+  /** Of the claims under way, each of which may wait for something: one signal for all would have too many listeners. */
+  const stops = new Set<AbortController>();
   let isDraining = false;
   let stopWatching: (() => void) | undefined;
+
+  async function claimNow(key: JobKey): Promise<Claim> {
+    const stop = new AbortController();
+    stops.add(stop);
+    if (isDraining) stop.abort();
+    try {
+      return await claimJob({ ...options, stop: stop.signal }, key);
+    } finally {
+      stops.delete(stop);
+    }
+  }
 
   async function claimOnce(key: JobKey): Promise<Claim> {
     const name = jobName(key);
@@ -47,9 +60,9 @@ export function jobWorker(options: WorkerOptions): Worker {
     if (shared) {
       const claim = await shared;
       // A refusal may be older than this doorbell, which deserves a look of its own.
-      return 'refused' in claim ? claimJob(options, key) : { refused: 'leased' };
+      return 'refused' in claim ? claimNow(key) : { refused: 'leased' };
     }
-    const claim = claimJob(options, key);
+    const claim = claimNow(key);
     claiming.set(name, claim);
     try {
       return await claim;
@@ -94,6 +107,7 @@ export function jobWorker(options: WorkerOptions): Worker {
 
     async drain(graceMs) {
       isDraining = true;
+      for (const stop of stops) stop.abort();
       if (underWay.size === 0) return;
       log('info', 'draining', { jobs: underWay.size, grace_ms: graceMs });
       const over = new AbortController();

@@ -52,6 +52,8 @@ export type ProviderEntry = {
   needs?: { variable: string; of: (settings: ProviderSettings) => string | undefined };
   /** Its key, which is kept out of all that an error says. */
   secret?: (settings: ProviderSettings) => string | undefined;
+  /** Where it is, in any words that differ where its answers may; absent: there is only one. */
+  address?: (settings: ProviderSettings) => string | undefined;
   /** Makes the provider; its SDK is loaded here, with `await import`, and not before. */
   load: (settings: ProviderSettings, options: ProviderOptions) => Promise<LlmProvider>;
 };
@@ -63,23 +65,28 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
   openai: {
     needs: { variable: 'OPENAI_API_KEY', of: (settings) => settings.openaiApiKey },
     secret: (settings) => settings.openaiApiKey,
+    address: (settings) => settings.openaiBaseUrl,
     load: async ({ openaiApiKey: apiKey, openaiBaseUrl: baseUrl }, options) =>
       (await import('./providers/openai.ts')).openaiProvider({ apiKey, baseUrl, ...options }),
   },
   gemini: {
     needs: { variable: 'GEMINI_API_KEY', of: (settings) => settings.geminiApiKey },
     secret: (settings) => settings.geminiApiKey,
+    address: (settings) => settings.geminiBaseUrl,
     load: async ({ geminiApiKey: apiKey, geminiBaseUrl: baseUrl }, options) =>
       (await import('./providers/gemini.ts')).geminiProvider({ apiKey, baseUrl, ...options }),
   },
   anthropic: {
     needs: { variable: 'ANTHROPIC_API_KEY', of: (settings) => settings.anthropicApiKey },
     secret: (settings) => settings.anthropicApiKey,
+    address: (settings) => settings.anthropicBaseUrl,
     load: async ({ anthropicApiKey: apiKey, anthropicBaseUrl: baseUrl }, options) =>
       (await import('./providers/anthropic.ts')).anthropicProvider({ apiKey, baseUrl, ...options }),
   },
   vertex: {
     needs: { variable: 'VERTEX_PROJECT', of: (settings) => settings.vertexProject },
+    address: ({ vertexProject, vertexLocation, vertexBaseUrl }) =>
+      JSON.stringify([vertexProject, vertexLocation, vertexBaseUrl]),
     load: async (settings, options) => {
       const { vertexProject: project = '', vertexLocation: location = 'global', vertexBaseUrl: baseUrl } = settings;
       return (await import('./providers/vertex.ts')).vertexProvider({
@@ -94,6 +101,7 @@ const BUILT_IN: { readonly [name in (typeof SUPPORTED_PROVIDERS)[number]]: Provi
     specs: (settings) => openaiCompatibleSpecs(settings.openaiCompatibleModels),
     needs: { variable: 'OPENAI_COMPATIBLE_BASE_URL', of: (settings) => settings.openaiCompatibleBaseUrl },
     secret: (settings) => settings.openaiCompatibleApiKey,
+    address: (settings) => settings.openaiCompatibleBaseUrl,
     load: async ({ openaiCompatibleApiKey: apiKey, openaiCompatibleBaseUrl: baseUrl }, options) =>
       (await import('./providers/openai-compatible.ts')).openaiCompatibleProvider({
         apiKey,
@@ -171,6 +179,14 @@ export function registryRevision(): string {
   return `${providers.revision()}-${transformers.revision()}-${modelSpecs.revision()}`;
 }
 
+/**
+ * Where each provider is, with what was registered until then: another provider, transformer or spec may answer the same
+ * request otherwise. Processes of one program register the same in the same order, and so agree.
+ */
+export function providerAddresses(settings: ProviderSettings): (name: string) => string {
+  return (name) => JSON.stringify([providers.get(name)?.address?.(settings) ?? null, registryRevision()]);
+}
+
 const NAME_MOST = 64;
 
 function wrongName(name: string) {
@@ -182,7 +198,7 @@ function wrongEntry(entry: ProviderEntry) {
   const given: { readonly [field in keyof ProviderEntry]?: unknown } = entry ?? {};
   const wrong: { path: string; message: string }[] = [];
   if (typeof given.load !== 'function') wrong.push({ path: 'entry.load', message: 'must be a function' });
-  for (const field of ['specs', 'secret'] as const) {
+  for (const field of ['specs', 'secret', 'address'] as const) {
     if (given[field] === undefined || typeof given[field] === 'function') continue;
     wrong.push({ path: `entry.${field}`, message: 'must be a function' });
   }

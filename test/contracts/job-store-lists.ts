@@ -15,6 +15,7 @@ const FILTERS = {
   questionId: ['q-1', 'q-2'],
   projectId: ['7', 'p/ü'],
   batchId: ['b-1', 'b-2'],
+  arm: ['tone/long', 'tone/short'],
   tag: ['red', 'green', 'Red'],
   createdAfter: [1_000, 1_003],
   createdBefore: [1_004, 1_007],
@@ -24,7 +25,8 @@ const NAMES = Object.keys(FILTERS) as (keyof Filters)[];
 
 /** What a query finds, said once more. */
 function isFound(job: Job, filters: Filters): boolean {
-  const { user, state, jobType, modelId, questionId, projectId, batchId, tag, createdAfter, createdBefore } = filters;
+  const { user, state, jobType, modelId, questionId, projectId, batchId, arm, tag } = filters;
+  const { createdAfter, createdBefore } = filters;
   return (
     (user === undefined || job.user === user) &&
     (state === undefined || job.state === state) &&
@@ -33,6 +35,7 @@ function isFound(job: Job, filters: Filters): boolean {
     (questionId === undefined || job.questionId === questionId) &&
     (projectId === undefined || job.projectId === projectId) &&
     (batchId === undefined || job.batchId === batchId) &&
+    (arm === undefined || job.arm === arm) &&
     (tag === undefined || (job.tags ?? []).includes(tag)) &&
     (createdAfter === undefined || job.createdAt > createdAfter) &&
     (createdBefore === undefined || job.createdAt < createdBefore)
@@ -48,6 +51,7 @@ function randomJob(tenant: string, { pick, happens }: Chance): Job {
   const questionId = perhaps(FILTERS.questionId);
   const projectId = perhaps(FILTERS.projectId);
   const batchId = perhaps(FILTERS.batchId);
+  const arm = perhaps(FILTERS.arm);
   const tags = FILTERS.tag.filter(() => happens(1 / 2));
   return sampleJob({
     ...{ tenant, user: pick(FILTERS.user), state: pick(FILTERS.state), jobType: pick(FILTERS.jobType) },
@@ -56,6 +60,7 @@ function randomJob(tenant: string, { pick, happens }: Chance): Job {
     ...(questionId === undefined ? {} : { questionId }),
     ...(projectId === undefined ? {} : { projectId }),
     ...(batchId === undefined ? {} : { batchId }),
+    ...(arm === undefined ? {} : { arm }),
     ...(tags.length === 0 ? {} : { tags }),
   });
 }

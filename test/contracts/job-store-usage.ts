@@ -84,6 +84,27 @@ export function jobUsageContract(name: string, open: OpenStore): void {
       expect(await usage({ tenant: job.tenant })).toEqual({ ...SPENT, jobs: 1 });
     });
 
+    test('of one arm is that of its jobs alone, and the arms that there are come in order, so many at most', async () => {
+      const tenant = `tenant-${id()}`;
+      const arms = ['tone/short', 'tone/long', 'length/a', 'tone.b/a', 'Tone/z', 'tone/short', undefined, 'length/a'];
+      const users = ['ada', 'ada', 'ada', 'ada', 'ada', 'bob', 'ada', 'bob'];
+      await Promise.all([
+        ...arms.map((arm, n) => put({ tenant, arm, user: users[n] ?? '', spent: { ...SPENT, inputTokens: 10 ** n } })),
+        put({ arm: 'foreign/a' }),
+        put({ tenant, user: 'cleo' }),
+      ]);
+      expect(await usage({ tenant, arm: 'tone/short' })).toMatchObject({ jobs: 2, inputTokens: 100_001 });
+      expect(await usage({ tenant, arm: 'tone/short', user: 'bob' })).toMatchObject({ jobs: 1, inputTokens: 100_000 });
+      expect(await usage({ tenant, arm: 'tone' })).toMatchObject({ jobs: 0 });
+      const inOrder = ['Tone/z', 'length/a', 'tone.b/a', 'tone/long', 'tone/short'];
+      expect(await store.arms({ tenant }, 10)).toEqual(inOrder);
+      expect(await store.arms({ tenant }, 5)).toEqual(inOrder);
+      expect(await store.arms({ tenant }, 3)).toEqual(inOrder.slice(0, 3));
+      expect(await store.arms({ tenant, user: 'bob' }, 10)).toEqual(['length/a', 'tone/short']);
+      expect(await store.arms({ tenant, user: 'cleo' }, 10)).toEqual([]);
+      expect(await store.arms({ tenant: `tenant-${id()}` }, 10)).toEqual([]);
+    });
+
     test('stays within its tenant, its user, its model and its job type', async () => {
       const { pick, happens } = chance(11);
       const [tenant, other] = [`tenant-${id()}`, `tenant-${id()}`];

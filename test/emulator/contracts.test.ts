@@ -18,6 +18,7 @@ import { jobPairContract } from '../contracts/job-store-pairs.ts';
 import { jobStoreSlotsContract } from '../contracts/job-store-slots.ts';
 import { jobUsageContract } from '../contracts/job-store-usage.ts';
 import { jobStoreWatchingContract } from '../contracts/job-store-watching.ts';
+import { leaderStoreContract } from '../contracts/leader-store.ts';
 import { partStoreContract } from '../contracts/part-store.ts';
 import { describeOnEmulators, emulatorConfig } from '../support/emulators.ts';
 import { firestoreStores } from '../support/stores.ts';
@@ -37,6 +38,7 @@ describeOnEmulators('contracts', () => {
   jobPairContract('Firestore', openStores);
   chunkStoreContract('Firestore', openStores);
   partStoreContract('Firestore', openStores);
+  leaderStoreContract('Firestore', openStores);
   estimateStoreContract('Firestore', openStores);
   apiKeyStoreContract('Firestore', openStores);
   accountStoreContract('Firestore', openStores);

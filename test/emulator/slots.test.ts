@@ -29,11 +29,11 @@ describeOnEmulators('three processes', () => {
     const { projectId, firestoreEmulatorHost: emulatorHost } = emulatorConfig();
     stores = Array.from({ length: PROCESSES }, () => firestoreStores({ projectId, emulatorHost, deadlineMs: 20_000 }));
     await Promise.all(stores.map(({ store }) => store.slots('default')));
-    instances = stores.map(({ store, chunks, parts, estimateStore, accounts }, n) => {
+    instances = stores.map(({ store, chunks, parts, leaders, estimateStore, accounts }, n) => {
       const name = `process-${n}`;
       const around = {
         ...{ name, clock: systemClock(), leaseMs: 60_000, wakeShards: 16, random: Math.random, lines, retry: {} },
-        ...{ store: recorded(store, name, writes), chunks, parts, estimateStore, accounts },
+        ...{ store: recorded(store, name, writes), chunks, parts, leaders, estimateStore, accounts },
         ...{ queue: { publish: async (key: JobKey) => void doorbells.push(key) } },
         ...{ provider: { generate: slowly }, limits: new Map([['*', 3]]) },
       };

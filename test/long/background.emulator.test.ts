@@ -109,6 +109,8 @@ describeOnEmulators('P11: on the emulators,', () => {
     const goneOn = stack.logged('attempt-goes-on').length;
     stack.functions.worker.child().kill('SIGTERM');
     await untilServing(pid);
+    await pause(15_000);
+    console.log(stack.lines.slice(-60).join('\n'));
     await expect.poll(() => stack.logged('attempt-goes-on').length, { timeout: 20_000 }).toBeGreaterThan(goneOn);
     expect((await ask(stack.baseUrl, `/api/llm/jobs/${id}/cancel/`, {})).status).toBe(200);
     const view = await pollToEnd(stack.baseUrl, id);

@@ -68,7 +68,7 @@ export function checkInvariants(
 /** Nothing that was said is left of a deleted job, whoever wrote to it since. */
 function checkErased(job: Job, input: Json): void {
   expect(input, 'the input of a deleted job').toBeNull();
-  for (const field of ['result', 'tags', 'metadata', 'questionId', 'projectId', 'batchId'])
+  for (const field of ['result', 'tags', 'metadata', 'questionId', 'projectId', 'batchId', 'leads'])
     expect(job).not.toHaveProperty(field);
   expect(job.error?.message ?? 'Deleted').toBe('Deleted');
   expect(job.fingerprint).toBe('');

@@ -1,5 +1,6 @@
 /** Makes a world on a store and a queue: who is in it, what is counted, how time comes to a job. */
 import { expect } from 'vitest';
+import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import { valueIn } from '../../shared/core/parts.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
@@ -8,12 +9,15 @@ import { ADA } from '../support/core-world.ts';
 import { accountCheck } from './account-invariants.ts';
 import { type Instance, type InstanceOptions, startInstance } from './instance.ts';
 import { callsRecorded, checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
+import { checkAnswered, checkLeaders } from './leader-invariants.ts';
 import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
-export function worldOn(ground: Ground, { retry, provider: given, limits, credits, checkParts }: WorldOptions): World {
-  const { isVirtual, clock, store, accounts, chunks, parts, queue, leaseMs, wakeShards, pass, until } = ground;
+export function worldOn(ground: Ground, options: WorldOptions): World {
+  const { retry, provider: given, limits, requestsPerMinute, credits, checkParts } = options;
+  const { isVirtual, clock, store, accounts, chunks, parts, leaders, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
+  const rateLimiter = memoryRateLimiter({ clock, bucketsMost: 100 });
   const published: JobKey[] = [];
   const { tenant } = ADA;
   const purse = accountCheck(store, accounts, tenant, isVirtual);
@@ -21,6 +25,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
   const writes: RecordedWrite[] = [];
   /** A deleted job does not tell its own any more. */
   const prompts = new Map<string, string>();
+  const tenants = new Set<string>();
   const lines: string[] = [];
   const instances: Instance[] = [];
   const random = chance(7).next;
@@ -40,7 +45,8 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
         queue: countedQueue,
         provider: given ?? provider.port,
       },
-      ...{ chunks, parts, estimateStore: ground.estimateStore, limits, accounts, credits },
+      ...{ chunks, parts, leaders, estimateStore: ground.estimateStore, limits, accounts, credits },
+      ...{ requestsPerMinute, rateLimiter },
     };
     const made = startInstance(around, options);
     instances.push(made);
@@ -84,16 +90,18 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
       ground: store,
       chunks,
       parts,
+      leaders,
       doorbells: published,
     },
 
     callsOf: ({ questionId }) => provider.calls(questionId),
     answerTo: ({ questionId = '' }, nth) => provider.open(questionId, nth),
-    async submit(over = {}) {
+    async submit(over = {}, principal = ADA) {
       const input = over.input ?? { prompt: `job ${++serial}` };
       const plain = { jobType: 'general_llm_request', model: 'simulated', questionId: promptOf(input) };
-      const { job } = await main.service.submit(ADA, { ...plain, ...over, input });
+      const { job } = await main.service.submit(principal, { ...plain, ...over, input });
       prompts.set(job.id, promptOf(input));
+      tenants.add(principal.tenant);
       return job;
     },
     async fund(tokens, settings, user = ADA.user) {
@@ -149,19 +157,30 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
       for (const write of writes) writesOf.set(write.id, [...(writesOf.get(write.id) ?? []), write]);
       const all = (await store.list({ tenant: ADA.tenant, limit: 20_000, offset: 0 })).map(({ job }) => job);
       const byId = new Map<string | undefined, Job>(all.map((job) => [job.id, job]));
+      const foreign = [...tenants].filter((name) => name !== ADA.tenant);
+      const lists = foreign.map((name) => store.list({ tenant: name, limit: 20_000, offset: 0 }));
+      const asking = new Map<string | undefined, Job[]>();
+      for (const job of [...all, ...(await Promise.all(lists)).flat().map((found) => found.job)]) {
+        const prompt = prompts.get(job.id);
+        if (prompt !== undefined) asking.set(prompt, [...(asking.get(prompt) ?? []), job]);
+      }
       for (const job of all) {
         const stored = await store.getWithInput(job);
         if (!stored) continue;
         const asked = provider.calls(prompts.get(job.id) ?? promptOf(stored.input)).length;
         // A job and the one that was made of it have one prompt.
         const linked = [job.redriveOf, job.redrivenAs].flatMap((id) => byId.get(id) ?? []);
+        // So have those that ask the same.
+        linked.push(...(asking.get(prompts.get(job.id)) ?? []).filter((other) => other.id !== job.id));
         const calls = asked - linked.reduce((sum, one) => sum + callsRecorded(one), 0);
         if ((job.deletedAt ?? job.payloadsRemovedAt) !== undefined) await checkNoChunks(job);
         // Whatever died when: what a document names is there, as it was stored.
         const named = checkParts === false ? [] : Object.values(job.parts ?? {});
         for (const set of named) if (set) await valueIn(parts, job, set);
         checkInvariants(stored, writesOf.get(job.id) ?? [], calls);
+        checkAnswered(job, byId.get(job.answerOf?.id));
       }
+      checkLeaders(all);
     },
     async close() {
       for (const { die, worker, service } of instances) {

@@ -1,8 +1,11 @@
 /** The world in which a scenario plays: real store and queue, processes that can fail each on its own, and time. */
 import { test } from 'vitest';
+import type { Principal } from '../../shared/core/access.ts';
 import type { Account, AccountSettings, AccountStore } from '../../shared/core/accounts.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
+import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
+import type { PerMinute } from '../../shared/core/model-limits.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
@@ -19,6 +22,8 @@ export type WorldOptions = {
   leaseMs?: number;
   /** How many jobs may run at once. */
   limits?: RunningLimits;
+  /** How many calls each model gets in a minute, from all processes together. */
+  requestsPerMinute?: PerMinute;
   /** What jobs reserve; absent: credits are off. */
   credits?: Credits;
   /** Another provider than the one that the test writes. */
@@ -36,6 +41,7 @@ export type Ground = {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  leaders: LeaderStore;
   estimateStore: EstimateStore;
   accounts: AccountStore;
   queue: JobQueue;
@@ -57,7 +63,7 @@ export type World = Pick<Ground, 'isVirtual' | 'clock' | 'leaseMs' | 'pass' | 'u
   /** Gives the nth of a job's answers that are `held`. */
   answerTo(job: Job, nth?: number): void;
   /** Submits a job; its prompt, unless given, is its own. */
-  submit(over?: Partial<Submission>): Promise<Job>;
+  submit(over?: Partial<Submission>, principal?: Principal): Promise<Job>;
   /** Gives tokens to an account, and settings, where any are given: at first, those of an active subscription. */
   fund(tokens: number, settings?: AccountSettings, user?: string): Promise<void>;
   account(user?: string): Promise<Account>;
@@ -80,6 +86,7 @@ export type World = Pick<Ground, 'isVirtual' | 'clock' | 'leaseMs' | 'pass' | 'u
   ground: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  leaders: LeaderStore;
   /** Changes a document whatever its revision. */
   poke(key: JobKey, changes: Partial<Job>): Promise<void>;
   writes: RecordedWrite[];

@@ -5,6 +5,7 @@ import { firestoreChunkStore } from '../../shared/adapters/firestore-chunk-store
 import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 import { firestoreEstimateStore } from '../../shared/adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
+import { firestoreLeaderStore } from '../../shared/adapters/firestore-leader-store.ts';
 import { firestorePartStore } from '../../shared/adapters/firestore-part-store.ts';
 import { sqliteAccountStore } from '../../shared/adapters/sqlite-accounts.ts';
 import { sqliteApiKeyStore } from '../../shared/adapters/sqlite-api-key-store.ts';
@@ -12,9 +13,11 @@ import { sqliteChunkStore } from '../../shared/adapters/sqlite-chunk-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { sqliteLeaderStore } from '../../shared/adapters/sqlite-leader-store.ts';
 import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import type { ApiKeyStore } from '../../shared/core/api-keys.ts';
+import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobStore } from '../../shared/core/ports.ts';
 
@@ -22,6 +25,7 @@ export type Stores = {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
+  leaders: LeaderStore;
   estimateStore: EstimateStore;
   apiKeys: ApiKeyStore;
   accounts: AccountStore;
@@ -35,6 +39,7 @@ export function sqliteStores(clock: Clock) {
     store: sqliteJobStore(database, clock),
     chunks: sqliteChunkStore(database, clock),
     parts: sqlitePartStore(database),
+    leaders: sqliteLeaderStore(database),
     estimateStore: sqliteEstimateStore(database),
     apiKeys: sqliteApiKeyStore(database),
     accounts: sqliteAccountStore(database, clock),
@@ -57,6 +62,7 @@ export function firestoreStores(options: {
     store: firestoreJobStore(database, { wakeShards }),
     chunks: firestoreChunkStore(database),
     parts: firestorePartStore(database),
+    leaders: firestoreLeaderStore(database),
     estimateStore: firestoreEstimateStore(database),
     apiKeys: firestoreApiKeyStore(database),
     accounts: firestoreAccountStore(database),

@@ -1,6 +1,7 @@
 /** `GET /api/llm/usage/`: what jobs used and cost, against sums made by hand. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Principal } from '../../shared/core/access.ts';
+import { NOTHING_SPENT } from '../../shared/core/costs.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { TRAINER } from '../support/app.ts';
 import { ADA } from '../support/core-world.ts';
@@ -45,6 +46,7 @@ describe('usage', () => {
     const none = { success: true, from: '2023-11-08', to: TODAY, rows: [], total: NOTHING };
     expect(await report('group_by=model')).toEqual({ ...none, group_by: 'model' });
     expect(await report('group_by=job_type')).toEqual({ ...none, group_by: 'job_type' });
+    expect(await report('group_by=arm')).toEqual({ ...none, group_by: 'arm' });
   });
 
   test('is the sum of what completed, failed, was cancelled, was lost, was deleted and still runs', async () => {
@@ -134,6 +136,56 @@ describe('usage', () => {
     expect((await report('to=2023-11-13')).total).toEqual(NOTHING);
   });
 
+  test('by arm has a row for each that was used, one for jobs of no experiment, and adds up to all', async () => {
+    const experiment = (name: string, subject: string) => ({
+      experiment: {
+        ...{ name, subject },
+        variants: [
+          { name: 'mini', weight: 50 },
+          { name: 'free', weight: 50, model_id: 'simulated' },
+        ],
+      },
+    });
+    const jobs: { job_id: string; arm: string }[] = [];
+    for (let n = 0; n < 24; n++) {
+      const key = await world.done('Hello.', experiment(n % 2 ? 'tone' : 'length', `user-${n}`));
+      jobs.push(await world.view(key));
+    }
+    await world.done('Hello.');
+    await world.done('Break.');
+    const { rows, total } = await report('group_by=arm');
+    const arms = ['length/free', 'length/mini', 'tone/free', 'tone/mini'];
+    expect(rows.map(({ arm }: { arm: string }) => arm)).toEqual([...arms, 'none']);
+    for (const row of rows.slice(0, 4)) {
+      const own = jobs.filter(({ arm }) => arm === row.arm).length;
+      const cost = row.arm.endsWith('mini') ? round(own * ANSWERED) : 0;
+      expect(own).toBeGreaterThan(0);
+      expect(row).toEqual({ arm: row.arm, ...answered(own), cost, estimated_cost: 0, unpriced_attempts: 0 });
+    }
+    expect(rows[4]).toMatchObject({ jobs: 2, cost: round(ANSWERED + BROKEN), estimated_cost: BROKEN });
+    for (const name of ['jobs', 'input_tokens', 'output_tokens', 'cost', 'estimated_cost']) {
+      expect(round(rows.reduce((sum: number, row: { [name: string]: number }) => sum + (row[name] ?? 0), 0))).toBe(
+        total[name],
+      );
+    }
+    expect((await report('group_by=day')).total).toEqual(total);
+    expect((await report('group_by=arm', { ...ADA, user: 'bob' })).rows).toEqual([]);
+    expect((await report('group_by=arm', ADMIN)).rows).toEqual(rows);
+  });
+
+  test('by arm has rows for the first hundred; of more arms the rest is one row', async () => {
+    const spent = { ...NOTHING_SPENT, inputTokens: 1 };
+    const add = (arm: string | undefined) =>
+      world.store.create(sampleJob({ tenant: 'default', createdAt: world.clock.nowMs(), arm, spent }), null);
+    for (let n = 0; n < 101; n++) await add(`a/${String(n).padStart(3, '0')}`);
+    await add(undefined);
+    const { rows, total } = await report('group_by=arm');
+    expect(rows).toHaveLength(101);
+    expect([rows[99].arm, rows[100]]).toEqual(['a/099', expect.objectContaining({ arm: 'other', jobs: 2 })]);
+    expect(total.jobs).toBe(102);
+    expect([world.store.calls('arms'), world.store.calls('usage')]).toEqual([1, 101]);
+  });
+
   test('is of one’s own jobs; an administrator sees the tenant’s, and leaves a line', async () => {
     await world.done('Hello.');
     expect((await report('', { ...ADA, user: 'bob' })).total).toEqual(NOTHING);
@@ -150,7 +202,7 @@ describe('usage', () => {
   });
 
   test.each([
-    ['group_by=week', 'group_by', 'must be one of: day, model, job_type'],
+    ['group_by=week', 'group_by', 'must be one of: day, model, job_type, arm'],
     ['group_by=', 'group_by', 'must be one of'],
     ['from=yesterday', 'from', 'must be a day, like 2025-01-18'],
     ['from=', 'from', 'must be a day'],

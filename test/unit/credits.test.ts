@@ -107,6 +107,45 @@ describe('a hold', () => {
   });
 });
 
+describe('a job with fallbacks', () => {
+  const estimate = (tokens: number, nanoUsd: number | null) => ({ inputTokens: tokens, outputTokens: 100, nanoUsd });
+  const model = (name: string) => ({ id: crypto.randomUUID(), name, provider: 'p', model: name });
+  const job = sampleJob({
+    ...{ model: model('own'), callEstimate: estimate(10, 5) },
+    fallbacks: [
+      { model: model('dear'), callEstimate: estimate(10, 900) },
+      { model: model('wordy'), callEstimate: estimate(50, 1) },
+    ],
+  });
+
+  test('reserves for the dearest of its routes', () => {
+    expect(needOf(job, undefined)).toEqual({ tokens: 150, nanoUsd: 900, purpose: 'this job' });
+    expect(needOf(job, { credits: { tokens: 7, purpose: 'a test' } })).toEqual({
+      ...{ tokens: 7, nanoUsd: 900, purpose: 'a test' },
+    });
+    const unknown = { model: model('unknown'), callEstimate: estimate(1, null) };
+    expect(needOf({ ...job, fallbacks: [...(job.fallbacks ?? []), unknown] }, undefined).nanoUsd).toBeNull();
+    expect(needOf(sampleJob({ callEstimate: estimate(10, 5) }), undefined)).toMatchObject({ tokens: 110, nanoUsd: 5 });
+  });
+
+  test('is charged for a call that nobody measured as its own route was expected to use', () => {
+    const lost: Attempt = { n: 1, startedAt: 1, provider: 'p', model: 'wordy', calls: 1, outcome: 'lost' };
+    const running: Job = {
+      ...{ ...job, state: 'processing', attempt: 2, hold: { tokens: 150, nanoUsd: 900, day: '2025-01-18' } },
+      attempts: [
+        { ...lost, endedAt: 2, errorCode: 'lease_lost' },
+        { n: 2, startedAt: 3, provider: 'p', model: 'own', calls: 1 },
+      ],
+    };
+    const usage: Usage = { inputTokens: 3, outputTokens: 2, totalTokens: 5 };
+    const { changes } = transition(running, {
+      ...{ type: 'finish', token: running.token, nowMs: NOW, storedAtMs: NOW },
+      outcome: { state: 'completed', result: 1, usage },
+    } as JobEvent);
+    expect(changes?.settled?.charged.tokens).toBe(155);
+  });
+});
+
 describe('periods of UTC', () => {
   test('end at midnight, and with the month', () => {
     expect(periodEndsAt('day', NOW)).toBe(Date.UTC(2025, 0, 19));

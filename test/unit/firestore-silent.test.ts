@@ -38,6 +38,7 @@ const CALLS: [string, (on: Stores) => Promise<unknown>][] = [
   ['getMany', ({ store }) => store.getMany([job, sampleJob()])],
   ['inputs', ({ store }) => store.inputs([job, sampleJob()])],
   ['countByState', ({ store }) => store.countByState(BATCH, 0)],
+  ['arms', ({ store }) => store.arms({ tenant: 't' }, 3)],
   ['due', ({ store }) => store.due(0, 1)],
 ];
 

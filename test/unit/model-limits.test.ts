@@ -69,13 +69,13 @@ describe('what was set', () => {
     await fc.assert(property, { numRuns: 300 });
   });
 
-  test('nor more tokens, of calls up to a fifth of the limit; a larger one exceeds it by itself alone', async () => {
+  test('nor more tokens, of calls up to a tenth of the limit; a larger one exceeds it by itself alone', async () => {
     const step = fc.record({
       pause: pauses,
       share: fc.oneof(fc.constantFrom(0.01, 1), fc.double({ min: 0, max: 1, noNaN: true })),
     });
     const cases = [fc.integer({ min: 100, max: 1e6 }), fc.array(step, { maxLength: 150, size: 'max' })] as const;
-    const property = fc.asyncProperty(...cases, fc.constantFrom(0.2, 1, 3), async (limit, steps, shareMost) => {
+    const property = fc.asyncProperty(...cases, fc.constantFrom(0.1, 1, 3), async (limit, steps, shareMost) => {
       const limits = open({ tokens: { 'openai/gpt-4o': limit } });
       const calls: { atMs: number; amount: number }[] = [];
       let saidMs = 0;
@@ -85,22 +85,22 @@ describe('what was set', () => {
         saidMs = await limits.take(MODEL, amount);
         if (saidMs === 0) calls.push({ atMs: limits.clock.monotonicMs(), amount });
       }
-      expect(peakOf(calls)).toBeLessThanOrEqual(limit * (shareMost === 0.2 ? 1 : 0.8 + shareMost));
+      expect(peakOf(calls)).toBeLessThanOrEqual(limit * (0.9 + shareMost));
     });
     await fc.assert(property, { numRuns: 300 });
   });
 
-  test('who waits as long as was said is let through, so that nine tenths of a limit can be used', async () => {
+  test('who waits as long as was said is let through, so that half of a limit can be used all the time', async () => {
     const limits = open({ requests: { 'gpt-4o': 10 } });
     let calls = 0;
     while (limits.clock.monotonicMs() < 60 * MINUTE_MS) {
       const waitMs = await limits.take(MODEL, 1_000);
       if (waitMs === 0) calls += 1;
-      expect(waitMs).toBeLessThanOrEqual(7_000);
+      expect(waitMs).toBeLessThanOrEqual(12_000);
       limits.wait(waitMs);
     }
-    expect(calls).toBeGreaterThanOrEqual(9 * 60);
-    expect(calls).toBeLessThanOrEqual(10 * 60);
+    expect(calls).toBeGreaterThanOrEqual(5 * 60);
+    expect(calls).toBeLessThanOrEqual(6 * 60);
   });
 
   test('a limit of one is one', async () => {
@@ -108,7 +108,7 @@ describe('what was set', () => {
     expect(await limits.take(MODEL, 1)).toBe(0);
     const waitMs = await limits.take(MODEL, 1);
     expect(waitMs).toBeGreaterThan(MINUTE_MS);
-    expect(waitMs).toBeLessThan(1.2 * MINUTE_MS);
+    expect(waitMs).toBeLessThan(1.1 * MINUTE_MS);
     limits.wait(waitMs - 1);
     expect(await limits.take(MODEL, 1)).toBe(1);
     limits.wait(1);
@@ -128,7 +128,7 @@ describe('what was set', () => {
     const limits = open({ requests: { 'gpt-4o': 10 }, tokens: { 'gpt-4o': 1_000 } });
     expect(await limits.take(MODEL, 1_000)).toBe(0);
     const left = async () => (await limits.rateLimiter.take('model-requests:openai/gpt-4o', RULE, 0)).resetMs;
-    const RULE = { perMinute: 900, burst: 100 };
+    const RULE = { perMinute: 500, burst: 500 };
     limits.wait(30_000);
     expect(await left()).toBe(0);
     // Asked together, too: each has taken a request before the tokens are asked for.
@@ -136,8 +136,8 @@ describe('what was set', () => {
     expect(Math.min(...waits)).toBeGreaterThan(0);
     expect(await left()).toBe(0);
     limits.wait(10 * MINUTE_MS);
-    expect(await limits.take(MODEL, 1)).toBe(0);
-    expect(await limits.take(MODEL, 1)).toBeGreaterThan(0);
+    const later = await Promise.all(Array.from({ length: 50 }, () => limits.take(MODEL, 1)));
+    expect(later.filter((waitMs) => waitMs === 0)).toHaveLength(5);
   });
 
   test("a model's limit under its provider's name comes before the one under its own, and others have none", async () => {
@@ -150,7 +150,10 @@ describe('what was set', () => {
     expect(await atOnce('openai', 'gpt-4o')).toBe(1);
     // Another provider's is another model.
     expect(await atOnce('openai-compatible', 'gpt-4o')).toBe(1);
-    expect(await atOnce('vertex', 'gpt-4o')).toBe(6);
+    expect(await atOnce('vertex', 'gpt-4o')).toBe(10);
+    expect(await atOnce('vertex', 'gpt-4o')).toBe(10);
+    expect(await atOnce('vertex', 'gpt-4o')).toBe(10);
+    expect(await atOnce('vertex', 'gpt-4o')).toBe(0);
     expect(await atOnce('openai-compatible', 'meta/llama')).toBe(1);
     expect(await atOnce('openai', 'gpt-4o-mini')).toBe(10);
   });
@@ -161,8 +164,16 @@ describe('what was set', () => {
       ...{ clock: first.clock, rateLimiter: first.rateLimiter },
       ...{ requestsPerMinute: new Map([['gpt-4o', 100]]), tokensPerMinute: new Map() },
     });
-    const takes = Array.from({ length: 40 }, (_, n) => (n % 2 ? first : second).take(MODEL, 1));
-    expect((await Promise.all(takes)).filter((waitMs) => waitMs === 0)).toHaveLength(10);
+    const takes = Array.from({ length: 80 }, (_, n) => (n % 2 ? first : second).take(MODEL, 1));
+    expect((await Promise.all(takes)).filter((waitMs) => waitMs === 0)).toHaveLength(50);
+  });
+
+  test('a call that is made after a pause is counted when it is made', async () => {
+    const limits = open({ requests: { 'gpt-4o': 2 } });
+    expect(await limits.take(MODEL, 1, 20_000)).toBe(20_000);
+    expect(await limits.take(MODEL, 1)).toBe(0);
+    const other = { ...MODEL, model: 'gpt-4o-mini' };
+    expect(await limits.take(other, 1, 20_000)).toBe(0);
   });
 });
 
@@ -205,6 +216,16 @@ describe('what the provider says', () => {
     limits.learn(MODEL, { tokens: { remaining: 5_000, resetMs: 20_000, limit: 10_000 } });
     expect(await limits.take(MODEL, 50_000)).toBe(0);
     expect(await limits.take(MODEL, 1)).toBe(20_000);
+  });
+
+  test('a call that is made after the reset is not kept waiting by it, one that is made before is', async () => {
+    const limits = open();
+    limits.learn(MODEL, { requests: { remaining: 0, resetMs: 3_000 } });
+    expect(await limits.take(MODEL, 1, 3_000)).toBe(0);
+    expect(await limits.take(MODEL, 1, 2_000)).toBe(3_000);
+    limits.learn(MODEL, { requests: { remaining: 1, resetMs: 3_000 } });
+    expect(await limits.take(MODEL, 1, 2_000)).toBe(0);
+    expect(await limits.take(MODEL, 1)).toBe(3_000);
   });
 
   test('both are waited for, and one that is not named stays as it was said before', async () => {

@@ -1,0 +1,178 @@
+/**
+ * One call for equal jobs. The first of them leads; the others, its followers, wait for its end for a while in their
+ * workers, then parked, and get its answer. A leader that ends without one leaves its place to exactly one of those who ask.
+ */
+import type { Seen } from './access.ts';
+import { type AddressOf, answerKey } from './answer-key.ts';
+import { describeError, isServiceError } from './errors.ts';
+import type { Gate, Gated } from './gate.ts';
+import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
+import type { JobType } from './job-type.ts';
+import { jobWatch } from './job-watch.ts';
+import type { LeaderStore } from './leader-store.ts';
+import { awaitedAs, isShared, leadsUntil, standingOf } from './leading.ts';
+import type { PartSet } from './part-set.ts';
+import type { PartStore } from './part-store.ts';
+import { CHECK_AFTER_MS, copyParts, names, partsDeleteAt } from './parts.ts';
+import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
+import { cacheResult, type ResultCaching } from './result-cache.ts';
+import { ringDoorbell } from './ring.ts';
+
+export type SharingOptions = ResultCaching & {
+  store: JobStore;
+  leaders: LeaderStore;
+  chunks: ChunkStore;
+  parts: PartStore;
+  queue: JobQueue;
+  jobTypes: ReadonlyMap<string, JobType>;
+  clock: Clock;
+  log: Log;
+  newId: () => string;
+  addressOf: AddressOf;
+};
+
+export type AnswerSharing = {
+  gate: Gate;
+  /** Lets everybody go who waits, for good. */
+  close(): void;
+};
+
+/** A delivery is held so long for an answer at most. */
+export const FOLLOW_MS = 60_000;
+/** That a lease has ended nobody says. */
+const LOOK_MS = 1_000;
+
+/** One for all of a process: its followers of one leader share a listener. */
+export function answerSharing(options: SharingOptions): AnswerSharing {
+  const { store, leaders, clock, log } = options;
+  const watch = jobWatch(options);
+
+  /** Waits until nobody works on the leader any more, as long as there is time. */
+  async function whileHeld(
+    found: StoredJob,
+    { cacheMs, untilMs, stop }: { cacheMs: number; untilMs: number; stop: AbortSignal | undefined },
+  ): Promise<Seen | undefined> {
+    const watching = watch.join(found.job);
+    watch.offer(found);
+    try {
+      for (;;) {
+        const mark = watching.news.count();
+        const seen = watching.seen();
+        const leftMs = untilMs - clock.monotonicMs();
+        const isHeld = standingOf(seen, cacheMs) === 'held';
+        if (!isHeld || leftMs <= 0 || stop?.aborted || watching.isClosed()) return seen;
+        await watching.news.changed(mark, Math.min(leftMs, LOOK_MS), stop);
+      }
+    } finally {
+      watching.leave();
+    }
+  }
+
+  async function follow(
+    job: Job,
+    cacheMs: number,
+    input: Json,
+    storedAtMs: number,
+    stop?: AbortSignal,
+  ): Promise<Gated> {
+    const type = options.jobTypes.get(job.jobType);
+    // Without its type it fails, and says so.
+    if (!type) return {};
+    const { tenant, id } = job;
+    const key = await answerKey(job, input, type, options.addressOf);
+    const deleteAt = leadsUntil(job, storedAtMs);
+    const untilMs = clock.monotonicMs() + FOLLOW_MS;
+    let hasWaited = false;
+    for (;;) {
+      const leaderId = await leaders.get(key);
+      const leaderKey = leaderId === undefined || leaderId === id ? undefined : { tenant, id: leaderId };
+      const found = leaderKey && (await store.get(leaderKey));
+      let seen: Seen | undefined = found && { job: found.job, nowMs: found.readAtMs };
+      if (leaderKey && found && standingOf(seen, cacheMs) === 'held' && job.parkedFor !== awaitedAs(leaderKey.id)) {
+        if (!hasWaited) log('info', 'answer-awaited', { job_id: id, leader_id: leaderKey.id });
+        hasWaited = true;
+        seen = await whileHeld(found, { cacheMs, untilMs, stop });
+      }
+      if (stop?.aborted) return { refused: 'draining' };
+      const standing = standingOf(seen, cacheMs);
+      if (leaderKey && (standing === 'held' || standing === 'waiting')) return parkFor(job, leaderKey);
+      const reused = seen && standing === 'good' ? await reuse(options, job, seen.job) : undefined;
+      if (reused) return reused;
+      const leads = leaderId === id ? id : await leaders.lead(key, id, { before: leaderId, deleteAt });
+      // Somebody else was faster.
+      if (leads !== id) continue;
+      return hasWaited ? { again: true } : { leads: key.key };
+    }
+  }
+
+  /** The job is rung when its leader ends, unless that has ended before this is written. */
+  function parkFor(job: Job, leader: JobKey): Gated {
+    const parkedFor = awaitedAs(leader.id);
+    if (job.parkedFor === parkedFor) return { refused: 'parked' };
+    return {
+      instead: { type: 'park', parkedFor },
+      after: unhurt(log, async (now) => {
+        if (now.parkedFor !== parkedFor) return;
+        const found = await store.get(leader);
+        if (!found || isTerminal(found.job.state)) await ringDoorbell(options, now);
+      }),
+    };
+  }
+
+  return {
+    async gate({ job, storedAtMs }, input, stop) {
+      // One that has made a call of its own goes on.
+      if (job.cacheMs === undefined || !isShared(job) || job.attempt > 0) return {};
+      return follow(job, job.cacheMs, input, storedAtMs, stop);
+    },
+    close: watch.close,
+  };
+}
+
+/** The end of a job with the leader's answer; `undefined` when that is not there any more. Throws `store_unavailable`. */
+async function reuse(options: SharingOptions, job: Job, leader: Job): Promise<Gated | undefined> {
+  const { parts, log } = options;
+  const answer = { id: leader.id, completedAt: leader.completedAt ?? 0 };
+  const set = leader.parts?.result;
+  const apart = set && (await copied(options, job, leader, set));
+  if (set && !apart) return undefined;
+  return {
+    instead: { type: 'reuse', answer, ...(apart ? { apart } : { result: leader.result }) },
+    after: unhurt(log, async (now) => {
+      if (now.answerOf?.id === leader.id) {
+        log('info', 'answer-reused', { job_id: job.id, answer_of: leader.id });
+        await cacheResult(options, now);
+      }
+      // It was cancelled meanwhile, or somebody else answered it.
+      if (apart && !names(now, apart.name)) await parts.remove({ tenant: job.tenant, id: job.id, set: apart.name });
+    }),
+  };
+}
+
+/** A large answer beside this job, too: the leader's own goes with the leader. */
+async function copied(
+  { parts, clock, newId, log }: SharingOptions,
+  job: Job,
+  leader: Job,
+  set: PartSet,
+): Promise<PartSet | undefined> {
+  const { tenant, id } = job;
+  const nowMs = clock.nowMs();
+  const times = { deleteAt: partsDeleteAt(job, nowMs), checkAt: nowMs + CHECK_AFTER_MS };
+  try {
+    return await copyParts(parts, { from: leader, set }, { tenant, id, set: `answer-${newId()}` }, times);
+  } catch (error) {
+    if (!isServiceError(error, 'internal_error')) throw error;
+    // Deleted a moment ago, or damaged for ever: another answer has to be made.
+    log('warning', 'answer-unread', { job_id: id, leader_id: leader.id, error: describeError(error) });
+    return undefined;
+  }
+}
+
+/** For what follows a write that is done: it must not fail for that. */
+function unhurt(log: Log, work: (job: Job) => Promise<void>): (job: Job) => Promise<void> {
+  return (job) =>
+    work(job).catch((error: unknown) => {
+      log('warning', 'answer-unfollowed', { job_id: job.id, error: describeError(error) });
+    });
+}
