@@ -104,6 +104,23 @@ describeOnEmulators('the wire', () => {
     );
   });
 
+  test('an answer that equal jobs share: what leading costs, and what having it costs', async () => {
+    await withKnown('gpt-4o-mini', async (runtime) => {
+      counted();
+      const equal = { ...submission('count us together'), cacheMs: 60_000 };
+      const { job: first } = await runtime.service.submit(LOCAL, equal);
+      expect(await runtime.worker.run(first)).toEqual({ finished: 'completed' });
+      // A plain job, who leads, and whether anybody waits.
+      expect(counted()).toEqual({ writes: 4, reads: 2, queries: 1, messages: 1 });
+      const { job: second } = await runtime.service.submit(LOCAL, equal);
+      expect(counted()).toEqual({ writes: 1, reads: 0, queries: 0, messages: 1 });
+      expect(await runtime.worker.run(second)).toEqual({ refused: 'answered' });
+      // The job, who leads, and what it has.
+      expect(counted()).toEqual({ writes: 1, reads: 3, queries: 0, messages: 0 });
+      expect(await read(runtime, second)).toMatchObject({ state: 'completed', answerOf: { id: first.id } });
+    });
+  });
+
   test('a limit on another model costs nothing', async () => {
     await withKnown(
       'gpt-4o-mini',

@@ -40,6 +40,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
   const store = faulty(stores.store, { clock });
   const chunks = faulty(stores.chunks, { clock });
   const parts = faulty(stores.parts, { clock });
+  const leaders = faulty(stores.leaders, { clock });
   const accounts = faulty(stores.accounts, { clock });
   const log: Log = (severity, event, fields) => void lines.push(JSON.stringify({ severity, event, ...fields }));
   const published: JobKey[] = [];
@@ -78,7 +79,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
     credits: hasCredits ? reserving({ accounts, jobTypes }) : undefined,
   };
   const service = jobService({
-    ...{ ...options, models: modelCatalog({ ...NO_PROVIDERS, clock }), wakeShards: 1 },
+    ...{ ...options, leaders, models: modelCatalog({ ...NO_PROVIDERS, clock }), wakeShards: 1 },
     accounts: hasCredits ? accounts : undefined,
   });
   const worker = jobWorker(options);
@@ -89,6 +90,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
     queue,
     chunks,
     parts,
+    leaders,
     accounts,
     service,
     worker,

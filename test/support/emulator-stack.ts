@@ -20,7 +20,11 @@ export type TestStack = EmulatorStack & {
 export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 
 /** Starts the stack; `more` adds settings. `hosts`: on other emulators than those that all tests share. */
-export async function startTestStack(more: Record<string, string>, hosts = emulators()): Promise<TestStack> {
+export async function startTestStack(
+  more: Record<string, string>,
+  hosts = emulators(),
+  workers = 1,
+): Promise<TestStack> {
   const config = emulatorConfig({ PORT: '0' });
   const { pubsub, firestore } = hosts;
   const environment = {
@@ -33,7 +37,8 @@ export async function startTestStack(more: Record<string, string>, hosts = emula
   };
   const lines: string[] = [];
   const onLine = (line: string) => void lines.push(line);
-  const stack = await startEmulatorStack({ config, pubsubHost: pubsub, firestoreHost: firestore, environment, onLine });
+  const ground = { config, pubsubHost: pubsub, firestoreHost: firestore };
+  const stack = await startEmulatorStack({ ...ground, environment, onLine, workers });
   const unheard = googleRuntime(readConfig({ ...environment, JOBS_TOPIC: 'nobody-listens', LOG_LEVEL: 'error' }));
   return {
     ...stack,

@@ -1,0 +1,78 @@
+/** Q04 with real processes: equal jobs on three workers, one of which is killed while it makes the call. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BATCH, general } from '../support/app.ts';
+import { startTestStack, type TestStack } from '../support/emulator-stack.ts';
+import { describeOnEmulators, emulators } from '../support/emulators.ts';
+import { ask, type View, warmUp } from '../support/http-client.ts';
+import { ANSWER, type Provider, startProvider } from '../support/provider.ts';
+
+const CROWD = 100;
+const WORKERS = 3;
+
+describeOnEmulators('on the emulators,', () => {
+  let provider: Provider;
+  let stack: TestStack;
+  beforeAll(async () => {
+    provider = await startProvider();
+    const environment = { ...provider.environment, LEASE_MS: '2000', SWEEP_MS: '1000' };
+    stack = await startTestStack(environment, emulators(), WORKERS);
+    await warmUp(stack.baseUrl);
+  }, 90_000);
+  afterAll(async () => {
+    await stack?.stop();
+    await provider?.stop();
+  });
+
+  /** Submits the crowd, and answers its views when all of it is over. */
+  async function crowdOf(prompt: string, meanwhile: () => Promise<void> = async () => {}): Promise<View[]> {
+    const equal = { ...general({ prompt }, 'gpt-4o'), cache_ttl_seconds: 600 };
+    const { status, body: batch } = await ask(stack.baseUrl, BATCH, { jobs: Array(CROWD).fill(equal) });
+    expect(status).toBe(202);
+    await meanwhile();
+    const counts = async () => (await ask(stack.baseUrl, batch.urls.status)).body.counts;
+    await expect.poll(async () => (await counts()).completed, { timeout: 100_000, interval: 500 }).toBe(CROWD);
+    const ids: string[] = batch.items.map(({ job_id }: { job_id: string }) => job_id);
+    return Promise.all(ids.map(async (id) => (await ask(stack.baseUrl, `/api/llm/jobs/${id}/status/`)).body));
+  }
+
+  /** The processes that printed this of a job of the crowd. */
+  const workersThat = (event: string, ids: readonly string[]) =>
+    new Set(
+      stack.lines
+        .filter((line) => line.includes(`"${event}"`) && ids.some((id) => line.includes(id)))
+        .map((line) => line.slice(0, line.indexOf(':'))),
+    );
+
+  function expectOneAnswer(views: readonly View[]): void {
+    for (const { result_data } of views) expect(result_data).toMatchObject({ success: true, result: ANSWER });
+    const own = views.filter(({ cached }) => cached !== true);
+    expect(own).toHaveLength(1);
+    for (const view of views) if (view.cached) expect(view).toMatchObject({ cost: 0, attempts: [], billing: 'none' });
+  }
+
+  test('Q04 100 equal jobs on three workers: one call, 100 equal results', async () => {
+    const views = await crowdOf('equal, on three workers');
+    expectOneAnswer(views);
+    expect(provider.callsAbout('equal, on three workers')).toBe(1);
+    expect(
+      workersThat(
+        'answer-reused',
+        views.map(({ job_id }) => job_id),
+      ).size,
+    ).toBeGreaterThan(1);
+  }, 150_000);
+
+  test('Q04 the worker that makes the call is killed: another one makes it again, and one answer is shared', async () => {
+    const about = 'equal, and its worker is killed';
+    const views = await crowdOf(about, async () => {
+      await expect.poll(() => provider.callsAbout(about), { timeout: 30_000, interval: 5 }).toBe(1);
+      const started = stack.lines.findLast((line) => line.includes('"attempt-started"')) ?? '';
+      const [, n = '0'] = /^worker ?(\d*):/.exec(started) ?? [];
+      stack.workers[Number(n)]?.child().kill('SIGKILL');
+    });
+    expectOneAnswer(views);
+    const leader = views.find(({ cached }) => cached !== true);
+    expect(leader?.attempts).toMatchObject([{ outcome: 'lost' }, { outcome: 'completed' }]);
+    expect(provider.callsAbout(about)).toBe(2);
+  }, 150_000);
+});

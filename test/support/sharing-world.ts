@@ -1,0 +1,37 @@
+/** The core on virtual time, whose worker lets equal jobs share answers. */
+import { type AnswerSharing, answerSharing } from '../../shared/core/answer-sharing.ts';
+import { gateOf } from '../../shared/core/gate.ts';
+import type { Submission } from '../../shared/core/submitting.ts';
+import { type CoreWorld, coreWorld, type Generate, NO_RETRY } from './core-world.ts';
+
+export const HOUR_MS = 3_600_000;
+/** Of one user; `by` names another one. */
+export const EQUAL: Submission = {
+  ...{ jobType: 'general_llm_request', model: 'simulated', input: { prompt: 'A canary.' } },
+  cacheMs: HOUR_MS,
+};
+
+export type SharingWorld = CoreWorld & { sharing: AnswerSharing; learned: () => number };
+
+export function sharingWorld(generate?: Generate, options: { hasCredits?: boolean } = {}): SharingWorld {
+  const world = coreWorld(generate, NO_RETRY, options);
+  const sharing = answerSharing({ ...world, addressOf: () => undefined });
+  let learned = 0;
+  const estimates: CoreWorld['estimates'] = {
+    ...world.estimates,
+    async learn(...values) {
+      learned += 1;
+      await world.estimates.learn(...values);
+    },
+  };
+  const worker = world.anotherWorker({ gate: gateOf({ sharing: sharing.gate, routing: world.gate }), estimates });
+  return {
+    ...world,
+    ...{ sharing, worker, learned: () => learned },
+    run: worker.run,
+    close() {
+      sharing.close();
+      world.close();
+    },
+  };
+}
