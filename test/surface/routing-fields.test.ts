@@ -33,7 +33,7 @@ const NAME = 'must be 1 to 64 letters, digits, dots, underscores or hyphens, not
 const WEIGHT = 'must be a number above 0 and below 100, with at most two decimals';
 const CACHE = 'must be a whole number of seconds from 1 to 2592000';
 const IS_MODEL = 'is the model of the job already; name another model, or leave it out';
-const NO_BACKGROUND = 'has no background mode; these have: simulated, gpt-4o-mini, ';
+const NO_BACKGROUND = 'has no background mode; these have: simulated, ';
 
 /** What is wrong with each beside an input of a prompt and `temperature`, on gpt-4o, and how all of it is named. */
 const WRONG: [string, object, [string, string][]][] = [
