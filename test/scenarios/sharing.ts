@@ -1,7 +1,7 @@
 /** Q04: equal jobs of a tenant that allow it have one answer, and one call; whoever fails, dies or goes. */
 import { expect } from 'vitest';
 import type { Principal } from '../../shared/core/access.ts';
-import { FOLLOW_MS } from '../../shared/core/answer-sharing.ts';
+import { FOLLOW_MS, FOLLOWERS_HERE_MOST } from '../../shared/core/answer-sharing.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job, Json } from '../../shared/core/job.ts';
 import { awaitedAs } from '../../shared/core/leading.ts';
@@ -90,12 +90,17 @@ export function sharingScenarios(open: Open): void {
     for (let n = 0; n < 100; n++) crowd.push(await submitEqual(world));
     const workers = [world.main, world.instance(), world.instance()] as const;
     const outcomes = crowd.map((job, n) => (workers[n % 3] ?? world.main).run(job));
-    await world.eventually(() => linesOf(world, 'answer-awaited').length === 99);
+    const parked = () => linesOf(world, 'job-put-off').length;
+    await world.eventually(() => linesOf(world, 'answer-awaited').length === 3 * FOLLOWERS_HERE_MOST);
+    await world.eventually(() => parked() === 99 - 3 * FOLLOWERS_HERE_MOST);
     world.provider.open('equal');
     const ended = await world.until(Promise.all(outcomes));
     const count = (key: string, what: string) => ended.filter((one) => (one as Record<string, string>)[key] === what);
     expect(count('finished', 'completed')).toHaveLength(1);
-    expect(count('refused', 'answered')).toHaveLength(99);
+    expect(count('refused', 'answered')).toHaveLength(3 * FOLLOWERS_HERE_MOST);
+    expect(count('refused', 'parked')).toHaveLength(99 - 3 * FOLLOWERS_HERE_MOST);
+    // Rung by the end of their leader.
+    await world.deliverRung();
     expect(calls(world)).toBe(1);
     const jobs = await Promise.all(crowd.map(world.read));
     expect(jobs.map(({ result }) => result)).toEqual(crowd.map(() => resultOf(1)));
