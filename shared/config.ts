@@ -16,6 +16,7 @@ import {
   toPair,
   whole,
 } from './config-kinds.ts';
+import { LIMIT_SETTINGS } from './config-limits.ts';
 import { SURFACE_SETTINGS } from './config-surfaces.ts';
 
 export const SETTINGS = {
@@ -72,6 +73,7 @@ export const SETTINGS = {
     shownDefault: '',
     read: (raw) => new Map(listed(raw).map(toPair)),
   } satisfies Setting<ReadonlyMap<string, string>>,
+  ...LIMIT_SETTINGS,
   configuredProviders: list(
     'CONFIGURED_PROVIDERS',
     'Providers that the workers have keys for, separated by commas, for functions that hold no keys themselves.',

@@ -5,6 +5,7 @@ import { redisLink } from './adapters/redis-link.ts';
 import { redisRateLimiter } from './adapters/redis-rate-limiter.ts';
 import { redisResultCache } from './adapters/redis-result-cache.ts';
 import type { Config } from './config.ts';
+import { type ModelLimits, modelLimits } from './core/model-limits.ts';
 import type { Clock, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import type { ResultCache } from './core/result-cache.ts';
@@ -13,6 +14,7 @@ import { type Limits, limitsFor } from './http/limits.ts';
 export type SharedParts = {
   limits: Limits;
   rateLimiter: RateLimiter;
+  modelLimits: ModelLimits;
   resultCache: ResultCache;
   close(): Promise<void>;
 };
@@ -26,6 +28,7 @@ export function sharedParts(config: Config, clock: Clock, log: Log): SharedParts
   return {
     limits: limitsFor(perMinute, { limiter: rateLimiter, clock, trustedProxies }),
     rateLimiter,
+    modelLimits: modelLimits({ ...config, clock, rateLimiter }),
     resultCache: link ? redisResultCache(link) : memoryResultCache({ clock }),
     close: async () => link?.close(),
   };

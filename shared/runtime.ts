@@ -203,7 +203,7 @@ function assemble(
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
   const pricing = tablePricing();
-  const { close: closeShared, ...shared } = sharedParts(config, clock, log);
+  const { close: closeShared, modelLimits, ...shared } = sharedParts(config, clock, log);
   const ground = {
     ...{ ...stores, resultCache: shared.resultCache, queue, pricing },
     ...{ clock, newId, log, random: Math.random, jobTypes: jobTypesByName },
@@ -218,7 +218,7 @@ function assemble(
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
   const sharing = answerSharing({ ...ports, addressOf: providerAddresses(providers) });
-  const routes = routing({ clock, log });
+  const routes = routing({ clock, log, limits: modelLimits, scriptedProvider: 'simulated' });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ ...ground, routing: routes }) });
   const working = { providerFor, routing: routes, gate, leaseMs: config.leaseMs, instance: newId() };
   const worker = jobWorker({ ...ports, ...working });

@@ -22,7 +22,7 @@ local units = full
 if left[1] then
   units = math.min(full, left[1] + math.max(0, now - left[2]) * per_minute)
 end
-local allowed = units >= 60000
+local allowed = units >= 60000 or cost < 0
 if allowed then units = units - cost end
 redis.call('HSET', KEYS[1], 'units', string.format('%.0f', units), 'at', string.format('%.0f', now))
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil((full - units) / per_minute)))

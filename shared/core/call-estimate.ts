@@ -9,22 +9,22 @@ import type { Pricing } from './pricing.ts';
 /** Of a call whose output limit nobody gave. */
 const OUTPUT_TOKENS_ASSUMED = 1_000;
 
-/** Throws `invalid_request` when even that is more than the job may cost. */
+/** `inputTokens`: where they were counted before. Throws `invalid_request` when even that is more than the job may cost. */
 export async function callEstimateOf(
   { pricing, clock }: { pricing: Pricing; clock: Clock },
   request: LlmRequest,
   model: JobModel,
   nanoUsdMost: number | undefined,
+  inputTokens = pricing.estimateInputTokens(request),
 ): Promise<CallEstimate> {
   const atMs = clock.nowMs();
   let limited = request;
   if (nanoUsdMost !== undefined) {
-    const answer = await pricing.cap(model, request, nanoUsdMost, atMs);
+    const answer = await pricing.cap(model, request, nanoUsdMost, atMs, inputTokens);
     if ('refused' in answer) throw invalidRequest([{ path: 'max_cost', message: answer.refused }]);
     // Of a call that is lost nobody knows what it used: what a job may cost holds only if it counts as all it might.
     limited = answer.request;
   }
-  const inputTokens = pricing.estimateInputTokens(request);
   const outputTokens = limited.maxOutputTokens ?? OUTPUT_TOKENS_ASSUMED;
   const usage = { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
   return { inputTokens, outputTokens, nanoUsd: await pricing.costOf(model, usage, atMs) };

@@ -10,7 +10,13 @@ export const SMALL_INPUT_BYTES_MOST = 256 * 1024;
 
 /** Throws `input_too_large` for more than a job may have. */
 export function assertInputFits(input: Json, bytesMost = INPUT_BYTES_MOST): void {
-  const bytes = jsonBytes(input).length;
+  assertInputsFit([input], bytesMost);
+}
+
+/** As `assertInputFits`, of the inputs of all variants together: each of them is looked at with every submit. */
+export function assertInputsFit(inputs: readonly Json[], bytesMost = INPUT_BYTES_MOST): void {
+  const bytes = inputs.reduce<number>((sum, input) => sum + jsonBytes(input).length, 0);
   if (bytes <= bytesMost) return;
-  throw new ServiceError('input_too_large', `The input is ${bytes} bytes; at most ${bytesMost} are accepted.`);
+  const what = inputs.length > 1 ? 'The inputs of all variants together are' : 'The input is';
+  throw new ServiceError('input_too_large', `${what} ${bytes} bytes; at most ${bytesMost} are accepted.`);
 }

@@ -69,8 +69,8 @@ export type FileSearchResult = {
   fileName?: string | undefined;
 };
 
-/** What is left of a limit for now, and how many milliseconds it takes until all of it is there again. */
-export type Allowance = { remaining: number; resetMs: number };
+/** What is left of a limit for now, how many milliseconds it takes until all of it is there again, and how much that is. */
+export type Allowance = { remaining: number; resetMs: number; limit?: number | undefined };
 /** What a provider says with its answer of how much more it takes, of requests and of tokens. */
 export type ProviderLimits = { requests?: Allowance | undefined; tokens?: Allowance | undefined };
 

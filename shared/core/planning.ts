@@ -8,7 +8,7 @@ import { isServiceError } from './errors.ts';
 import { armOf, type Experiment, experimentErrors, variantOf, variantPath } from './experiments.ts';
 import { type Fallback, fallbacksOf, sameRoute } from './fallbacks.ts';
 import { type Findings, findings } from './findings.ts';
-import { assertInputFits } from './input-size.ts';
+import { assertInputsFit } from './input-size.ts';
 import type { JobModel, Json, Route } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { ModelCatalog } from './llm.ts';
@@ -62,10 +62,11 @@ export async function planJob(
   const found = findings();
   for (const { path, message } of ownErrors(submission)) found.wrong(path, message);
   const ways = waysOf(type, submission, found);
-  for (const { input } of ways) assertInputFits(input, submission.inputBytesMost);
+  assertInputsFit([...new Set(ways.map(({ input }) => input))], submission.inputBytesMost);
   const usable = ways.flatMap((way) => usableWay(models, type, way, found) ?? []);
   const fallbacks = fallbacksOf(models, submission.fallbacks, found);
   for (const way of usable) await lookAt(type, way, fallbacks, found);
+  await lookAtFallbacks(type, ways, fallbacks, found);
   if (submission.background) {
     const asked = [...usable.map(({ model, modelPath }) => ({ path: modelPath, model })), ...fallbacks];
     for (const { path, message } of backgroundErrors(models, submission, asked)) found.wrong(path, message);
@@ -116,7 +117,7 @@ function usableWay(models: ModelCatalog, type: JobType, way: Way, found: Finding
   return model && { ...way, model, modelPath };
 }
 
-/** Does its input fit its model and all fallbacks, and is none of these that model? */
+/** Does its input fit its model, and is none of the fallbacks that model? */
 async function lookAt(type: JobType, way: UsableWay, fallbacks: readonly Fallback[], found: Findings): Promise<void> {
   const { input, model, modelPath, path, owns } = way;
   for (const each of (await type.check?.(input, model)) ?? []) found.wrong(inputPath(way, each.path), each.message);
@@ -124,11 +125,22 @@ async function lookAt(type: JobType, way: UsableWay, fallbacks: readonly Fallbac
   if (loop && (owns.model || modelPath.startsWith(`${path}.`))) {
     found.wrong(modelPath, `is ${loop.path} already; name another model here or there`);
   } else if (loop) found.wrong(loop.path, 'is the model of the job already; name another model, or leave it out');
-  const of = owns.input ? ` of ${path}` : '';
-  for (const fallback of fallbacks) {
-    if (fallback === loop) continue;
-    for (const each of (await type.check?.(input, fallback.model)) ?? []) {
-      found.wrong(fallback.path, `cannot take input_data.${each.path}${of}: ${each.message}`);
+}
+
+/** Does every input fit every fallback? */
+async function lookAtFallbacks(
+  type: JobType,
+  ways: readonly Way[],
+  fallbacks: readonly Fallback[],
+  found: Findings,
+): Promise<void> {
+  const wayOf = new Map(ways.toReversed().map((way) => [way.input, way]));
+  for (const { input, path, owns } of wayOf.values()) {
+    const of = owns.input ? ` of ${path}` : '';
+    for (const fallback of fallbacks) {
+      for (const each of (await type.check?.(input, fallback.model)) ?? []) {
+        found.wrong(fallback.path, `cannot take input_data.${each.path}${of}: ${each.message}`);
+      }
     }
   }
 }
@@ -148,9 +160,11 @@ async function estimates(
 ): Promise<Route[]> {
   const routes: Route[] = [];
   for (const way of nanoUsdMost === undefined ? [chosen] : usable) {
+    const inputTokens = options.pricing.estimateInputTokens(type.toRequest(way.input, way.model));
     for (const { model } of [way, ...fallbacks]) {
+      const request = type.toRequest(way.input, model);
       try {
-        const callEstimate = await callEstimateOf(options, type.toRequest(way.input, model), model, nanoUsdMost);
+        const callEstimate = await callEstimateOf(options, request, model, nanoUsdMost, inputTokens);
         if (way === chosen) routes.push({ model, callEstimate });
       } catch (error) {
         if (!isServiceError(error, 'invalid_request')) throw error;

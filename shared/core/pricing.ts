@@ -15,12 +15,13 @@ export type Pricing = {
   estimateTokens(text: string): number;
   /**
    * The request with an output limit under which it costs no more than this; `refused` is a sentence for its author when
-   * its input alone would, or when nobody knows the model's price.
+   * its input alone would, or when nobody knows the model's price. `inputTokens`: where they were counted before.
    */
   cap(
     model: Pick<JobModel, 'provider' | 'model'>,
     request: LlmRequest,
     nanoUsdMost: number,
     atMs: number,
+    inputTokens?: number,
   ): Promise<{ request: LlmRequest } | { refused: string }>;
 };

@@ -31,7 +31,13 @@ export type Routing = {
   learn(route: Route, limits: ProviderLimits): void;
 };
 
-export type RoutingOptions = { clock: Clock; log: Log; limits?: ModelLimits | undefined };
+export type RoutingOptions = {
+  clock: Clock;
+  log: Log;
+  limits?: ModelLimits | undefined;
+  /** A provider that fails as it is told to, job by job: that says nothing of its routes. */
+  scriptedProvider?: string | undefined;
+};
 
 /** Everybody in this process respects what a provider asked, but no longer: it may have meant one job. */
 const ASKED_MOST_MS = 300_000;
@@ -45,7 +51,7 @@ const CLOCKS: Readonly<Record<string, 'attemptTimeoutMs' | 'idleTimeoutMs'>> = {
 };
 
 /** One for all of a process; it has no other memory. */
-export function routing({ clock, log, limits }: RoutingOptions): Routing {
+export function routing({ clock, log, limits, scriptedProvider }: RoutingOptions): Routing {
   const known = new Map<string, { breaker: Breaker; askedUntilMs: number }>();
 
   function stateOf(name: string) {
@@ -70,6 +76,7 @@ export function routing({ clock, log, limits }: RoutingOptions): Routing {
     state.breaker = letThrough(state.breaker, atMs);
 
     function end(outcome: 'answered' | 'unused' | ServiceError): void {
+      if (model.provider === scriptedProvider) return;
       const nowMs = clock.monotonicMs();
       const { breaker } = state;
       state.askedUntilMs = Math.max(state.askedUntilMs, nowMs + askedMsOf(outcome));
@@ -80,7 +87,7 @@ export function routing({ clock, log, limits }: RoutingOptions): Routing {
     }
 
     const tokens = callEstimate ? callEstimate.inputTokens + callEstimate.outputTokens : 0;
-    const waitMs = limits ? await limits.take(model, tokens) : 0;
+    const waitMs = limits ? await limits.take(model, tokens, inMs) : 0;
     if (waitMs === 0) return { pass: { route: index, end } };
     end('unused');
     return { waitMs };

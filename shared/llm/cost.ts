@@ -44,8 +44,7 @@ export function tablePricing(): Pricing {
     costOf,
     estimateTokens,
     estimateInputTokens,
-    async cap(model, request, nanoUsdMost, atMs) {
-      const inputTokens = estimateInputTokens(request);
+    async cap(model, request, nanoUsdMost, atMs, inputTokens = estimateInputTokens(request)) {
       const priceWith = (outputTokens: number) =>
         costOf(model, { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens }, atMs);
       const [inputCost, sampleCost] = await Promise.all([priceWith(0), priceWith(SAMPLE_TOKENS)]);

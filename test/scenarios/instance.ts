@@ -1,5 +1,6 @@
 /** One process of a world: it can do everything, it fails on its own, and it can die. */
 
+import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
 import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import { answerSharing } from '../../shared/core/answer-sharing.ts';
@@ -11,8 +12,10 @@ import type { JobType } from '../../shared/core/job-type.ts';
 import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
+import { modelLimits, type PerMinute } from '../../shared/core/model-limits.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
+import type { RateLimiter } from '../../shared/core/rate-limits.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { routing } from '../../shared/core/routing.ts';
@@ -66,6 +69,9 @@ export type Surroundings = {
   random: () => number;
   lines: string[];
   limits?: RunningLimits | undefined;
+  requestsPerMinute?: PerMinute | undefined;
+  /** Where that is counted; absent: in each process. */
+  rateLimiter?: RateLimiter | undefined;
   accounts: AccountStore;
   /** What jobs reserve, where credits are on; `estimate`: what their call is expected to use. */
   credits?: Credits | undefined;
@@ -95,7 +101,9 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     void lines.push(JSON.stringify({ by: name, severity, event, ...fields }));
   const { limits } = around;
   const limiter = limits && concurrencyLimiter({ store, queue, clock, log, random, limits });
-  const routes = routing({ clock, log });
+  const { rateLimiter = memoryRateLimiter({ clock }), requestsPerMinute = new Map() } = around;
+  const perModel = modelLimits({ clock, rateLimiter, requestsPerMinute, tokensPerMinute: new Map() });
+  const routes = routing({ clock, log, limits: perModel });
   const ports = {
     ...{
       store: limiter ? handingOn(store, { limiter, clock, log }) : store,

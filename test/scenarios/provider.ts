@@ -20,6 +20,7 @@ const withHeaders =
   (nowMs: number): ServiceError =>
     classifyOpenaiError(APIError.generate(429, SLOW_DOWN, undefined, new Headers(headers(nowMs))), undefined, nowMs);
 const RETRY_INFO = { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '34.4s' };
+const LIMIT_HEADERS = { 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '7s' };
 
 const FORMS: [name: string, refusal: (nowMs: number) => ServiceError, askedMs: number][] = [
   ['of 7 seconds', withHeaders(() => ({ 'retry-after': '7' })), 7_000],
@@ -33,6 +34,7 @@ const FORMS: [name: string, refusal: (nowMs: number) => ServiceError, askedMs: n
   ['of an hour', withHeaders(() => ({ 'retry-after': '3600' })), HOUR_MS],
   ['that is garbage', withHeaders(() => ({ 'retry-after': 'soon', 'retry-after-ms': 'x' })), 0],
   ['that is absent', withHeaders(() => ({})), 0],
+  ['that is absent, where headers say when a limit is full again', withHeaders(() => LIMIT_HEADERS), 7_000],
 ];
 
 export function providerScenarios(open: Open): void {

@@ -14,6 +14,7 @@ import { failoverScenarios } from './failover.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { largeFaultScenarios } from './large-faults.ts';
+import { saidLimitScenarios } from './model-limits.ts';
 import { moneyScenarios } from './money.ts';
 import { redriveScenarios } from './redrive.ts';
 import { rescueScenarios } from './rescue.ts';
@@ -54,5 +55,6 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   largeFaultScenarios(openEmulatorWorld);
   moneyScenarios(openEmulatorWorld);
   failoverScenarios(openEmulatorWorld);
+  saidLimitScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
 });

@@ -12,6 +12,7 @@ import { failoverScenarios, outageScenarios } from './failover.ts';
 import { keepingNothingScenarios } from './keeping-nothing.ts';
 import { largeScenarios } from './large.ts';
 import { largeFaultScenarios } from './large-faults.ts';
+import { saidLimitScenarios, setLimitScenarios } from './model-limits.ts';
 import { moneyScenarios } from './money.ts';
 import { providerScenarios } from './provider.ts';
 import { redriveScenarios } from './redrive.ts';
@@ -62,5 +63,7 @@ describe('on SQLite', () => {
   moneyScenarios(openSqliteWorld);
   providerScenarios(openSqliteWorld);
   failoverScenarios(openSqliteWorld);
+  saidLimitScenarios(openSqliteWorld);
+  setLimitScenarios(openSqliteWorld);
   outageScenarios(openSqliteWorld);
 });

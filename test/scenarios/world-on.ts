@@ -1,5 +1,6 @@
 /** Makes a world on a store and a queue: who is in it, what is counted, how time comes to a job. */
 import { expect } from 'vitest';
+import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import { valueIn } from '../../shared/core/parts.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
@@ -12,9 +13,11 @@ import { checkAnswered, checkLeaders } from './leader-invariants.ts';
 import { promptOf, providerDouble } from './provider-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
-export function worldOn(ground: Ground, { retry, provider: given, limits, credits, checkParts }: WorldOptions): World {
+export function worldOn(ground: Ground, options: WorldOptions): World {
+  const { retry, provider: given, limits, requestsPerMinute, credits, checkParts } = options;
   const { isVirtual, clock, store, accounts, chunks, parts, leaders, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
+  const rateLimiter = memoryRateLimiter({ clock, bucketsMost: 100 });
   const published: JobKey[] = [];
   const { tenant } = ADA;
   const purse = accountCheck(store, accounts, tenant, isVirtual);
@@ -43,6 +46,7 @@ export function worldOn(ground: Ground, { retry, provider: given, limits, credit
         provider: given ?? provider.port,
       },
       ...{ chunks, parts, leaders, estimateStore: ground.estimateStore, limits, accounts, credits },
+      ...{ requestsPerMinute, rateLimiter },
     };
     const made = startInstance(around, options);
     instances.push(made);

@@ -5,6 +5,7 @@ import type { Account, AccountSettings, AccountStore } from '../../shared/core/a
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
+import type { PerMinute } from '../../shared/core/model-limits.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
@@ -21,6 +22,8 @@ export type WorldOptions = {
   leaseMs?: number;
   /** How many jobs may run at once. */
   limits?: RunningLimits;
+  /** How many calls each model gets in a minute, from all processes together. */
+  requestsPerMinute?: PerMinute;
   /** What jobs reserve; absent: credits are off. */
   credits?: Credits;
   /** Another provider than the one that the test writes. */

@@ -8,11 +8,12 @@ import type { JobService } from '../../shared/core/service.ts';
 import { asLocalUser } from '../../shared/http/auth.ts';
 import { noLimits } from '../../shared/http/limits.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
-import { isFleeting, isStreamed, promptOf } from './model.ts';
+import { hasFallback, isFleeting, isStreamed, promptOf } from './model.ts';
 
 export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 const JOB_TYPE = 'general_llm_request';
 const MODEL = 'simulated';
+const OTHER_MODEL = 'simulated-2';
 
 const OWN = { tags: ['mine'], metadata: { mine: 'too' } };
 
@@ -45,6 +46,7 @@ export const directDoors: Doors = {
         // Who has too little gets as far as a worker.
         emptyAccount: 'accept',
         ...{ ...OWN, stream: isStreamed(jobId) || undefined, store: isFleeting(jobId) ? false : undefined },
+        fallbacks: hasFallback(jobId) ? [OTHER_MODEL] : undefined,
       }),
     cancel: async (id) => (await service.cancel(LOCAL, id)).job,
     remove: async (id) => (await service.remove(LOCAL, id)).job,

@@ -4,6 +4,7 @@
  */
 import { applyChanges, isTerminal, type Job, type JobChanges, type JobKey } from '../../shared/core/job.ts';
 import type { Clock, JobStore } from '../../shared/core/ports.ts';
+import { routeOf, routesOf } from '../../shared/core/routes.ts';
 import { LOSSES_MOST } from '../../shared/core/waking.ts';
 import type { SlotCheck } from './slots.ts';
 
@@ -13,9 +14,9 @@ export type WriteLog = {
   /** The store as one process writes it, beneath whatever faults it is given. */
   storeOf(by: string): JobStore;
   /** A process called the provider with a job's prompt; answers which job it is for: that one, or the one that was made of it. */
-  called(id: string, by: string): string;
-  /** The provider asked for patience with a job. */
-  asked(id: string, waitMs: number): void;
+  called(id: string, by: string, model: string): string;
+  /** The provider asked for patience with a job, on this model. */
+  asked(id: string, model: string, waitMs: number): void;
   /** A client was told that its job was accepted, or its cancel. */
   accepted(id: string): void;
   cancelled(id: string, answered: Pick<Job, 'state' | 'cancelRequestedAt'>): void;
@@ -69,6 +70,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
   const cancelledIds = new Set<string>();
   let zombieWrites = 0;
 
+  const onRoute = (id: string, model: string) => `${id} ${model}`;
   const fail = (rule: string, id: string, what: string) => void violations.push(`${rule} ${id}: ${what}`);
   const callsRecorded = (id: string) => [...(recorded.get(id)?.values() ?? [])].reduce((sum, n) => sum + n, 0);
 
@@ -84,9 +86,12 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
       owners.set(changes.token, by);
       heard.delete(id);
     } else if (changes.sequence !== undefined && changes.nextAttemptAt !== undefined) {
-      const until = heard.get(id) ?? 0;
+      const until = heard.get(onRoute(id, routeOf(after).model.model)) ?? 0;
       if (changes.nextAttemptAt < until) fail('P01', id, 'its next attempt is set earlier than the provider asked');
-      notBefore.set(id, Math.max(notBefore.get(id) ?? 0, until));
+      for (const { model } of routesOf(after)) {
+        const on = onRoute(id, model.model);
+        notBefore.set(on, Math.max(notBefore.get(on) ?? 0, heard.get(on) ?? 0));
+      }
     }
     // What goes on being wrong is said once.
     const wrong = [...slots.wrong().map((what) => `I7 ${what}`), ...money()];
@@ -188,7 +193,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     calls: (id) => calls.get(id) ?? 0,
     recordedCalls: callsRecorded,
     rootOf,
-    called(prompted, by) {
+    called(prompted, by, model) {
       let id = prompted;
       for (let job = jobs.get(id); job?.redrivenAs !== undefined; job = jobs.get(id)) id = job.redrivenAs;
       const job = jobs.get(id);
@@ -197,10 +202,11 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
       else if (owners.get(job.token) !== by) fail('I2', id, `${by} made a call under the lease of another`);
       else if ((job.leaseExpiresAt ?? 0) <= clock.nowMs()) fail('I2', id, `${by} made a call after its lease ended`);
       if ((calls.get(id) ?? 0) > callsRecorded(id)) fail('I4', id, 'a call was made before it was recorded');
-      if (clock.nowMs() < (notBefore.get(id) ?? 0)) fail('P01', id, 'it was called earlier than the provider asked');
+      if (clock.nowMs() < (notBefore.get(onRoute(id, model)) ?? 0))
+        fail('P01', id, 'it was called earlier than the provider asked');
       return id;
     },
-    asked: (id, waitMs) => void heard.set(id, clock.nowMs() + waitMs),
+    asked: (id, model, waitMs) => void heard.set(onRoute(id, model), clock.nowMs() + waitMs),
     accepted: (id) => void acceptedIds.add(id),
     cancelled(id, answered) {
       if (answered.state === 'cancelled' || answered.cancelRequestedAt !== undefined) cancelledIds.add(id);

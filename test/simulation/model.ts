@@ -20,6 +20,11 @@ export function isFleeting(id: string): boolean {
   return Number.parseInt(id.slice(-2, -1), 16) % 3 === 0;
 }
 
+/** Is this one of the jobs that another model may answer, too? */
+export function hasFallback(id: string): boolean {
+  return Number.parseInt(id.slice(-3, -2), 16) % 2 === 0;
+}
+
 /** The answer to a job; to one that was made of another it is that one's. */
 export function answerOf(id: string): string {
   return `${id} `.repeat(PARTS);
@@ -58,7 +63,7 @@ export function simulatedModel(
       const prompted = last ? textOf(last).replace('job ', '') : '';
       // Real providers send nothing either, when it is too late before they begin.
       signal.throwIfAborted();
-      const id = log.called(prompted, by);
+      const id = log.called(prompted, by, request.model);
       const isTroubled = luck.happens(trouble());
       const breaksAt = isTroubled ? Math.floor(luck.between(0, PARTS)) : PARTS;
       const failure = luck.pick(TROUBLES);
@@ -68,7 +73,7 @@ export function simulatedModel(
         await sleep(clock, pauseMs, signal);
         signal.throwIfAborted();
         if (part === breaksAt && isSilent) await new Promise(() => {});
-        if (part === breaksAt && isTroubled) throw broken(id, failure);
+        if (part === breaksAt && isTroubled) throw broken(id, request.model, failure);
         if (part === 0) yield { type: 'accepted' };
         else yield { type: 'text-delta', text: `${prompted} ` };
       }
@@ -77,12 +82,12 @@ export function simulatedModel(
     },
   };
 
-  function broken(id: string, failure: FailureCode): ServiceError {
+  function broken(id: string, model: string, failure: FailureCode): ServiceError {
     const retryAfterMs = ['rate_limited', 'overloaded'].includes(failure)
       ? luck.pick([undefined, ...waitsMs])
       : undefined;
     if (retryAfterMs === undefined) return new ServiceError(failure, 'The model failed.');
-    log.asked(id, retryAfterMs);
+    log.asked(id, model, retryAfterMs);
     return new ServiceError(failure, 'The model asked for patience.', { retryAfterMs });
   }
 }

@@ -396,6 +396,34 @@ describe('a variant', () => {
   });
 });
 
+test('a contract that has no such fields takes none, and shows none', async () => {
+  const { body } = await api.post(SUBMIT, {
+    ...general({ prompt: 'Hello.' }),
+    ...{ fallbacks: ['gpt-4'], cache_ttl_seconds: 60, background: true, ...tone() },
+  });
+  const shown = JSON.stringify((await api.get(`/jobs/${body.job_id}`)).body);
+  expect(shown).toContain(body.job_id);
+  for (const word of ['fallbacks', 'arm', 'tone', 'GPT-4', 'cache', 'background']) expect(shown).not.toContain(word);
+  const own = await api.post('/jobs', {
+    prompt: 'Hello.',
+    provider: 'simulated',
+    model: 'simulated',
+    fallbacks: ['x'],
+  });
+  const { job } = (await api.get(statusOf(own.body.jobId ?? own.body.id))).body;
+  expect([own.status < 300, job?.fallbacks]).toEqual([true, undefined]);
+});
+
+test('variants whose inputs together are too large are refused', async () => {
+  const small = { input_data: { temperature: 1 } };
+  const whole = { ...general({ prompt: 'x'.repeat(4_500_000) }), ...tone(small, {}) };
+  const together = await api.post(SUBMIT, whole);
+  expect([together.status, together.body.error]).toEqual([
+    413,
+    expect.stringMatching(/^The inputs of all variants together are 90000\d\d bytes; at most 8388608 are accepted\.$/),
+  ]);
+});
+
 test('models say whether they have a background mode', async () => {
   const { models } = (await api.get(MODELS)).body as { models: { model: string; capabilities: object }[] };
   const can = (name: string) => models.find(({ model }) => model === name)?.capabilities;

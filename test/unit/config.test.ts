@@ -46,7 +46,18 @@ describe('a setting', () => {
         ]),
       },
     ],
-    ['no limits', {}, { maxRunning: new Map() }],
+    ['no limits', {}, { maxRunning: new Map(), requestsPerMinute: new Map(), tokensPerMinute: new Map() }],
+    [
+      'limits of what a minute takes',
+      { REQUESTS_PER_MINUTE: 'gpt-4o=1, meta/llama=60,', TOKENS_PER_MINUTE: 'openai/gpt-4o=30000' },
+      {
+        requestsPerMinute: new Map([
+          ['gpt-4o', 1],
+          ['meta/llama', 60],
+        ]),
+        tokensPerMinute: new Map([['openai/gpt-4o', 30_000]]),
+      },
+    ],
     ['on Google Cloud: that default', CLOUD, { logFormat: 'json', wakeShards: 16, projectId: 'p' }],
   ])('%s', (_, environment, expected) => {
     expect(readConfig(environment as Record<string, string>)).toMatchObject(expected);
@@ -71,6 +82,13 @@ describe('a wrong setting stops the start', () => {
     [{ MAX_RUNNING: '/gpt-4o=1' }, '`/gpt-4o=1` is none'],
     [{ MAX_RUNNING: 'acme/=1' }, '`acme/=1` is none'],
     [{ MAX_RUNNING: '*=2,*=3' }, 'MAX_RUNNING must name each model, or `*`, once'],
+    [{ REQUESTS_PER_MINUTE: '60' }, 'REQUESTS_PER_MINUTE must be pairs of a model, or `provider/model`, and a whole'],
+    [{ REQUESTS_PER_MINUTE: 'gpt-4o=0' }, 'a whole number from 1 to 1000000, separated by commas; `gpt-4o=0` is none'],
+    [{ REQUESTS_PER_MINUTE: '*=60' }, '`*=60` is none'],
+    [{ REQUESTS_PER_MINUTE: 'openai/=60' }, '`openai/=60` is none'],
+    [{ TOKENS_PER_MINUTE: 'gpt-4o=99' }, 'a whole number from 100 to 1000000000'],
+    [{ TOKENS_PER_MINUTE: 'gpt-4o=1e5' }, '`gpt-4o=1e5` is none'],
+    [{ TOKENS_PER_MINUTE: 'gpt-4o=100,gpt-4o=200' }, 'TOKENS_PER_MINUTE must name each model once'],
     [{ ...CLOUD, AUTH_MODE: '' }, 'AUTH_MODE must be set here; known values: none, firebase'],
     [{ ...CLOUD, GOOGLE_CLOUD_PROJECT: '' }, 'GOOGLE_CLOUD_PROJECT must name the project'],
     [{ ...CLOUD, AUTH_MODE: 'none' }, 'ALLOW_NO_AUTH must be true, if AUTH_MODE=none is really meant'],

@@ -6,6 +6,7 @@
 import { AnthropicError, APIConnectionError, APIError } from '@anthropic-ai/sdk';
 import { type FailureCode, ServiceError } from '../../core/errors.ts';
 import { codeOfStatus, failure, isConnectionFailure, retryAfterOf, saysContextOverflow } from './failures.ts';
+import { rateLimitsOf, resetOf } from './rate-limit-headers.ts';
 
 /** An error object on the wire; what stands there may be anything. */
 export type WireError = { type?: unknown; message?: unknown };
@@ -31,9 +32,11 @@ export function classifyAnthropicError(error: unknown, secret?: string, nowMs: n
   if (error instanceof APIError) {
     const { status, headers, type, apiMessage, requestID } = error;
     const vendorText = apiMessage ?? undefined;
+    const limits = rateLimitsOf(headers, nowMs);
+    const retryAfterMs = retryAfterOf(headers, nowMs) ?? (status === 429 ? resetOf(limits) : undefined);
     return failure(codeOf({ type, message: apiMessage }) ?? codeOfStatus(status), {
-      ...{ cause: error, vendorText, secret, retryAfterMs: retryAfterOf(headers, nowMs) },
-      provider: { status, requestId: requestID ?? undefined },
+      ...{ cause: error, vendorText, secret, retryAfterMs },
+      provider: { status, requestId: requestID ?? undefined, limits },
     });
   }
   return failure(isConnectionFailure(error) ? 'network' : 'provider_error', { cause: error });

@@ -16,6 +16,7 @@ import { classifyAnthropicError, failureOf, type WireError } from './anthropic-e
 import { withRequestId } from './failures.ts';
 import { isHttpResponse } from './http-response.ts';
 import { limitedFetch } from './limited-fetch.ts';
+import { rateLimitsOf } from './rate-limit-headers.ts';
 
 type CallOptions = { signal: AbortSignal; maxRetries: 0 };
 
@@ -49,8 +50,9 @@ export function anthropicProvider(options: AnthropicOptions): LlmProvider {
       try {
         const sent = client.messages.create(body, { signal: abort.signal, maxRetries: 0 });
         const answered = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, signal);
-        if (isHttpResponse(answered)) requestId = answered.headers.get('request-id') ?? undefined;
-        yield { type: 'accepted', providerRequestId: requestId };
+        const headers = isHttpResponse(answered) ? answered.headers : undefined;
+        requestId = headers?.get('request-id') ?? undefined;
+        yield { type: 'accepted', providerRequestId: requestId, limits: rateLimitsOf(headers, Date.now()) };
         for (const message of warnings) yield { type: 'warning', message };
         yield* partsOf(answered, anthropicAnswer(callIds(request), secret), { abort, signal, secret });
       } catch (error) {

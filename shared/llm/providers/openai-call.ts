@@ -11,6 +11,7 @@ import { withRequestId } from './failures.ts';
 import { isHttpResponse } from './http-response.ts';
 import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
 import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
+import { rateLimitsOf } from './rate-limit-headers.ts';
 
 /** What a provider is made with that speaks through OpenAI's SDK. */
 export type OpenaiOptions<Client, Body> = {
@@ -70,7 +71,8 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
     const sent = call.send({ signal: abort.signal, maxRetries: 0 });
     const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, call.signal);
     requestId = requestIdOf(answer);
-    yield { type: 'accepted', providerRequestId: requestId };
+    const limits = isHttpResponse(answer) ? rateLimitsOf(answer.headers, Date.now()) : undefined;
+    yield { type: 'accepted', providerRequestId: requestId, limits };
     for (const message of call.warnings) yield { type: 'warning', message };
     yield* isHttpResponse(answer) ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
   } catch (error) {

@@ -3,6 +3,7 @@ import { APIConnectionError, APIError, OpenAIError } from 'openai';
 import { type FailureCode, ServiceError } from '../../core/errors.ts';
 import { codeOfStatus, failure, isConnectionFailure, retryAfterOf, saysContextOverflow } from './failures.ts';
 import { type Detail, longest, retryDelayOf } from './gemini-errors.ts';
+import { rateLimitsOf, resetOf } from './rate-limit-headers.ts';
 
 /** An error object on the wire; what compatible servers put into it varies. */
 export type WireError = { code?: unknown; type?: unknown; message?: unknown };
@@ -30,10 +31,12 @@ export function classifyOpenaiError(error: unknown, secret?: string, nowMs: numb
   if (error instanceof APIConnectionError) return failure('network', { cause: error });
   if (error instanceof APIError) {
     const { message, headers, status, requestID } = error;
-    const retryAfterMs = longest(retryAfterOf(headers, nowMs), retryDelayOf(detailsOf(error)));
+    const limits = rateLimitsOf(headers, nowMs);
+    const askedMs = longest(retryAfterOf(headers, nowMs), retryDelayOf(detailsOf(error)));
+    const retryAfterMs = askedMs ?? (status === 429 ? resetOf(limits) : undefined);
     return failure(codeOf(error, status) ?? codeOfStatus(status), {
       ...{ cause: error, vendorText: message, secret, retryAfterMs },
-      provider: { status, requestId: requestID ?? undefined },
+      provider: { status, requestId: requestID ?? undefined, limits },
     });
   }
   // Malformed JSON is a SyntaxError, JSON of another shape a TypeError of our own; a socket that was cut is neither.
