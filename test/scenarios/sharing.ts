@@ -59,7 +59,8 @@ async function parkedBehind(world: World, over: Partial<Submission> = {}) {
   return { leader, holder, outcome, follower };
 }
 
-export function sharingScenarios(open: Open): void {
+/** `size`: of a crowd; some of it are parked. */
+export function sharingScenarios(open: Open, size = 100): void {
   played(open, 'Q04 a second equal job has the answer of the first, without a call', async (world) => {
     const first = await submitEqual(world, { tags: ['a'] });
     expect(await world.deliver(first)).toEqual({ finished: 'completed' });
@@ -89,21 +90,21 @@ export function sharingScenarios(open: Open): void {
     for (const job of [plain, fleeting]) expect(await world.read(job)).not.toHaveProperty('leads');
   });
 
-  played(open, 'Q04 100 equal jobs at once on three workers: one call, 100 equal results', async (world) => {
+  played(open, `Q04 ${size} equal jobs at once on three workers: one call, ${size} equal results`, async (world) => {
     world.provider.answerWith(world.provider.held);
     const crowd: Job[] = [];
-    for (let n = 0; n < 100; n++) crowd.push(await submitEqual(world));
+    for (let n = 0; n < size; n++) crowd.push(await submitEqual(world));
     const workers = [world.main, world.instance(), world.instance()] as const;
     const outcomes = crowd.map((job, n) => (workers[n % 3] ?? world.main).run(job));
     const parked = () => linesOf(world, 'job-put-off').length;
     await world.eventually(() => linesOf(world, 'answer-awaited').length === 3 * FOLLOWERS_HERE_MOST);
-    await world.eventually(() => parked() === 99 - 3 * FOLLOWERS_HERE_MOST);
+    await world.eventually(() => parked() === size - 1 - 3 * FOLLOWERS_HERE_MOST);
     world.provider.open('equal');
     const ended = await world.until(Promise.all(outcomes));
     const count = (key: string, what: string) => ended.filter((one) => (one as Record<string, string>)[key] === what);
     expect(count('finished', 'completed')).toHaveLength(1);
     expect(count('refused', 'answered')).toHaveLength(3 * FOLLOWERS_HERE_MOST);
-    expect(count('refused', 'parked')).toHaveLength(99 - 3 * FOLLOWERS_HERE_MOST);
+    expect(count('refused', 'parked')).toHaveLength(size - 1 - 3 * FOLLOWERS_HERE_MOST);
     // Rung by the end of their leader.
     await world.deliverRung();
     expect(calls(world)).toBe(1);
