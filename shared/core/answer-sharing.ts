@@ -39,6 +39,8 @@ export type AnswerSharing = {
 
 /** A delivery is held so long for an answer at most. */
 export const FOLLOW_MS = 60_000;
+/** So many deliveries of a process wait at once; more are parked, or nobody would be left for other jobs. */
+export const FOLLOWERS_HERE_MOST = 16;
 /** That a lease has ended nobody says. */
 const LOOK_MS = 1_000;
 
@@ -46,6 +48,7 @@ const LOOK_MS = 1_000;
 export function answerSharing(options: SharingOptions): AnswerSharing {
   const { store, leaders, clock, log } = options;
   const watch = jobWatch(options);
+  let waiting = 0;
 
   /** Waits until nobody works on the leader any more, as long as there is time. */
   async function whileHeld(
@@ -54,6 +57,7 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
   ): Promise<Seen | undefined> {
     const watching = watch.join(found.job);
     watch.offer(found);
+    waiting += 1;
     try {
       for (;;) {
         const mark = watching.news.count();
@@ -64,6 +68,7 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
         await watching.news.changed(mark, Math.min(leftMs, LOOK_MS), stop);
       }
     } finally {
+      waiting -= 1;
       watching.leave();
     }
   }
@@ -88,7 +93,8 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
       const leaderKey = leaderId === undefined || leaderId === id ? undefined : { tenant, id: leaderId };
       const found = leaderKey && (await store.get(leaderKey));
       let seen: Seen | undefined = found && { job: found.job, nowMs: found.readAtMs };
-      if (leaderKey && found && standingOf(seen, cacheMs) === 'held' && job.parkedFor !== awaitedAs(leaderKey.id)) {
+      const mayWait = leaderKey && job.parkedFor !== awaitedAs(leaderKey.id) && waiting < FOLLOWERS_HERE_MOST;
+      if (mayWait && found && standingOf(seen, cacheMs) === 'held') {
         if (!hasWaited) log('info', 'answer-awaited', { job_id: id, leader_id: leaderKey.id });
         hasWaited = true;
         seen = await whileHeld(found, { cacheMs, untilMs, stop });

@@ -14,7 +14,7 @@ describeOnEmulators('on the emulators,', () => {
   let stack: TestStack;
   beforeAll(async () => {
     provider = await startProvider();
-    const environment = { ...provider.environment, LEASE_MS: '2000', SWEEP_MS: '1000' };
+    const environment = { ...provider.environment, LEASE_MS: '10000', SWEEP_MS: '1000' };
     stack = await startTestStack(environment, emulators(), WORKERS);
     await warmUp(stack.baseUrl);
   }, 90_000);
@@ -53,6 +53,7 @@ describeOnEmulators('on the emulators,', () => {
   test('Q04 100 equal jobs on three workers: one call, 100 equal results', async () => {
     const views = await crowdOf('equal, on three workers');
     expectOneAnswer(views);
+    expect(views.find(({ cached }) => cached !== true)?.attempts).toMatchObject([{ outcome: 'completed', calls: 1 }]);
     expect(provider.callsAbout('equal, on three workers')).toBe(1);
     expect(
       workersThat(

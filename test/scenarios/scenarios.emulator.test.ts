@@ -47,7 +47,8 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   redriveScenarios(openEmulatorWorld);
   experimentScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
-  sharingScenarios(openEmulatorWorld);
+  // A hundred on real processes: `long/sharing.emulator.test.ts`.
+  sharingScenarios(openEmulatorWorld, 60);
   creditScenarios(openEmulatorWorld);
   creditCrowdScenarios(openEmulatorWorld, 100);
   streamingScenarios(openEmulatorWorld);
