@@ -30,7 +30,7 @@ export function isLeaseAlive(job: Job, nowMs: number): boolean {
 export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
   const { nowMs, token, stage, holder, route } = event;
   const lost = hasLostHolder(job) ? loseHolder(job, nowMs) : {};
-  const before = { ...lost, ...onRoute(route) };
+  const before = { ...lost, ...onRoute(job, route) };
   const begun = () => ({
     ...{ ...before, ...beginAttempt(applyChanges(job, before), nowMs), ...unparked(job) },
     ...({ state: 'processing', version: job.version + 1, startedAt: job.startedAt ?? nowMs, stage } as const),
@@ -67,7 +67,7 @@ export function changeStage(job: Job, event: EventOf<'stage'>): Decision {
 export function retryUnderLease(job: Job, event: EventOf<'retry'>): Decision {
   const { nowMs, ended, nextAttemptAt, route } = event;
   if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
-  const closed = { ...closeAttempt(job, nowMs, ended), ...onRoute(route) };
+  const closed = { ...closeAttempt(job, nowMs, ended), ...onRoute(job, route) };
   return renewLease(job, event, {
     ...closed,
     ...beginAttempt(applyChanges(job, closed), nextAttemptAt),
@@ -81,13 +81,13 @@ export function handBack(job: Job, event: EventOf<'hand-back'>): Decision {
   if (job.token !== token) return { refused: 'lease-lost' };
   if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
   const wakeAt = Math.min(nextAttemptAt, deadlineOf(job, storedAtMs).atMs);
-  const waiting = { stage: 'waiting', nextAttemptAt, wakeAt, rings: 0, ...onRoute(route) };
+  const waiting = { stage: 'waiting', nextAttemptAt, wakeAt, rings: 0, ...onRoute(job, route) };
   return { changes: { ...closeAttempt(job, nowMs, ended), ...unheld(job), ...waiting } };
 }
 
 /** The route of the attempt that comes next; absent: the same. */
-function onRoute(route: number | undefined): JobChanges {
-  return route === undefined ? {} : { route };
+function onRoute(job: Job, route = job.route ?? 0): JobChanges {
+  return route === (job.route ?? 0) ? {} : { route };
 }
 
 /** A lease, and when to look after it: at its end, or sooner where a cancel or a deadline waits for its holder. */

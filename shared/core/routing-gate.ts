@@ -20,7 +20,7 @@ const SPREAD_SHARE = 0.5;
 const SPREAD_LEAST_MS = 1_000;
 
 export function routingGate({ routing, clock, random }: RoutingGateOptions): Gate {
-  return async ({ job, readAtMs }) => {
+  return async ({ job, readAtMs }, _, stop) => {
     const startedMs = clock.monotonicMs();
     for (;;) {
       const spentMs = clock.monotonicMs() - startedMs;
@@ -33,7 +33,8 @@ export function routingGate({ routing, clock, random }: RoutingGateOptions): Gat
         const nowMs = readAtMs + clock.monotonicMs() - startedMs;
         return { instead: { type: 'defer', nextAttemptAt: Math.ceil(nowMs + waitMs + spreadMs) } };
       }
-      await sleep(clock, waitMs);
+      await sleep(clock, waitMs, stop);
+      if (stop?.aborted) return { refused: 'draining' };
     }
   };
 }

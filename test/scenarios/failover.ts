@@ -4,8 +4,10 @@ import { FAILURES_TO_OPEN, OPEN_LEAST_MS } from '../../shared/core/breaker.ts';
 import { type FailureCode, ServiceError } from '../../shared/core/errors.ts';
 import { isTerminal, type Job } from '../../shared/core/job.ts';
 import type { LlmPart } from '../../shared/core/llm.ts';
+import { sleep } from '../../shared/core/ports.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { answer, type ProviderCall, resultOf } from './provider-double.ts';
+import { runAll } from './slots.ts';
 import { inCall, type Open, scenario, type World } from './world.ts';
 
 const OWN = 'simulated';
@@ -245,6 +247,76 @@ export function failoverScenarios(open: Open): void {
 
 /** P08, over minutes. */
 export function outageScenarios(open: Open): void {
+  scenario(
+    open,
+    'B05 jobs that fail over, and workers that die: the limits of both models hold, and no slot is left',
+    async (world) => {
+      const underWay = new Map<string, number>();
+      const most = new Map<string, number>();
+      world.provider.answerWith(async function* (call) {
+        const { model } = call.request;
+        const now = (underWay.get(model) ?? 0) + 1;
+        underWay.set(model, now);
+        most.set(model, Math.max(most.get(model) ?? 0, now));
+        try {
+          await sleep(world.clock, 200 + ((call.nth * 37 + call.prompt.length * 91) % 400));
+          if (model === OWN && Number(call.prompt.slice(4)) % 2 === 0) fails('overloaded');
+          yield* answer(call);
+        } finally {
+          underWay.set(model, (underWay.get(model) ?? 0) - 1);
+        }
+      });
+      const jobs: Job[] = [];
+      for (let n = 0; n < 40; n++) jobs.push(await world.submit(FALLBACKS));
+      await runAll(world, jobs);
+      const ended = await world.jobs();
+      expect(ended.map(({ state }) => state)).toEqual(jobs.map(() => 'completed'));
+      expect(ended.filter(({ route }) => route === 1)).toHaveLength(20);
+      expect(Object.fromEntries(most)).toEqual({ [OWN]: 3, [OTHER]: 2 });
+      expect(await world.ground.slots('default')).toMatchObject({ running: {}, expired: [] });
+    },
+    {
+      limits: new Map([
+        [OWN, 3],
+        [OTHER, 2],
+      ]),
+      leaseMs: 60_000,
+    },
+  );
+
+  scenario(
+    open,
+    'a job that was promoted to a slot and is deferred gives the slot to the next',
+    async (world) => {
+      let goOn = () => {};
+      const mayFail = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      world.provider.answerWith(async function* (call) {
+        if (call.request.model === OTHER) return yield* answer(call);
+        await mayFail;
+        fails('rate_limited', 60_000);
+      });
+      const first = await world.submit();
+      const running = await inCall(world, first, world.main);
+      const [second, third] = [await world.submit(), await world.submit(FALLBACKS)];
+      await world.poke(third, { createdAt: third.createdAt + 1 });
+      for (const job of [second, third]) expect(await world.deliver(job)).toEqual({ refused: 'parked' });
+      const slots = async () => Object.keys((await world.ground.slots('default')).running);
+      goOn();
+      expect(await world.until(running.outcome)).toEqual({ handedBack: 'rate_limited' });
+      await world.eventually(async () => (await slots()).includes(second.id));
+      expect(await world.deliver(second)).toEqual({ refused: 'deferred' });
+      expect(await world.read(second)).toMatchObject({ state: 'pending', attempt: 0, parkedFor: undefined });
+      await world.eventually(async () => (await slots()).includes(third.id));
+      expect(await world.deliver(third)).toEqual({ finished: 'completed' });
+      expect(modelsCalled(world, third)).toEqual([OTHER]);
+      expect(world.published(third)).toBe(2);
+      expect(await slots()).toEqual([]);
+    },
+    { limits: new Map([[OWN, 1]]), leaseMs: 60_000 },
+  );
+
   scenario(
     open,
     'P08 the primary is down for all: its breaker opens, everybody goes elsewhere, one probe finds it back',

@@ -43,7 +43,11 @@ function inOrder({ isVirtual, writes }: Pick<World, 'isVirtual' | 'writes'>): Re
 }
 
 /** Pushes and sweeps until all of these are over; a process dies each time that so many more have ended. */
-async function runAll(world: World, jobs: readonly Job[], killEvery = Number.POSITIVE_INFINITY): Promise<number> {
+export async function runAll(
+  world: World,
+  jobs: readonly Job[],
+  killEvery = Number.POSITIVE_INFINITY,
+): Promise<number> {
   const pushing = pushingTo(world, 3, chance(5).next);
   let kills = 0;
   for (let step = 1; step < 20_000; step++) {

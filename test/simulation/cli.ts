@@ -57,6 +57,8 @@ console.table({
   'jobs redriven': total(reports, (report) => report.redrives),
   chunks: total(reports, (report) => report.chunks),
   'jobs parked': total(reports, (report) => report.parks),
+  'jobs failed over': total(reports, (report) => report.failovers),
+  'jobs deferred': total(reports, (report) => report.deferrals),
   'jobs settled': total(reports, (report) => report.settled),
   'jobs denied': total(reports, (report) => report.denied),
   'payloads removed': total(reports, (report) => report.removals),

@@ -1,7 +1,8 @@
 /** One run of the simulation from one seed: jobs, faults, deaths, and what became of it all. */
 import { createHash } from 'node:crypto';
 import { steadyClock } from '../../shared/adapters/system-clock.ts';
-import type { Limits } from '../../shared/core/job.ts';
+import { isPutOff } from '../../shared/core/deferring.ts';
+import type { Job, Limits } from '../../shared/core/job.ts';
 import { type Clock, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 import type { Doors } from './doors.ts';
@@ -42,6 +43,9 @@ export type SimulationReport = {
   denied: number;
   /** How often a job had to wait for a slot. */
   parks: number;
+  /** How often a job went to another model, and how often it had to wait for one. */
+  failovers: number;
+  deferrals: number;
   calls: number;
   recordedCalls: number;
   writes: number;
@@ -99,6 +103,10 @@ export function realPace(): Pace {
     // A model may be silent for ever.
     ...{ skewMs: 200, silenceMs: 8_000, limits: { idleTimeoutMs: 5_000 } },
   };
+}
+
+function isDeferral(before: Job, after: Job): boolean {
+  return before.leaseExpiresAt === null && isPutOff(after, before.nextAttemptAt ?? 0);
 }
 
 /** Runs one seed to its end. The same seed gives the same run. */
@@ -190,6 +198,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     zombieWrites: log.zombieWrites(),
     settled: log.jobs().filter((job) => job.settled).length,
     denied: log.jobs().filter(({ error }) => error?.code === 'insufficient_credits').length,
+    failovers: log.writes.filter(({ before, after }) => before && after.route !== before.route).length,
+    deferrals: log.writes.filter(({ before, after }) => before && isDeferral(before, after)).length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
     calls: log.jobs().reduce((sum, { id }) => sum + log.calls(id), 0),
     recordedCalls: log.jobs().reduce((sum, { id }) => sum + log.recordedCalls(id), 0),

@@ -56,6 +56,8 @@ test.each([0.01, 0.05])(
       'redrives',
       'chunks',
       'parks',
+      'failovers',
+      'deferrals',
       'removals',
       'settled',
     ] as const)
