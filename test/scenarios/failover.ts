@@ -249,7 +249,7 @@ export function failoverScenarios(open: Open): void {
 export function outageScenarios(open: Open): void {
   scenario(
     open,
-    'B05 jobs that fail over, and workers that die: the limits of both models hold, and no slot is left',
+    'B05 jobs that fail over: the limits of both models hold, and no slot is left',
     async (world) => {
       const underWay = new Map<string, number>();
       const most = new Map<string, number>();
@@ -271,7 +271,8 @@ export function outageScenarios(open: Open): void {
       await runAll(world, jobs);
       const ended = await world.jobs();
       expect(ended.map(({ state }) => state)).toEqual(jobs.map(() => 'completed'));
-      expect(ended.filter(({ route }) => route === 1)).toHaveLength(20);
+      // Others, too, while the breaker of their own model is open.
+      expect(ended.filter(({ route }) => route === 1).length).toBeGreaterThanOrEqual(20);
       expect(Object.fromEntries(most)).toEqual({ [OWN]: 3, [OTHER]: 2 });
       expect(await world.ground.slots('default')).toMatchObject({ running: {}, expired: [] });
     },
@@ -307,7 +308,8 @@ export function outageScenarios(open: Open): void {
       expect(await world.until(running.outcome)).toEqual({ handedBack: 'rate_limited' });
       await world.eventually(async () => (await slots()).includes(second.id));
       expect(await world.deliver(second)).toEqual({ refused: 'deferred' });
-      expect(await world.read(second)).toMatchObject({ state: 'pending', attempt: 0, parkedFor: undefined });
+      expect(await world.read(second)).toMatchObject({ state: 'pending', attempt: 0 });
+      expect(await world.read(second)).not.toHaveProperty('parkedFor');
       await world.eventually(async () => (await slots()).includes(third.id));
       expect(await world.deliver(third)).toEqual({ finished: 'completed' });
       expect(modelsCalled(world, third)).toEqual([OTHER]);
