@@ -123,8 +123,9 @@ export function processingTime({ startedAt, completedAt }: Job): number | undefi
 
 /** Until when a job waits for its next attempt, or its first, with or without somebody who holds it. */
 function waitingUntil(job: Job, nowMs: number): number | undefined {
-  const { state, nextAttemptAt, leaseExpiresAt, parkedFor } = job;
-  if (parkedFor !== undefined) return undefined;
+  const { state, nextAttemptAt, leaseExpiresAt, parkedFor, upstream } = job;
+  // What a provider works on by itself waits for its answer, not for another try.
+  if (parkedFor !== undefined || upstream !== undefined) return undefined;
   if (isTerminal(state) || nextAttemptAt === undefined) return undefined;
   return leaseExpiresAt === null || nextAttemptAt > nowMs ? nextAttemptAt : undefined;
 }

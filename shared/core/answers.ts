@@ -17,6 +17,8 @@ export type CallRecord = {
   text: string;
   /** The provider took the request. */
   accepted?: true;
+  /** The provider does no more: what it counted is all, however the answer ended. */
+  isOver?: true | undefined;
 };
 
 /**
@@ -104,7 +106,7 @@ function tooLarge(): ServiceError {
 }
 
 /** Servers exist that report text, fractions or nothing as usage; a wrong figure is worse than none. */
-function countable(usage: Usage): Usage | undefined {
+export function countable(usage: Usage): Usage | undefined {
   const { inputTokens, outputTokens, totalTokens, cachedInputTokens, reasoningTokens } = usage;
   if (!isCount(inputTokens) || !isCount(outputTokens)) return undefined;
   return {

@@ -10,7 +10,7 @@ import type { CallFacts } from './events.ts';
 import type { Job, Json, Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
-import type { LlmRequest, ProviderFor, ProviderLimits } from './llm.ts';
+import type { LlmPart, LlmRequest, ProviderFor, ProviderLimits } from './llm.ts';
 import type { Clock, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { isMendable, type Rejected, repairRequest } from './repair.ts';
@@ -42,19 +42,30 @@ export type AttemptHooks = {
   onLimits?: (limits: ProviderLimits) => void;
   /** The answer of the attempt before, which this one has to mend. */
   rejected?: Rejected | undefined;
+  /** What came of a call that was made before, in place of another one. */
+  made?: MadeCall | undefined;
 };
 
-/** Makes one call and reads its answer, unless `stop` is aborted. Never throws. */
+/** A call that was made, or could not be (`notMade`): all parts of its answer, or what it failed with. */
+export type MadeCall = {
+  parts: AsyncIterable<LlmPart>;
+  facts: CallFacts;
+  startedMs: number;
+  /** The provider does no more for it. */
+  isOver?: true | undefined;
+};
+
+/** Makes one call, unless one was made, and reads its answer, unless `stop` is aborted. Never throws. */
 export async function attempt(
   options: AttemptOptions,
   jobType: JobType,
   job: Job,
   input: Json,
   stop: AbortSignal,
-  { onText = () => {}, onStage = () => {}, onLimits = () => {}, rejected: before }: AttemptHooks = {},
+  { onText = () => {}, onStage = () => {}, onLimits = () => {}, rejected: before, made }: AttemptHooks = {},
 ): Promise<AttemptResult> {
   const { providerFor, clock, log } = options;
-  const record: CallRecord = { facts: { notMade: true }, text: '' };
+  const record: CallRecord = { facts: made?.facts ?? { notMade: true }, text: '', isOver: made?.isOver };
   const { facts } = record;
   const { model } = routeOf(job);
   const timers = attemptTimers(clock, limitsOf(job));
@@ -63,17 +74,14 @@ export async function attempt(
   // An attempt that fails otherwise leaves the answer that is still to be mended.
   let rejected = before;
   let vainText = before?.text;
-  const startedMs = clock.nowMs();
+  const startedMs = made?.startedMs ?? clock.nowMs();
 
   async function answered(): Promise<Json> {
     const provider = await providerFor(model.provider);
-    const asked = before ? repairRequest(before) : jobType.toRequest(input, model);
-    const { nanoUsdMost, spent, createdAt } = job;
-    const leftNanoUsd = nanoUsdMost === undefined ? undefined : nanoUsdMost - (spent?.nanoUsd ?? 0);
-    request = await affordable(options.pricing, model, asked, leftNanoUsd, createdAt);
+    request = await requestOf(options, jobType, job, input, before);
     signal.throwIfAborted();
-    facts.notMade = undefined;
-    const parts = untilAborted(provider.generate(request, { signal }), signal);
+    if (!made) facts.notMade = undefined;
+    const parts = untilAborted(made?.parts ?? provider.generate(request, { signal }), signal);
     const answer = await collect(parts, record, (part) => {
       timers.restartIdle();
       if (part.type === 'accepted') {
@@ -125,8 +133,23 @@ export async function attempt(
   return result;
 }
 
+/** What the provider is asked. Throws `cost_limit` when what is left of what the job may cost is not enough. */
+export async function requestOf(
+  { pricing }: Pick<AttemptOptions, 'pricing'>,
+  jobType: JobType,
+  job: Job,
+  input: Json,
+  rejected: Rejected | undefined,
+): Promise<LlmRequest> {
+  const { model } = routeOf(job);
+  const asked = rejected ? repairRequest(rejected) : jobType.toRequest(input, model);
+  const { nanoUsdMost, spent, createdAt } = job;
+  const leftNanoUsd = nanoUsdMost === undefined ? undefined : nanoUsdMost - (spent?.nanoUsd ?? 0);
+  return affordable(pricing, model, asked, leftNanoUsd, createdAt);
+}
+
 /** The two clocks of an attempt: its own deadline, and the longest silence within it. */
-function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: Limits) {
+export function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }: Limits) {
   const expired = new AbortController();
   const expire = (code: 'attempt_timeout' | 'idle_timeout', sentence: string) =>
     expired.abort(new ServiceError(code, sentence));

@@ -1,7 +1,7 @@
 /** The records of a job's attempts: how one begins, how it ends. Pure. */
 
 import { ATTEMPTS_KEPT, type Attempt } from './attempt-record.ts';
-import { NOTHING_SPENT, type Spent } from './costs.ts';
+import { type Cost, NOTHING_SPENT, type Spent } from './costs.ts';
 import type { AttemptEnd } from './events.ts';
 import type { Job, JobChanges } from './job.ts';
 import { routeOf } from './routes.ts';
@@ -29,7 +29,8 @@ export function endAttempt(job: Job, endedAt: number, { notMade, ...end }: Attem
     spent = addSpent(addSpent(spent, spentBy(attempt), -1), spentBy(ended));
     return ended;
   });
-  return { attempts, spent };
+  // Whatever the provider works on still, nobody waits for it any more.
+  return { attempts, spent, ...(job.upstream === undefined ? {} : { upstream: undefined }) };
 }
 
 function spentBy({ usage, cost }: Attempt): Spent {
@@ -55,9 +56,28 @@ export function isAttemptOpen(job: Job): boolean {
   return job.attempts.some((attempt) => attempt.n === job.attempt && attempt.endedAt === undefined);
 }
 
-/** The fields that change when its holder was never heard of again: nobody knows what the call used. */
+/** Does the provider work on the newest attempt by itself, and will somebody look for its answer? */
+export function isAttached(job: Job): boolean {
+  return job.upstream !== undefined && isAttemptOpen(job);
+}
+
+/** Of a job whose lease is not alive: did its holder vanish within an attempt? A job that was left to its provider has none. */
+export function hasLostHolder(job: Job): boolean {
+  return isAttemptOpen(job) && !(isAttached(job) && job.leaseExpiresAt === null);
+}
+
+/** The fields that change when its holder was never heard of again. What the provider works on by itself is not lost with it. */
+export function loseHolder(job: Job, nowMs: number): JobChanges {
+  return isAttached(job) ? { losses: (job.losses ?? 0) + 1 } : loseAttempt(job, nowMs);
+}
+
+/** The fields that change when nobody will ever hear of its newest attempt: nobody knows what the call used. */
 export function loseAttempt(job: Job, nowMs: number): JobChanges {
-  const cost = { nanoUsd: routeOf(job).callEstimate?.nanoUsd ?? null, isEstimated: true } as const;
-  const lost = endAttempt(job, nowMs, { outcome: 'lost', errorCode: 'lease_lost', cost });
+  const lost = endAttempt(job, nowMs, { outcome: 'lost', errorCode: 'lease_lost', cost: likelyCost(job) });
   return { ...lost, losses: (job.losses ?? 0) + 1 };
+}
+
+/** What a call cost of which nothing is known but what it was expected to use. */
+export function likelyCost(job: Job): Cost {
+  return { nanoUsd: routeOf(job).callEstimate?.nanoUsd ?? null, isEstimated: true };
 }

@@ -34,14 +34,14 @@ export async function costOfCall(
   pricing: Pricing,
   model: Pick<JobModel, 'provider' | 'model'>,
   request: LlmRequest,
-  { facts, text, accepted }: CallRecord,
+  { facts, text, accepted, isOver }: CallRecord,
   error: ServiceError | undefined,
   atMs: number,
   isCapped: boolean,
 ): Promise<Cost> {
   const { usage, finishReason } = facts;
   // Some providers count as they go: without an end, what they counted is not all.
-  if (usage && finishReason !== undefined) return { nanoUsd: await pricing.costOf(model, usage, atMs) };
+  if (usage && (isOver || finishReason !== undefined)) return { nanoUsd: await pricing.costOf(model, usage, atMs) };
   const isFree = error && FAILURE_RULES[error.code as FailureCode]?.billing === 'none';
   if (isFree && !usage && text === '') return { nanoUsd: 0 };
   const allowed = isCapped && accepted ? (request.maxOutputTokens ?? 0) : 0;

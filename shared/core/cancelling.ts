@@ -6,18 +6,21 @@ import { isServiceError, ServiceError } from './errors.ts';
 import { applyChanges, isTerminal, type Job, type JobKey } from './job.ts';
 import type { JobWatch } from './job-watch.ts';
 import type { LeaderStore } from './leader-store.ts';
+import { isLeaseAlive } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import type { PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS } from './parts.ts';
 import type { PayloadReads } from './payload-reads.ts';
 import { asShown, isWhole } from './payloads.ts';
-import type { ChunkStore, JobQueue, JobStore, StoredJob } from './ports.ts';
+import type { ChunkStore, Clock, JobQueue, JobStore, StoredJob } from './ports.ts';
 import { type ResultCaching, uncacheResult } from './result-cache.ts';
+import { ringDoorbell } from './ring.ts';
+import { isForWorker } from './waking.ts';
 
 export type Cancelling = {
   /**
-   * Asks for the end of a job, as often as wanted. One that nobody holds is over with the answer; the holder of another
-   * one breaks its call off soon after. A job that is over stays as it is. Throws `job_not_found`, or
+   * Asks for the end of a job, as often as wanted. One that nobody holds, and no provider works on by itself, is over with
+   * the answer; the holder of another one breaks its call off soon after. A job that is over stays as it is. Throws `job_not_found`, or
    * `store_unavailable` when it is not known whether the job was told.
    */
   cancel(principal: Principal, id: string): Promise<Seen>;
@@ -45,6 +48,7 @@ export type CancellingOptions = ResultCaching & {
   leaders?: LeaderStore | undefined;
   watch: JobWatch;
   reads: PayloadReads;
+  clock: Clock;
 };
 
 /** A change that meets a newer document is decided again on it, this often at most. */
@@ -103,6 +107,8 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
       });
       if (isEnd) await ringFollowers(options, next);
       const { revision, atMs: readAtMs } = answer.written;
+      // A worker has to stop what the provider works on by itself.
+      if (isForWorker(next, readAtMs) && !isLeaseAlive(next, readAtMs)) await ringDoorbell(options, key);
       return watch.offer({ ...found, job: next, revision, readAtMs });
     }
     const sentence = `It is not known whether the job was told. ${type === 'cancel' ? 'Cancel' : 'Delete'} it again.`;

@@ -4,7 +4,7 @@ import type { Hold } from './costs.ts';
 import { isServiceError } from './errors.ts';
 import type { Decision, EventOf, Refusal } from './events.ts';
 import type { Gate, Gated } from './gate.ts';
-import type { Held } from './holder.ts';
+import type { Held } from './held.ts';
 import { applyChanges, isTerminal, type Job, type JobError, type JobKey, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { isLeaseAlive } from './leases.ts';
@@ -108,7 +108,8 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
         return { held: { ...stored, askedMs, answeredMs: foundMs }, input: whole.input, pass: way.pass };
     }
     // What an earlier claim reserved is the job's until it is over.
-    const credits = stored.job.hold ? undefined : options.credits;
+    const isAttached = stored.job.upstream !== undefined;
+    const credits = stored.job.hold || isAttached ? undefined : options.credits;
     const limiterFor = (job: Job) => (options.limiter?.limits(job) ? options.limiter : undefined);
     let limiter = limiterFor(stored.job);
     const decideAt = (nowMs: number, hold?: Hold) => {
@@ -122,7 +123,6 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     if (tries >= ((limiter || credits) && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
     if (claims) whole ??= await readInput(options, found);
     const damaged = claims && whole && 'denied' in whole ? whole : undefined;
-    const isAttached = stored.job.upstream !== undefined;
     if (claims && !isAttached && whole && 'input' in whole)
       gated ??= await options.gate?.(stored, whole.input, options.stop);
     if (gated && 'again' in gated) {

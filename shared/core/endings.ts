@@ -1,5 +1,5 @@
 /** How jobs end: by their holder, by a cancel, by time. Pure. */
-import { endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
+import { endAttempt, isAttached, isAttemptOpen, loseAttempt } from './attempts.ts';
 import { settlement } from './credits.ts';
 import type { CallFacts, Decision, EventOf, FinishOutcome } from './events.ts';
 import { applyChanges, isTerminal, type Job, type JobChanges, type JobError, type Json } from './job.ts';
@@ -36,8 +36,19 @@ export function reuse(job: Job, { nowMs, answer, result, apart }: EventOf<'reuse
   return { ...end, answerOf: answer, ...payload(job, 'result', result, apart) };
 }
 
-/** Somebody asks for the end: at once where nobody holds the job, else its holder has to hear of it. */
+/** After the doorbell that brings a worker to stop the provider's work, the sweeper rings again. */
+const STOP_RING_MS = 5_000;
+
+/**
+ * Somebody asks for the end: at once where nobody holds the job, else its holder has to hear of it. What a provider works
+ * on by itself a worker has to stop first.
+ */
 export function cancel(job: Job, { nowMs }: EventOf<'cancel'>): Decision {
+  if (!isLeaseAlive(job, nowMs) && isAttached(job)) {
+    if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
+    const stop = { cancelRequestedAt: nowMs, nextAttemptAt: undefined, wakeAt: nowMs + STOP_RING_MS };
+    return { changes: { ...stop, version: job.version + 1 } };
+  }
   if (!isLeaseAlive(job, nowMs)) return { changes: endUnheld(job, nowMs, 'cancelled') };
   if (job.cancelRequestedAt !== undefined) return { refused: 'cancelling' };
   const wakeAt = Math.min(job.wakeAt ?? nowMs, nowMs + CANCEL_GRACE_MS);

@@ -3,6 +3,7 @@
  * knowledge and shares it through the store when it has changed by much, so that no document is hot.
  */
 import { describeError } from './errors.ts';
+import type { Job } from './job.ts';
 import type { Clock, Estimate, EstimateKey, EstimateStore, Log } from './ports.ts';
 import { within } from './within.ts';
 
@@ -12,6 +13,12 @@ export type Estimates = {
   /** One more job completed. Resolves when what others must know of it is stored, or soon. Never throws. */
   learn(key: EstimateKey, tookMs: number): Promise<void>;
 };
+
+/** What a job's duration is an example of: an answer in the background comes when its provider has time. */
+export function estimateKeyOf({ tenant, jobType, model, background }: EstimatedJob): EstimateKey {
+  return { tenant, jobType, modelId: background ? `${model.id}-background` : model.id };
+}
+type EstimatedJob = Pick<Job, 'tenant' | 'jobType' | 'model' | 'background'>;
 
 export type EstimatesOptions = { estimateStore: EstimateStore; clock: Clock; log: Log };
 

@@ -50,6 +50,8 @@ type Taken = {
   route?: number | undefined;
   leads?: string | undefined;
 };
+/** What the provider works on by itself; `providerRequestId`: of the request that began it, where that is not recorded yet. */
+export type Begun = { upstream: Upstream; providerRequestId?: string | undefined };
 /** `route`: of the attempt that comes next; absent: the same. */
 type Next = { ended: FailedAttempt; nextAttemptAt: number; route?: number | undefined };
 
@@ -78,8 +80,10 @@ export type JobEvent =
   | ({ type: 'retry' } & Next & ByHolder & NowAndBirth & Lease)
   /** An attempt failed or was broken off, and its holder gives the job back. */
   | ({ type: 'hand-back' } & Next & ByHolder & NowAndBirth)
+  /** The provider works on the attempt by itself; its holder stays for the answer. */
+  | ({ type: 'attach' } & Begun & ByHolder & NowAndBirth & Lease)
   /** The provider works on the attempt by itself; its holder gives the job back until somebody looks for the answer. */
-  | ({ type: 'detach'; upstream: Upstream; nextLookAt: number } & ByHolder & NowAndBirth)
+  | ({ type: 'detach'; nextLookAt: number } & Begun & ByHolder & NowAndBirth)
   /** The holder is done. */
   | ({ type: 'finish'; outcome: FinishOutcome } & ByHolder)
   /** Somebody asks for the end. */

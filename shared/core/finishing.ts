@@ -1,8 +1,9 @@
 /** How a holder ends its job: what is too large for the document is put beside it first, then one write ends the job. */
 import { isServiceError, type ServiceError } from './errors.ts';
-import type { Estimates } from './estimates.ts';
+import { type Estimates, estimateKeyOf } from './estimates.ts';
 import type { CallFacts, FinishOutcome } from './events.ts';
-import { type Holder, PATIENCE_MS, RETRY_PAUSE_MS } from './holder.ts';
+import type { Holder } from './held.ts';
+import { PATIENCE_MS, RETRY_PAUSE_MS } from './holder.ts';
 import type { Job, JobError } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { PartSet } from './part-set.ts';
@@ -39,7 +40,7 @@ export async function finish(
   });
   await removeUnnamed(options, lease.job(), 'apart' in ready ? ready.apart : undefined);
   if (answer !== 'written') return { lost: true };
-  const { tenant, id, attempt: n, jobType, model, state, error, startedAt = 0, completedAt = 0 } = lease.job();
+  const { id, attempt: n, state, error, startedAt = 0, completedAt = 0 } = lease.job();
   options.log('info', 'job-finished', {
     job_id: id,
     attempt: n,
@@ -49,7 +50,7 @@ export async function finish(
   });
   const isUsual = state === 'completed' && !('insteadOf' in outcome);
   await Promise.all([
-    isUsual && options.estimates.learn({ tenant, jobType, modelId: model.id }, completedAt - startedAt),
+    isUsual && options.estimates.learn(estimateKeyOf(lease.job()), completedAt - startedAt),
     cacheResult(options, lease.job()),
   ]);
   return { finished: state as FinishOutcome['state'] };

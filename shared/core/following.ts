@@ -4,7 +4,8 @@ import { describeError, type ServiceError } from './errors.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { type NextStep, nextStep } from './failover.ts';
 import { type FinishingOptions, failure, finish } from './finishing.ts';
-import type { Holder, HolderOptions } from './holder.ts';
+import type { Holder } from './held.ts';
+import type { HolderOptions } from './holder.ts';
 import type { Job, JobError, Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { Limiter } from './limiter.ts';
@@ -27,8 +28,15 @@ export type FollowingOptions = HolderOptions &
     limiter?: Pick<Limiter, 'needsOtherSlot'> | undefined;
   };
 
-/** `finished`: the job is over. `handedBack`: it waits for its next attempt. `lost`: another holder took over. */
-export type RunOutcome = { finished: FinishOutcome['state'] } | { handedBack: string } | { lost: true };
+/**
+ * `finished`: the job is over. `handedBack`: it waits for its next attempt. `left`: it waits for the answer that its
+ * provider works on. `lost`: another holder took over.
+ */
+export type RunOutcome =
+  | { finished: FinishOutcome['state'] }
+  | { handedBack: string }
+  | { left: true }
+  | { lost: true };
 
 /** What a job type says of this job, whose input may have been dropped from the document meanwhile. */
 export type About = { retry: RetryPolicy; repairsMost(): number; fallback(error: JobError): Json | undefined };

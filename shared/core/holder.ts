@@ -4,48 +4,13 @@
  * returned. It also gathers every reason to stop working on the job into one signal.
  */
 import { describeError, isServiceError, ServiceError } from './errors.ts';
-import type { FailedAttempt, FinishOutcome, JobEvent, Refusal } from './events.ts';
-import { applyChanges, type Job } from './job.ts';
+import type { Begun, FailedAttempt, JobEvent, Refusal } from './events.ts';
+import type { Held, Holder, HolderAnswer } from './held.ts';
+import { applyChanges } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { limitsOf } from './limits.ts';
-import { type Clock, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import { type Clock, type JobStore, type Log, sleep } from './ports.ts';
 import { type StopCode, stopReason } from './stop-reasons.ts';
-
-/** A claimed job, and our monotonic clock when we asked for it and when the store's answer was here. */
-export type Held = StoredJob & { askedMs: number; answeredMs: number };
-
-/** `lost`: somebody else holds the job, or it is over; nothing was written. `cancelling`: only a finish is left. */
-export type HolderAnswer = 'written' | 'lost' | 'cancelling';
-
-export type Holder = {
-  /** The job as this holder last knew it. */
-  job(): Job;
-  /**
-   * Aborted as soon as the work on the job must stop. Its reason is a `ServiceError`: `lease_lost`, `cancelled`,
-   * `job_timeout` or `drained`.
-   */
-  stop: AbortSignal;
-  /** Makes the work stop for one of these reasons; the first one counts. */
-  stopFor(code: 'cancelled' | 'drained'): void;
-  /** Looks at the clock: a process that stalled finds here that its lease is over, before it makes another call. */
-  check(): void;
-  /** How much of the job's time is left, in milliseconds. */
-  leftMs(): number;
-  /** How long the next attempt must wait still, in milliseconds; never shorter than it really is. */
-  waitMs(): number;
-  /** The store's instant in so many milliseconds; never earlier than it really is. */
-  instantIn(ms: number): number;
-  /** Shows what is done now, in turn with all other writes and without making anybody wait. Best effort. */
-  stage(stage: string): void;
-  /** Records the next attempt, on the same route or on this one; its call may be made after the pause. Throws `store_unavailable`. */
-  retry(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer>;
-  /** Gives the job up until the pause is over. Throws `store_unavailable`. */
-  handBack(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer>;
-  /** Ends the job. Throws `store_unavailable`, or `result_unstorable` when its result can never be stored. */
-  finish(outcome: FinishOutcome): Promise<HolderAnswer>;
-  /** Stops the timers. The lease stays in the document until it ends. */
-  close(): void;
-};
 
 export type HolderOptions = { store: JobStore; clock: Clock; log: Log; leaseMs: number };
 
@@ -207,11 +172,17 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
   }
 
   const stopDeadline = clock.setTimer(() => stopFor('job_timeout'), Math.max(0, leftMs()));
+  // Where nobody asked for patience, its doorbell must not come before its time.
+  const instantAfter = (pauseMs: number) => (pauseMs === 0 ? storeNowMs() : instantIn(pauseMs));
   function handBack(ended: FailedAttempt, pauseMs: number, route?: number): Promise<HolderAnswer> {
     close();
-    // Where nobody asked for patience, its doorbell must not come before its time.
-    const nextAttemptAt = pauseMs === 0 ? storeNowMs() : instantIn(pauseMs);
+    const nextAttemptAt = instantAfter(pauseMs);
     return settle((nowMs) => ({ type: 'hand-back', nowMs, storedAtMs, token, ended, nextAttemptAt, route }));
+  }
+  function detach(begun: Begun, pauseMs: number): Promise<HolderAnswer> {
+    close();
+    const nextLookAt = instantAfter(pauseMs);
+    return settle((nowMs) => ({ type: 'detach', nowMs, storedAtMs, token, ...begun, nextLookAt }));
   }
 
   scheduleHeartbeat();
@@ -240,6 +211,15 @@ export function holder({ store, clock, log, leaseMs }: HolderOptions, claimed: H
       return 'lost';
     },
     handBack,
+    async attach(begun, pauseMs) {
+      if (pauseMs !== undefined) return detach(begun, pauseMs);
+      const event = { type: 'attach', storedAtMs, leaseMs, token, ...begun } as const;
+      const answer = await settle((nowMs) => ({ ...event, nowMs }));
+      if (answer !== 'written') return answer;
+      scheduleHeartbeat();
+      // As after a retry: the lease is new, and nobody here has use for it.
+      return closed ? detach(begun, 0) : answer;
+    },
     finish(outcome) {
       close();
       return settle((nowMs) => ({ type: 'finish', nowMs, token, outcome }));

@@ -1,5 +1,5 @@
 /** Leases: who holds a job and until when, and what a holder may change without ending its job. Pure. */
-import { beginAttempt, endAttempt, isAttemptOpen, loseAttempt } from './attempts.ts';
+import { beginAttempt, endAttempt, hasLostHolder, isAttached, loseHolder } from './attempts.ts';
 import type { Decision, EventOf, FailedAttempt, Lease, NowAndBirth } from './events.ts';
 import { applyChanges, type Job, type JobChanges } from './job.ts';
 import { deadlineOf, limitsOf } from './limits.ts';
@@ -10,6 +10,11 @@ import { countFailed } from './tries.ts';
 export const LEASE_GRACE_MS = 1_000;
 /** After a cancel, how long the holder has to end the job; longer than a heartbeat, by which it hears of it at last. */
 export const CANCEL_GRACE_MS = 30_000;
+/**
+ * After the end of the job's time, how long a worker has to stop what the provider works on by itself: a sweep that rings
+ * comes within a minute.
+ */
+export const UPSTREAM_GRACE_MS = 90_000;
 
 /** Nobody holds the job. Token and sequence stay: they tell a writer whether a write of unknown fate was its own. */
 export function unheld(job: Job): JobChanges {
@@ -21,18 +26,20 @@ export function isLeaseAlive(job: Job, nowMs: number): boolean {
   return job.leaseExpiresAt !== null && job.leaseExpiresAt > nowMs;
 }
 
-/** A claim: a new lease, and a new attempt that records its call. */
+/** A claim: a new lease, and a new attempt that records its call, unless the provider works on the one before by itself. */
 export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
   const { nowMs, token, stage, holder, route } = event;
-  const before = { ...(isAttemptOpen(job) ? loseAttempt(job, nowMs) : {}), ...onRoute(job, route) };
+  const lost = hasLostHolder(job) ? loseHolder(job, nowMs) : {};
+  const before = { ...lost, ...onRoute(job, route) };
+  const begun = () => ({
+    ...{ ...before, ...beginAttempt(applyChanges(job, before), nowMs), ...unparked(job) },
+    ...({ state: 'processing', version: job.version + 1, startedAt: job.startedAt ?? nowMs, stage } as const),
+  });
   return {
     changes: {
-      ...before,
-      ...beginAttempt(applyChanges(job, before), nowMs),
+      ...(isAttached(job) ? lost : begun()),
       ...leaseUntil(job, event),
-      ...{ state: 'processing', version: job.version + 1, startedAt: job.startedAt ?? nowMs },
-      ...{ stage, token, holder, sequence: 0, rings: 0, nextAttemptAt: undefined },
-      ...unparked(job),
+      ...{ token, holder, sequence: 0, rings: 0, nextAttemptAt: undefined },
       ...(event.slotUntil === undefined ? {} : { slotUntil: event.slotUntil }),
       ...(event.hold === undefined ? {} : { hold: event.hold }),
       ...(event.leads === undefined ? {} : { leads: event.leads }),
@@ -41,7 +48,11 @@ export function takeLease(job: Job, event: EventOf<'claim'>): Decision {
 }
 
 /** The lease goes on, and with it whatever `also` changes. */
-export function renewLease(job: Job, event: EventOf<'renew' | 'stage' | 'retry'>, also: JobChanges = {}): Decision {
+export function renewLease(
+  job: Job,
+  event: EventOf<'renew' | 'stage' | 'retry' | 'attach'>,
+  also: JobChanges = {},
+): Decision {
   if (job.token !== event.token) return { refused: 'lease-lost' };
   if (!isLeaseAlive(job, event.nowMs)) return { refused: 'lease-ended' };
   return { changes: { ...leaseUntil(job, event), ...also } };
@@ -88,7 +99,8 @@ function leaseUntil(job: Job, { nowMs, storedAtMs, leaseMs }: NowAndBirth & Leas
 /** When the holder of a job, however alive its lease is, must have ended it: after a cancel, or after the job's time. */
 export function heldUntil(job: Job, storedAtMs: number): number {
   const cancelBy = job.cancelRequestedAt === undefined ? Infinity : job.cancelRequestedAt + CANCEL_GRACE_MS;
-  return Math.min(cancelBy, storedAtMs + limitsOf(job).timeoutMs + LEASE_GRACE_MS);
+  const graceMs = isAttached(job) ? UPSTREAM_GRACE_MS : LEASE_GRACE_MS;
+  return Math.min(cancelBy, storedAtMs + limitsOf(job).timeoutMs + graceMs);
 }
 
 function closeAttempt(job: Job, nowMs: number, failed: FailedAttempt): JobChanges {

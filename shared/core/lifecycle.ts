@@ -3,7 +3,7 @@
  * Nothing here knows a store, a clock or a queue: the instant is part of the event, the answer is the fields to change.
  */
 import { defer } from './deferring.ts';
-import { detach } from './detaching.ts';
+import { attach, detach } from './detaching.ts';
 import { cancel, endUnheld, erase, finish, reuse } from './endings.ts';
 import type { Decision, EventOf, JobEvent, NowAndBirth, Refusal } from './events.ts';
 import type { Job, JobChanges, JobState } from './job.ts';
@@ -50,6 +50,7 @@ const over: Row = {
   stage: refuse('done'),
   retry: refuse('done'),
   'hand-back': refuse('done'),
+  attach: refuse('done'),
   detach: refuse('done'),
   finish: refuse('done'),
   cancel: refuse('done'),
@@ -71,6 +72,7 @@ const table: { [S in JobState]: Row } = {
     stage: refuse('not-leased'),
     retry: refuse('not-leased'),
     'hand-back': refuse('not-leased'),
+    attach: refuse('not-leased'),
     detach: refuse('not-leased'),
     finish: refuse('not-leased'),
     cancel,
@@ -90,6 +92,7 @@ const table: { [S in JobState]: Row } = {
     stage: changeStage,
     retry: retryUnderLease,
     'hand-back': handBack,
+    attach,
     detach,
     // An unrenewed lease that nobody took may still finish: the answer is paid for.
     finish: (job, event) => (job.token === event.token ? finish(job, event) : { refused: 'lease-lost' }),

@@ -90,9 +90,11 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     const ready = await prepare();
     if ('denied' in ready) return ready;
     const set = await store.slots(tenant);
-    const full = fullFor({ limits, tenant, set }, job);
+    // What a provider works on by itself runs in any case: also if nobody renewed its slot in time.
+    const isRunning = job.upstream !== undefined || set.running[id] !== undefined;
+    const full = job.upstream ? undefined : fullFor({ limits, tenant, set }, job);
     if (full) return { waitFor: full, set };
-    const turns = set.running[id] ? [] : turnsOf(tenant, set);
+    const turns = isRunning ? [] : turnsOf(tenant, set);
     const waiting = turns.length > 0 ? await oldest(tenant, turns) : [];
     const first = waiting.find((found) => found.job.id !== id);
     if (first && first.job.createdAt <= job.createdAt) return { waitFor: lineOf(limits, job), set };

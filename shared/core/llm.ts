@@ -114,6 +114,31 @@ export type LlmProvider = {
    * what kind of failure it was. Stops, and throws the signal's reason, as soon as `signal` is aborted.
    */
   generate(request: LlmRequest, options: { signal: AbortSignal }): AsyncIterable<LlmPart>;
+  /** Where the provider can work on an answer by itself. */
+  background?: Background | undefined;
+};
+
+/** An answer that a provider works on by itself. */
+export type Started = {
+  id: string;
+  providerRequestId?: string | undefined;
+  limits?: ProviderLimits | undefined;
+};
+
+/**
+ * What a look finds: nothing yet; that there is no such answer; or all parts of it, `finish` last. Reading these throws
+ * what the answer failed with.
+ */
+export type Look = { pending: true } | { gone: true } | { parts: AsyncIterable<LlmPart> };
+
+/** A provider's background mode. Its methods make one request each, never retry, and throw as `generate` does. */
+export type Background = {
+  /** Has an answer begun, and says under which id it can be looked for. */
+  start(request: LlmRequest, options: { signal: AbortSignal }): Promise<Started>;
+  /** Looks for the answer to a request. Throws when the look failed, not the answer. */
+  look(id: string, request: LlmRequest, options: { signal: AbortSignal }): Promise<Look>;
+  /** Stops the work on an answer, and says what was used for it if that is known. No error where there is none, or it is over. */
+  cancel(id: string, options: { signal: AbortSignal }): Promise<{ usage?: Usage | undefined }>;
 };
 
 /** Can jobs be submitted for a model now, and if not, what must be done. */

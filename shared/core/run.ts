@@ -3,11 +3,14 @@
  */
 import { afterEnd } from './aftermath.ts';
 import { type AttemptHooks, type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
+import { isAttached } from './attempts.ts';
+import { type BackgroundResult, backgroundAttempt, isInBackground } from './background-attempt.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
 import { ServiceError } from './errors.ts';
 import { about, type FollowingOptions, follow, type RunOutcome } from './following.ts';
-import { type Holder, holder } from './holder.ts';
+import type { Holder } from './held.ts';
+import { holder } from './holder.ts';
 import type { Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { Rejected } from './repair.ts';
@@ -46,11 +49,13 @@ export async function runClaimed(
       const { id, attempt: n, jobType, route } = lease.job();
       const type = options.jobTypes.get(jobType);
       lease.check();
-      log('info', 'attempt-started', { job_id: id, attempt: n, model: routeOf(lease.job()).model.model });
-      const result = type ? await streamed(options, type, lease, input, rejected) : notInstalled(jobType);
+      const event = isAttached(lease.job()) ? 'attempt-goes-on' : 'attempt-started';
+      log('info', event, { job_id: id, attempt: n, model: routeOf(lease.job()).model.model });
+      const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
+      const result = type ? await oneAttempt(options, type, lease, input, rejected, hasTime) : notInstalled(jobType);
       pass?.end(saidBy(result));
       pass = undefined;
-      const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
+      if (result.ended === 'left') return { left: true };
       const outcome = await follow(options, lease, type && about(log, lease.job(), type, input), result, hasTime);
       if ('goesOn' in outcome) {
         pass = outcome.pass;
@@ -68,35 +73,36 @@ export async function runClaimed(
 }
 
 /** What a call says of its route. */
-function saidBy(result: AttemptResult): Parameters<Pass['end']>[0] {
-  if (result.ended === 'answered') return 'answered';
+function saidBy(result: BackgroundResult): Parameters<Pass['end']>[0] {
+  if (result.ended === 'answered' || result.ended === 'left') return 'answered';
   return result.ended === 'stopped' || result.facts.notMade ? 'unused' : result.error;
 }
 
-/** An attempt; of a job that is streamed, its text is kept in chunks as it comes, all of it before the job may end. */
-async function streamed(
+/**
+ * An attempt, in the background or not; of a job that is streamed, its text is kept in chunks as it comes, all of it before
+ * the job may end.
+ */
+async function oneAttempt(
   options: RunOptions,
   type: JobType,
   lease: Holder,
   input: Json,
   rejected: Rejected | undefined,
-): Promise<AttemptResult> {
+  hasTime: (ms: number) => boolean,
+): Promise<BackgroundResult> {
   const job = lease.job();
   const { stages } = type;
   const onLimits: AttemptHooks['onLimits'] = (limits) => options.routing.learn(routeOf(job), limits);
   const show = (stage: string | undefined) => {
     if (stage !== undefined) lease.stage(stage);
   };
-  if (stages) for (const stage of stagesOf(type, job.attempt)) show(stage);
+  if (stages && !isAttached(job)) for (const stage of stagesOf(type, job.attempt)) show(stage);
   const onStage = (reached: 'accepted' | 'answered') => show(stages?.[reached]);
-  if (!job.stream) return attempt(options, type, job, input, lease.stop, { onStage, onLimits, rejected });
+  const hooks = { onStage, onLimits, rejected };
+  if (await isInBackground(options, job)) return backgroundAttempt(options, type, lease, input, { ...hooks, hasTime });
+  if (!job.stream) return attempt(options, type, job, input, lease.stop, hooks);
   const writer = chunkWriter(options, job);
-  const result = await attempt(options, type, job, input, lease.stop, {
-    onText: writer.add,
-    onStage,
-    onLimits,
-    rejected,
-  });
+  const result = await attempt(options, type, job, input, lease.stop, { ...hooks, onText: writer.add });
   const isLost = result.ended === 'stopped' && result.reason.code === 'lease_lost';
   result.facts.chunks = await writer.end(isLost ? 0 : CHUNKS_PATIENCE_MS[result.ended]);
   return result;

@@ -3,7 +3,7 @@ import type { Principal, Seen } from './access.ts';
 import { createOnce, replayed } from './creating.ts';
 import type { Denial } from './credits.ts';
 import { ServiceError } from './errors.ts';
-import type { Estimates } from './estimates.ts';
+import { type Estimates, estimateKeyOf } from './estimates.ts';
 import type { Experiment } from './experiments.ts';
 import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type Json, type Limits } from './job.ts';
@@ -150,7 +150,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const [id, fingerprint, usualMs] = await Promise.all([
       naming,
       fingerprintOf(givenIn(submission)),
-      options.estimates.usualMs({ tenant, jobType, modelId: model.id }),
+      options.estimates.usualMs(estimateKeyOf({ tenant, jobType, model, background })),
     ]);
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
       ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },

@@ -1,5 +1,5 @@
 /** What time does to a job: it ends it, puts it off, or says that it must be rung. Pure. */
-import { isAttemptOpen, loseAttempt } from './attempts.ts';
+import { hasLostHolder, isAttached, loseHolder } from './attempts.ts';
 import { endUnheld, timeError } from './endings.ts';
 import type { Decision, EventOf, NowAndBirth } from './events.ts';
 import { isTerminal, type Job, type JobChanges } from './job.ts';
@@ -18,31 +18,35 @@ const LOSS_PAUSE_LEAST_MS = 2_000;
 const LOSS_PAUSE_MOST_MS = 60_000;
 
 /**
- * Is there no attempt to start, because the job must end or pause first? It was cancelled while its holder died, its
- * time is over, or it has lost more than one worker.
+ * Is there no attempt to start, or to go on with, because the job must end or pause first? It was cancelled while its
+ * holder died, its time is over, or it has lost more than one worker.
  */
 export function isOverdue(job: Job, event: NowAndBirth): boolean {
-  return endingOf(job, event) !== undefined || (isAttemptOpen(job) && (job.losses ?? 0) > 0);
+  if (endingOf(job, event) !== undefined) return true;
+  return hasLostHolder(job) && (job.losses ?? 0) > 0 && !mustStop(job, event);
 }
 
 /** Ends the job, or changes when it is looked at next; `isForWorker` says whether its doorbell must be rung. */
 export function wake(job: Job, event: EventOf<'wake'>): Decision {
   const { nowMs, storedAtMs, random } = event;
-  const deadlineMs = deadlineOf(job, storedAtMs).atMs;
+  // A job that a worker has to stop is rung until it must be over, whatever became of the provider's work.
+  const deadlineMs = mustStop(job, event) ? heldUntil(job, storedAtMs) : deadlineOf(job, storedAtMs).atMs;
   // A holder that lets that instant pass is dead, or cannot be heard.
   if (isLeaseAlive(job, nowMs) && heldUntil(job, storedAtMs) > nowMs) return { refused: 'leased' };
   const ending = endingOf(job, event);
   if (ending === 'cancelled') return { changes: endUnheld(job, nowMs, 'cancelled') };
   if (ending) return { changes: endUnheld(job, nowMs, 'failed', timeError(job, ending)) };
   if (job.wakeAt === null || job.wakeAt > nowMs) return { refused: 'not-due' };
-  if (isAttemptOpen(job)) {
+  if (hasLostHolder(job)) {
     const losses = job.losses ?? 0;
-    const pauseMs = losses === 0 ? 0 : random * backoffMs(losses, LOSS_PAUSE_LEAST_MS, LOSS_PAUSE_MOST_MS);
+    const isUrgent = losses === 0 || mustStop(job, event);
+    const pauseMs = isUrgent ? 0 : random * backoffMs(losses, LOSS_PAUSE_LEAST_MS, LOSS_PAUSE_MOST_MS);
     // The lost attempt may have been one that still waited for what a provider asked.
     const nextAttemptAt = Math.max(job.nextAttemptAt ?? 0, nowMs + Math.ceil(pauseMs));
     const next = nextAttemptAt > nowMs ? { wakeAt: Math.min(nextAttemptAt, deadlineMs) } : rung(job, nowMs, deadlineMs);
-    const waiting = { ...unheld(job), stage: 'waiting', nextAttemptAt, version: job.version + 1 };
-    return { changes: { ...loseAttempt(job, nowMs), ...waiting, ...next } };
+    const left = { leaseExpiresAt: null, holder: undefined };
+    const waiting = isAttached(job) ? left : { ...unheld(job), stage: 'waiting', version: job.version + 1 };
+    return { changes: { ...loseHolder(job, nowMs), ...waiting, nextAttemptAt, ...next } };
   }
   return { changes: rung(job, nowMs, deadlineMs) };
 }
@@ -58,9 +62,18 @@ export function rung(job: Job, nowMs: number, deadlineMs: number): JobChanges {
   return { rings: job.rings + 1, wakeAt: Math.min(nowMs + pauseMs, deadlineMs) };
 }
 
-function endingOf(job: Job, { nowMs, storedAtMs }: NowAndBirth) {
+/** Has somebody to stop the provider's work, before the job ends without? It was cancelled, or its time is over. */
+function mustStop(job: Job, { nowMs, storedAtMs }: NowAndBirth): boolean {
+  const isOver = job.cancelRequestedAt !== undefined || deadlineOf(job, storedAtMs).atMs <= nowMs;
+  return isAttached(job) && isOver && heldUntil(job, storedAtMs) > nowMs;
+}
+
+function endingOf(job: Job, event: NowAndBirth) {
+  const { nowMs, storedAtMs } = event;
+  const isLoop = hasLostHolder(job) && (job.losses ?? 0) + 1 >= LOSSES_MOST;
+  if (mustStop(job, event) && !isLoop) return undefined;
   if (job.cancelRequestedAt !== undefined) return 'cancelled';
   const deadline = deadlineOf(job, storedAtMs);
   if (deadline.atMs <= nowMs) return deadline.code;
-  return isAttemptOpen(job) && (job.losses ?? 0) + 1 >= LOSSES_MOST ? 'crash_loop' : undefined;
+  return isLoop ? 'crash_loop' : undefined;
 }

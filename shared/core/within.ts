@@ -1,5 +1,13 @@
 /** Waiting for work that may take long, but not for longer than it is worth. */
+import { ServiceError } from './errors.ts';
 import { type Clock, sleep } from './ports.ts';
+
+/** A signal that is aborted after so long, unless it is ended before. */
+export function timeLimit(clock: Clock, limitMs: number): { signal: AbortSignal; end: () => void } {
+  const over = new AbortController();
+  const end = clock.setTimer(() => over.abort(new ServiceError('timeout', 'It took too long.')), limitMs);
+  return { signal: over.signal, end };
+}
 
 /** What the work answers, or `undefined` when it takes longer; it goes on all the same, so it must not throw. */
 export async function within<T>(clock: Clock, waitMs: number, work: Promise<T>): Promise<T | undefined> {

@@ -5,7 +5,7 @@
  */
 import { type Claim, type ClaimOptions, type ClaimRefusal, claimJob } from './claim.ts';
 import type { RunOutcome } from './following.ts';
-import type { Holder } from './holder.ts';
+import type { Holder } from './held.ts';
 import { type JobKey, jobName } from './job.ts';
 import { sleep } from './ports.ts';
 import { type RunOptions, runClaimed } from './run.ts';

@@ -1,6 +1,6 @@
 /** Providers, ready to be called: loaded once, fitted to what their models take, and silent about our keys. */
 import { ServiceError } from '../core/errors.ts';
-import type { LlmProvider, ProviderFor } from '../core/llm.ts';
+import type { LlmPart, LlmProvider, LlmRequest, ProviderFor } from '../core/llm.ts';
 import {
   type ProviderEntry,
   type ProviderSettings,
@@ -10,7 +10,7 @@ import {
   transformerFor,
 } from './provider-registry.ts';
 import { redactedProvider } from './providers/redacted.ts';
-import { fitToSpec } from './specs/fit-to-spec.ts';
+import { type Fitted, fitToSpec } from './specs/fit-to-spec.ts';
 import type { ModelSpec } from './specs/model-spec.ts';
 import type { Transformer } from './transformers/transformer.ts';
 
@@ -58,10 +58,23 @@ function secretsIn(settings: ProviderSettings): string[] {
  * the request is accepted. A model without a spec is asked as it is.
  */
 export function fittedProvider(provider: LlmProvider, specOf: (model: string) => ModelSpec | undefined): LlmProvider {
+  const fittedFor = (asked: LlmRequest): Fitted => {
+    const spec = specOf(asked.model);
+    return spec ? fitToSpec(spec, asked) : { request: asked, warnings: [] };
+  };
+  const { background } = provider;
   return {
+    background: background && {
+      ...background,
+      start: (asked, options) => background.start(fittedFor(asked).request, options),
+      async look(id, asked, options) {
+        const { request, warnings } = fittedFor(asked);
+        const seen = await background.look(id, request, options);
+        return 'parts' in seen ? { parts: warned(seen.parts, warnings) } : seen;
+      },
+    },
     async *generate(asked, options) {
-      const spec = specOf(asked.model);
-      const { request, warnings } = spec ? fitToSpec(spec, asked) : { request: asked, warnings: [] };
+      const { request, warnings } = fittedFor(asked);
       let told = false;
       for await (const part of provider.generate(request, options)) {
         yield part;
@@ -71,4 +84,9 @@ export function fittedProvider(provider: LlmProvider, specOf: (model: string) =>
       }
     },
   };
+}
+
+async function* warned(parts: AsyncIterable<LlmPart>, warnings: readonly string[]): AsyncIterable<LlmPart> {
+  for (const message of warnings) yield { type: 'warning', message };
+  yield* parts;
 }

@@ -1,5 +1,5 @@
 /** The limits that were set for models, over Redis: one for all processes. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
 import { redisLink } from '../../shared/adapters/redis-link.ts';
 import { redisRateLimiter } from '../../shared/adapters/redis-rate-limiter.ts';
@@ -32,34 +32,45 @@ async function openProcess(url: string) {
   return { limits: modelLimits({ clock, rateLimiter, ...set }), alone: () => alone, close: link.close };
 }
 
-describeOnRedis('two processes', () => {
-  test('have one limit together, of requests and of tokens, and a refusal takes of neither', async () => {
+type Process = Awaited<ReturnType<typeof openProcess>>;
+
+/** How long each of many takes, by turns, has to wait. */
+const takeOften = (two: readonly [Process, Process], tokens: number) =>
+  Promise.all(Array.from({ length: 60 }, (_, n) => two[n % 2 === 0 ? 0 : 1].limits.take(MODEL, tokens)));
+const through = (waits: readonly number[]) => waits.filter((waitMs) => waitMs === 0).length;
+
+/** Two processes on a Redis of their own. On a machine that is busy Redis may be too slow to be waited for: once more then. */
+async function withTwo(check: (two: readonly [Process, Process]) => Promise<void>): Promise<void> {
+  const attempt = async () => {
     const server = await startRedis();
-    const processes = await Promise.all([openProcess(server.url), openProcess(server.url)]);
-    const takes = (tokens: number) =>
-      Promise.all(
-        Array.from({ length: 60 }, (_, n) => (processes[n % 2] as (typeof processes)[0]).limits.take(MODEL, tokens)),
-      );
-    const through = (waits: number[]) => waits.filter((waitMs) => waitMs === 0).length;
+    const two = [await openProcess(server.url), await openProcess(server.url)] as const;
+    try {
+      await check(two);
+      expect(two.map(({ alone }) => alone())).toEqual([0, 0]);
+    } finally {
+      await Promise.all(two.map(({ close }) => close()));
+      await server.stop();
+    }
+  };
+  await vi.waitFor(attempt, { timeout: 18_000 });
+}
 
-    // 20 at once, and what comes while the test runs: two in three seconds.
-    const first = through(await takes(10));
-    expect(first).toBeGreaterThanOrEqual(20);
-    expect(first).toBeLessThan(40);
-    expect(through(await takes(10))).toBeLessThan(20);
+describeOnRedis('two processes', () => {
+  test('have one limit of requests together', () =>
+    withTwo(async (two) => {
+      // 20 at once, and what comes while the test runs: one in three seconds.
+      const first = through(await takeOften(two, 10));
+      expect(first).toBeGreaterThanOrEqual(20);
+      expect(first).toBeLessThan(40);
+      expect(through(await takeOften(two, 10))).toBeLessThan(20);
+    }));
 
-    const url = `${server.url}/1`;
-    const others = await Promise.all([openProcess(url), openProcess(url)]);
-    expect(await others[0].limits.take(MODEL, 5_000_000)).toBe(0);
-    const waits = await Promise.all(
-      Array.from({ length: 60 }, (_, n) => (others[n % 2] ?? others[0]).limits.take(MODEL, 10)),
-    );
-    expect(through(waits)).toBe(0);
-    // For minutes, so that it was the tokens.
-    expect(Math.max(...waits)).toBeGreaterThan(60_000);
-
-    expect([...processes, ...others].map(({ alone }) => alone())).toEqual([0, 0, 0, 0]);
-    await Promise.all([...processes, ...others].map(({ close }) => close()));
-    await server.stop();
-  });
+  test('have one limit of tokens together, and who is refused for them takes no request', () =>
+    withTwo(async (two) => {
+      expect(await two[0].limits.take(MODEL, 5_000_000)).toBe(0);
+      const waits = await takeOften(two, 10);
+      expect(through(waits)).toBe(0);
+      // For minutes, so that it was the tokens.
+      expect(Math.max(...waits)).toBeGreaterThan(60_000);
+    }));
 });

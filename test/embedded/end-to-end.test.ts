@@ -100,6 +100,31 @@ test('a job in the middle of a slow call completes after kill -9 and a new start
   }
 }, 40_000);
 
+test('P11: an answer in the background is looked for after kill -9 and a new start, and is not asked for again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
+  const environment = { PORT: String(await freePort()), DATABASE_URL: join(folder, 'jobs.db') };
+  let service = await startLocalProcess(environment);
+  try {
+    const body = { ...request('simulated', 'Survive this, too. [simulate seconds=3]'), background: true };
+    const id = await submit(service.baseUrl, body);
+    // Its request has a name: the id of the answer is saved.
+    const begun = await pollUntil(service.baseUrl, id, ({ attempts }) => 'provider_request_id' in (attempts[0] ?? {}));
+    expect(begun).toMatchObject({ background: true, stage: 'calling_llm', message: 'Waiting for Simulated to answer' });
+    const died = new Promise((resolve) => service.child.once('exit', (_, signal) => resolve(signal)));
+    service.child.kill('SIGKILL');
+    expect(await died).toBe('SIGKILL');
+
+    service = await startLocalProcess(environment);
+    expect(await pollToEnd(service.baseUrl, id)).toMatchObject({
+      status: 'completed',
+      attempts: [{ n: 1, calls: 1, outcome: 'completed', provider_request_id: expect.stringMatching(/^simulated-/) }],
+    });
+  } finally {
+    await stopGroup(service.child);
+    rmSync(folder, { recursive: true });
+  }
+}, 40_000);
+
 test('W07: a job in the middle of a slow call is released by SIGTERM, and runs again at once after a new start', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-'));
   const environment = {

@@ -68,7 +68,7 @@ describeOnEmulators('on the emulators,', () => {
       await expect.poll(() => provider.callsAbout(about), { timeout: 30_000, interval: 5 }).toBe(1);
       const started = stack.lines.findLast((line) => line.includes('"attempt-started"')) ?? '';
       const [, n = '0'] = /^worker ?(\d*):/.exec(started) ?? [];
-      await stack.workers[Number(n)]?.kill();
+      stack.workers[Number(n)]?.child().kill('SIGKILL');
     });
     expectOneAnswer(views);
     const leader = views.find(({ cached }) => cached !== true);

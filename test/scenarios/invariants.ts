@@ -1,5 +1,6 @@
 /** What must hold after every scenario, whatever happened in it: DESIGN 4, "Guarantees", on the log of all writes. */
 import { expect } from 'vitest';
+import { isAttached } from '../../shared/core/attempts.ts';
 import { isTerminal, type Job, type JobChanges, type JobState, type Json } from '../../shared/core/job.ts';
 import type { JobStore, JobUpdate, StoredJob, Written } from '../../shared/core/ports.ts';
 
@@ -50,6 +51,7 @@ export function checkInvariants(
   const holdsPayloads = job.store === false && job.deletedAt === undefined && job.payloadsRemovedAt === undefined;
   expect(job.wakeAt === null, `wakeAt of a job that is ${job.state}`).toBe(isTerminal(job.state) && !holdsPayloads);
   if (job.payloadsRemovedAt !== undefined) checkRemoved(job, input);
+  if (job.upstream) expect(isAttached(job), 'what a provider works on is of an attempt that goes on').toBe(true);
   const numbers = job.attempts.map(({ n }) => n);
   const first = job.attempt - numbers.length + 1;
   expect(numbers, 'attempts are numbered without gaps').toEqual(numbers.map((_, index) => first + index));

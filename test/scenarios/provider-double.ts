@@ -3,6 +3,7 @@
 import type { Json } from '../../shared/core/job.ts';
 import { type LlmPart, type LlmProvider, type LlmRequest, textOf } from '../../shared/core/llm.ts';
 import type { Clock } from '../../shared/core/ports.ts';
+import { type BackgroundDouble, backgroundDouble } from './background-double.ts';
 
 /** A call as the provider saw it; `nth` counts the calls for the same prompt. */
 export type ProviderCall = { prompt: string; nth: number; signal: AbortSignal; atMs: number; request: LlmRequest };
@@ -17,6 +18,8 @@ export type ProviderDouble = {
   held: Generate;
   /** Gives the nth answer about a prompt. */
   open(prompt: string, nth?: number): void;
+  /** What it does in its background mode; a start is a call. */
+  background: BackgroundDouble;
 };
 
 /** A plain answer that says which call it is of. */
@@ -46,17 +49,22 @@ export function providerDouble(clock: Clock): ProviderDouble {
   const about = (prompt?: string) => calls.filter((call) => prompt === undefined || call.prompt === prompt);
   const gateOf = (prompt: string, nth: number) => `${nth} ${prompt}`;
 
+  function called(request: LlmRequest, signal: AbortSignal): ProviderCall {
+    // What comes later in a conversation is our own: an answer that has to be mended.
+    const first = request.messages.find((message) => message.role === 'user');
+    const prompt = first ? textOf(first) : '';
+    const call = { prompt, nth: about(prompt).length + 1, signal, atMs: clock.monotonicMs(), request };
+    calls.push(call);
+    return call;
+  }
+  const background = backgroundDouble<ProviderCall>({ clock, called, answerTo: (call) => generate(call) });
+
   return {
     port: {
-      generate(request, { signal }) {
-        // What comes later in a conversation is our own: an answer that has to be mended.
-        const first = request.messages.find((message) => message.role === 'user');
-        const prompt = first ? textOf(first) : '';
-        const call = { prompt, nth: about(prompt).length + 1, signal, atMs: clock.monotonicMs(), request };
-        calls.push(call);
-        return generate(call);
-      },
+      generate: (request, { signal }) => generate(called(request, signal)),
+      background: background.port,
     },
+    background,
     calls: about,
     answerWith(next) {
       generate = next;

@@ -1,6 +1,10 @@
 /** The scenarios in which store or queue matter, on the emulators, in real time: most of it waiting, so several at once. */
 
 import { describeOnEmulators } from '../support/emulators.ts';
+import { backgroundScenarios } from './background.ts';
+import { backgroundCrashScenarios } from './background-crashes.ts';
+import { backgroundHandoverScenarios } from './background-handover.ts';
+import { backgroundStopScenarios } from './background-stops.ts';
 import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios } from './credits.ts';
@@ -57,4 +61,8 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   failoverScenarios(openEmulatorWorld);
   saidLimitScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
+  backgroundScenarios(openEmulatorWorld);
+  backgroundCrashScenarios(openEmulatorWorld);
+  backgroundHandoverScenarios(openEmulatorWorld);
+  backgroundStopScenarios(openEmulatorWorld);
 });

@@ -1,5 +1,9 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
+import { backgroundScenarios, backgroundTimeScenarios } from './background.ts';
+import { backgroundCrashLoopScenarios, backgroundCrashScenarios } from './background-crashes.ts';
+import { backgroundHandoverScenarios, backgroundSlotScenarios } from './background-handover.ts';
+import { backgroundStopScenarios, backgroundStopTimeScenarios } from './background-stops.ts';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios, creditTimeScenarios } from './credits.ts';
@@ -66,4 +70,12 @@ describe('on SQLite', () => {
   saidLimitScenarios(openSqliteWorld);
   setLimitScenarios(openSqliteWorld);
   outageScenarios(openSqliteWorld);
+  backgroundScenarios(openSqliteWorld);
+  backgroundCrashScenarios(openSqliteWorld);
+  backgroundCrashLoopScenarios(openSqliteWorld);
+  backgroundHandoverScenarios(openSqliteWorld);
+  backgroundStopScenarios(openSqliteWorld);
+  backgroundSlotScenarios(openSqliteWorld);
+  backgroundStopTimeScenarios(openSqliteWorld);
+  backgroundTimeScenarios(openSqliteWorld);
 });

@@ -6,6 +6,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 
 export type Exchange = {
+  method: string;
   path: string;
   headers: IncomingHttpHeaders;
   body: unknown;
@@ -24,7 +25,7 @@ export type Script = (exchange: Exchange) => void | Promise<void>;
 
 export type ScriptedProvider = {
   url: string;
-  requests: { path: string; headers: IncomingHttpHeaders; body: unknown }[];
+  requests: { method: string; path: string; headers: IncomingHttpHeaders; body: unknown }[];
   /** How many connections the client gave up. */
   abandoned(): number;
   answerWith(script: Script): void;
@@ -44,8 +45,10 @@ export async function startScriptedProvider(): Promise<ScriptedProvider> {
     request.on('end', () => {
       const body: unknown = JSON.parse(Buffer.concat(chunks).toString() || 'null');
       const path = request.url ?? '';
-      requests.push({ path, headers: request.headers, body });
+      const { method = '' } = request;
+      requests.push({ method, path, headers: request.headers, body });
       void script({
+        method,
         path,
         headers: request.headers,
         body,

@@ -37,6 +37,7 @@ const EVENTS = {
   stage: { type: 'stage', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, stage: 'validating' },
   defer: { type: 'defer', ...now, nextAttemptAt: NOW + 5_000 },
   reuse: { type: 'reuse', ...now, answer: { id: 'equal', completedAt: NOW - 1 }, result: 'r' },
+  attach: { type: 'attach', ...held, storedAtMs: BORN, leaseMs: LEASE_MS, upstream: { id: 'resp_1', looks: 0 } },
   detach: { type: 'detach', ...held, storedAtMs: BORN, upstream: { id: 'resp_1', looks: 0 }, nextLookAt: NOW + 5_000 },
 } satisfies { [name: string]: JobEvent };
 
@@ -44,7 +45,7 @@ const EVENTS = {
 const EVENT_TYPES: Record<JobEvent['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
   ...{ read: true, wake: true, park: true, promote: true, stage: true, deny: true, redrive: true },
-  ...{ defer: true, reuse: true, detach: true },
+  ...{ defer: true, reuse: true, attach: true, detach: true },
 };
 
 const SOON = { ...DEFAULT_LIMITS, startWithinMs: 10_000 };

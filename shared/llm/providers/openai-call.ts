@@ -5,7 +5,7 @@ import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
 import { orAborted, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
-import type { LlmPart } from '../../core/llm.ts';
+import type { LlmPart, ProviderLimits } from '../../core/llm.ts';
 import type { Transformer } from '../transformers/transformer.ts';
 import { withRequestId } from './failures.ts';
 import { isHttpResponse } from './http-response.ts';
@@ -60,7 +60,40 @@ export type OpenaiCall<Event, Whole> = {
 };
 
 /** Makes the call and yields its parts; errors are classified. */
-export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
+export function openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
+  return answered(call, async function* (answer, abort) {
+    yield { type: 'accepted', ...headOf(answer) };
+    for (const message of call.warnings) yield { type: 'warning', message };
+    yield* isHttpResponse(answer) ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
+  });
+}
+
+/** One JSON document that a client answered, and what its headers say. */
+export type OpenaiDocument = Head & { document: object };
+type Head = { providerRequestId: string | undefined; limits: ProviderLimits | undefined };
+
+function headOf(answer: unknown): Head {
+  const limits = isHttpResponse(answer) ? rateLimitsOf(answer.headers, Date.now()) : undefined;
+  return { providerRequestId: requestIdOf(answer), limits };
+}
+
+/** Sends a request that is answered with one document; errors are classified, also one that the document tells. */
+export async function openaiDocument(call: Sending): Promise<OpenaiDocument> {
+  const documents = answered<OpenaiDocument>(call, async function* (answer) {
+    const document = isHttpResponse(answer) ? await documentIn(answer) : answer;
+    if (!isObject(document)) throw failureOf(undefined, keyOf(call.client));
+    yield { document, ...headOf(answer) };
+  });
+  for await (const document of documents) return document;
+  throw failureOf(undefined, keyOf(call.client));
+}
+
+type Sending = Pick<OpenaiCall<never, never>, 'client' | 'signal' | 'send'>;
+
+async function* answered<Part>(
+  call: Sending,
+  read: (answer: unknown, abort: AbortController) => AsyncIterable<Part>,
+): AsyncIterable<Part> {
   call.signal.throwIfAborted();
   // The SDK leaves a listener on the signal it is given, and ends the stream's connection through a controller.
   const abort = new AbortController();
@@ -71,10 +104,7 @@ export async function* openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>):
     const sent = call.send({ signal: abort.signal, maxRetries: 0 });
     const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, call.signal);
     requestId = requestIdOf(answer);
-    const limits = isHttpResponse(answer) ? rateLimitsOf(answer.headers, Date.now()) : undefined;
-    yield { type: 'accepted', providerRequestId: requestId, limits };
-    for (const message of call.warnings) yield { type: 'warning', message };
-    yield* isHttpResponse(answer) ? partsOfResponse(answer, call, abort) : partsOfReady(answer, call);
+    yield* read(answer, abort);
   } catch (error) {
     call.signal.throwIfAborted();
     throw withRequestId(classifyOpenaiError(error, keyOf(call.client)), requestId);
@@ -114,11 +144,15 @@ async function* partsOfResponse<Event, Whole>(
   if (type.includes('text/event-stream')) {
     const events = Stream.fromSSEResponse<Event>(response, abort, silentClient());
     for await (const event of events) yield* call.partsOfEvent(event);
-  } else if (type.includes('json')) {
-    yield* partsOfDocument<Whole>(await response.json(), call);
   } else {
-    throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
+    yield* partsOfDocument<Whole>(await documentIn(response), call);
   }
+}
+
+function documentIn(response: Response): Promise<unknown> {
+  const type = response.headers.get('content-type') ?? '';
+  if (type.includes('json')) return response.json();
+  throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
 }
 
 /** What a client answered that is not the SDK's own: events, or a whole answer. */

@@ -11,6 +11,7 @@ import type { LlmProvider } from '../../core/llm.ts';
 import { callIds } from '../transformers/call-ids.ts';
 import { toResponsesBody } from '../transformers/openai.ts';
 import { transformed } from '../transformers/transformer.ts';
+import { type BackgroundClient, responsesBackground } from './openai-background.ts';
 import { type OpenaiOptions, openaiCall, openaiClient, type RequestOptions } from './openai-call.ts';
 import { responsesAnswer } from './responses-answer.ts';
 
@@ -23,10 +24,12 @@ export type ResponsesOptions = OpenaiOptions<ResponsesClient, ResponseCreatePara
 
 export function openaiProvider(options: ResponsesOptions): LlmProvider {
   const client: ResponsesClient = options.client ?? openaiClient(options);
+  const transform = options.transform ?? toResponsesBody;
   return {
+    background: hasBackground(client) ? responsesBackground(client, transform) : undefined,
     async *generate(request, { signal }) {
       signal.throwIfAborted();
-      const { body, warnings } = transformed(options.transform ?? toResponsesBody, request);
+      const { body, warnings } = transformed(transform, request);
       const { partsOfEvent, partsOfWhole } = responsesAnswer(callIds(request));
       yield* openaiCall<ResponseStreamEvent, WholeResponse>({
         ...{ client, signal, warnings, partsOfEvent, partsOfWhole },
@@ -34,4 +37,10 @@ export function openaiProvider(options: ResponsesOptions): LlmProvider {
       });
     },
   };
+}
+
+/** What answers like OpenAI's client may do less than it. */
+function hasBackground(client: object): client is BackgroundClient {
+  const { responses } = client as { responses?: Partial<BackgroundClient['responses']> };
+  return typeof responses?.retrieve === 'function' && typeof responses.cancel === 'function';
 }

@@ -10,13 +10,30 @@ const ID_MOST = 200;
 
 /** The provider; `secrets` are all keys that this process holds. Answers are not touched: they are what was asked for. */
 export function redactedProvider(provider: LlmProvider, secrets: readonly string[]): LlmProvider {
+  const rethrow = (error: unknown): never => {
+    throw redactedError(error, secrets);
+  };
+  async function* redacted(parts: AsyncIterable<LlmPart>): AsyncIterable<LlmPart> {
+    try {
+      for await (const part of parts) yield redactedPart(part, secrets);
+    } catch (error) {
+      rethrow(error);
+    }
+  }
+  const { background } = provider;
   return {
-    async *generate(request, options) {
-      try {
-        for await (const part of provider.generate(request, options)) yield redactedPart(part, secrets);
-      } catch (error) {
-        throw redactedError(error, secrets);
-      }
+    generate: (request, options) => redacted(provider.generate(request, options)),
+    background: background && {
+      async start(request, options) {
+        // The id is what the answer is looked for by, and shown to nobody.
+        const started = await background.start(request, options).catch(rethrow);
+        return { ...started, providerRequestId: redactedId(started.providerRequestId, secrets) };
+      },
+      async look(id, request, options) {
+        const seen = await background.look(id, request, options).catch(rethrow);
+        return 'parts' in seen ? { parts: redacted(seen.parts) } : seen;
+      },
+      cancel: (id, options) => background.cancel(id, options).catch(rethrow),
     },
   };
 }

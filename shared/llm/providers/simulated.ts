@@ -1,45 +1,17 @@
 /**
- * A provider that needs no key: deterministic, streamed, and scriptable from the prompt, so that everything a real one
- * does to a job can be tried. A line `[simulate seconds=20 fail=overloaded after=3]` in the last message, or in the first
- * of the user's, changes how it answers: `seconds` the whole duration, `fail` an error class, `after` how many parts come
- * before the failure, `times` how many calls with this prompt go wrong before one succeeds, `on=simulated` which model
- * alone goes wrong, `retry_after` how many seconds the failure asks us to wait. `kilobytes=900` makes a text answer that
- * large, `json=broken` cuts a structured answer in its middle, `json=wrong` answers JSON of another shape, `finish=length`
- * ends the answer at the output limit, `tool=name` calls that function where the request offers it, `usage=none` reports
- * no usage.
+ * A provider that needs no key: deterministic, streamed, scriptable from the prompt (`simulated-script.ts`), and with a
+ * background mode, so that everything a real one does to a job can be tried.
  */
 
-import { type ErrorCode, ServiceError } from '../../core/errors.ts';
-import type { FinishReason, LlmPart, LlmProvider, LlmRequest, Tool, ToolCall } from '../../core/llm.ts';
+import { ServiceError } from '../../core/errors.ts';
+import type { Background, FinishReason, LlmPart, LlmProvider, LlmRequest, Tool, ToolCall } from '../../core/llm.ts';
 import { textOf } from '../../core/llm.ts';
 import { type Clock, sleep } from '../../core/ports.ts';
 import { instanceOf } from '../structured/instance.ts';
-
-const FAILURES = [
-  ...(['auth', 'rate_limited', 'quota_exhausted', 'overloaded', 'network', 'timeout'] as const),
-  ...(['invalid_request', 'content_policy', 'context_overflow', 'provider_error'] as const),
-] satisfies ErrorCode[];
-
-/** An attempt is over by then. */
-const SECONDS_MOST = 540;
+import { parseScript, questionOf, type Script, scriptedPrompt } from './simulated-script.ts';
 
 /** How many prompts with `times` are remembered, the latest ones. */
 const COUNTED_MOST = 1_000;
-
-type Script = {
-  durationMs: number;
-  fail?: (typeof FAILURES)[number];
-  failAfter: number;
-  failTimes: number;
-  kilobytes?: number;
-  retryAfterMs?: number;
-  /** The model that goes wrong; absent: any. */
-  on?: string | undefined;
-  json?: string | undefined;
-  finish?: string | undefined;
-  tool?: string | undefined;
-  usage?: string | undefined;
-};
 
 /** A simulated answer before it is streamed. */
 type Prepared = {
@@ -53,28 +25,29 @@ type Prepared = {
 /** A long answer must not take longer than a short one. */
 const PARTS_MOST = 200;
 const CHARS_PER_TOKEN = 4;
-/** What `kilobytes` may ask for; more than any result that is stored. */
-const KILOBYTES_MOST = 16 * 1_024;
 const FILLER = 'This is a simulated answer of the size that was asked for. No model was called and nothing was paid.\n';
 const WRONG_SHAPE = JSON.stringify(['This is JSON, and not what was asked for.']);
 
 export function simulatedProvider(settings: { clock: Clock; simulatedMs: number }): LlmProvider {
   const calls = callCounter();
+  /** Does this call go wrong? Asked once for each. */
+  function goesWrong(request: LlmRequest, { fail, json, failTimes, on = request.model }: Script): boolean {
+    if (on !== request.model || (fail === undefined && json === undefined)) return false;
+    return failTimes === Infinity || calls(scriptedPrompt(request)) <= failTimes;
+  }
   return {
+    background: simulatedBackground(settings, goesWrong),
+
     async *generate(request, { signal }): AsyncIterable<LlmPart> {
-      const prompt = scriptedPrompt(request);
-      const script = parseScript(prompt, settings.simulatedMs);
-      const isMeant = script.on === undefined || script.on === request.model;
-      const goesWrong = isMeant && (script.fail !== undefined || script.json !== undefined);
-      const isWrong = goesWrong && (script.failTimes === Infinity || calls(prompt) <= script.failTimes);
+      const script = parseScript(scriptedPrompt(request), settings.simulatedMs);
+      const isWrong = goesWrong(request, script);
       const { parts, outputTokens, reason, warning, call } = await prepare(request, script, isWrong);
       const fails = script.fail !== undefined && isWrong;
       const pauseMs = script.durationMs / (parts.length + 1);
-      const id = `simulated-${hash(questionOf(request))}`;
 
       await sleep(settings.clock, pauseMs, signal);
       signal.throwIfAborted();
-      yield { type: 'accepted', providerRequestId: id };
+      yield { type: 'accepted', providerRequestId: idOf(request) };
       if (fails && parts.length === 0) throw toldToFail(script);
       for (const [index, text] of parts.entries()) {
         if (fails && index >= script.failAfter) throw toldToFail(script);
@@ -82,16 +55,71 @@ export function simulatedProvider(settings: { clock: Clock; simulatedMs: number 
         await sleep(settings.clock, pauseMs, signal);
         signal.throwIfAborted();
       }
-      if (call) yield { type: 'tool-call', call };
-      yield { type: 'response', id, model: request.model };
-      if (warning !== undefined) yield { type: 'warning', message: warning };
-      if (script.usage !== 'none') {
-        const inputTokens = estimateTokens(request.messages.map(textOf).join('\n'));
-        yield { type: 'usage', usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
-      }
-      yield { type: 'finish', reason };
+      yield* endOf(request, script, { outputTokens, reason, warning, call });
     },
   };
+}
+
+/** What comes after the text of an answer. */
+function* endOf(
+  request: LlmRequest,
+  script: Script,
+  { call, warning, outputTokens, reason }: Omit<Prepared, 'parts'>,
+): Iterable<LlmPart> {
+  if (call) yield { type: 'tool-call', call };
+  yield { type: 'response', id: idOf(request), model: request.model };
+  if (warning !== undefined) yield { type: 'warning', message: warning };
+  if (script.usage !== 'none') {
+    const inputTokens = estimateTokens(request.messages.map(textOf).join('\n'));
+    yield { type: 'usage', usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
+  }
+  yield { type: 'finish', reason };
+}
+
+/** The longest answer in the background. */
+const BACKGROUND_SECONDS_MOST = 86_400;
+
+/**
+ * The background mode. The id of an answer holds all that a look needs beside the request: when it is there, and whether
+ * it goes wrong. So it outlives this process.
+ */
+function simulatedBackground(
+  { clock, simulatedMs }: { clock: Clock; simulatedMs: number },
+  goesWrong: (request: LlmRequest, script: Script) => boolean,
+): Background {
+  const scriptOf = (request: LlmRequest) => parseScript(scriptedPrompt(request), simulatedMs, BACKGROUND_SECONDS_MOST);
+
+  async function* partsOf(request: LlmRequest, isWrong: boolean): AsyncIterable<LlmPart> {
+    const script = scriptOf(request);
+    if (script.fail !== undefined && isWrong) throw toldToFail(script);
+    const { parts, ...end } = await prepare(request, script, isWrong);
+    if (parts.length > 0) yield { type: 'text-delta', text: parts.join('') };
+    yield* endOf(request, script, end);
+  }
+
+  return {
+    async start(request, { signal }) {
+      signal.throwIfAborted();
+      const script = scriptOf(request);
+      const endsAtMs = Math.ceil(clock.nowMs() + script.durationMs);
+      const id = `simulated-${endsAtMs}-${goesWrong(request, script) ? 'wrong' : 'right'}`;
+      return { id, providerRequestId: idOf(request) };
+    },
+
+    async look(id, request) {
+      const [, endsAtMs, how] = /^simulated-(\d+)-(right|wrong)$/.exec(id) ?? [];
+      if (endsAtMs === undefined) return { gone: true };
+      if (clock.nowMs() < Number(endsAtMs)) return { pending: true };
+      return { parts: partsOf(request, how === 'wrong') };
+    },
+
+    // Nothing goes on that could be stopped.
+    cancel: async () => ({}),
+  };
+}
+
+function idOf(request: LlmRequest): string {
+  return `simulated-${hash(questionOf(request))}`;
 }
 
 /** What the model would say if nothing cut it. */
@@ -104,7 +132,7 @@ async function prepare(request: LlmRequest, script: Script, isWrong: boolean): P
     const words = answerTo(questionOf(request));
     const most = script.finish === 'length' ? Math.min(limit, Math.ceil(words.length / 2)) : limit;
     const parts = words.slice(0, most);
-    return { parts, outputTokens: parts.length, reason: endOf(script, parts.length < words.length) };
+    return { parts, outputTokens: parts.length, reason: reasonOf(script, parts.length < words.length) };
   }
   const { value, fits } = await instanceOf(request.responseSchema.schema);
   const whole = script.json === 'wrong' && isWrong ? WRONG_SHAPE : JSON.stringify(value);
@@ -114,7 +142,7 @@ async function prepare(request: LlmRequest, script: Script, isWrong: boolean): P
   return {
     parts: piecesOf(text),
     outputTokens: estimateTokens(text),
-    reason: endOf(script, text.length < said.length),
+    reason: reasonOf(script, text.length < said.length),
     ...(fits ? {} : { warning: 'The simulated answer does not fit the schema: it has no model to think of one.' }),
   };
 }
@@ -126,11 +154,11 @@ function prepareLarge(script: Script, size: number, limit: number): Prepared {
   return {
     parts: Array.from({ length: PARTS_MOST }, (_, n) => text.slice(n * pieceSize, (n + 1) * pieceSize)).filter(Boolean),
     outputTokens: estimateTokens(text),
-    reason: endOf(script, most < size),
+    reason: reasonOf(script, most < size),
   };
 }
 
-function endOf({ finish }: Script, isCut: boolean): FinishReason {
+function reasonOf({ finish }: Script, isCut: boolean): FinishReason {
   return isCut || finish === 'length' ? 'length' : 'stop';
 }
 
@@ -173,50 +201,11 @@ function callCounter(): (question: string) => number {
   };
 }
 
-function questionOf(request: LlmRequest): string {
-  const last = request.messages.at(-1);
-  return last ? textOf(last) : '';
-}
-
-/** A request to mend an answer ends with our words: the user's own stand first. */
-function scriptedPrompt(request: LlmRequest): string {
-  const last = questionOf(request);
-  if (last.includes('[simulate')) return last;
-  const first = request.messages.find(({ role }) => role === 'user');
-  return first ? textOf(first) : last;
-}
-
 /** The answer, cut into words: always at least ten parts. */
 function answerTo(question: string): string[] {
   const asked = [...question.replace(/\[simulate[^\]]*\]/g, '').trim()].slice(0, 80).join('');
   const answer = `This is a simulated answer to "${asked}". No model was called and nothing was paid; the same question always gets the same answer.`;
   return answer.match(/\S+\s*/g) ?? [answer];
-}
-
-function parseScript(question: string, durationMs: number): Script {
-  const words = /\[simulate([^\]]*)\]/.exec(question)?.[1]?.trim().split(/\s+/) ?? [];
-  const options = new Map(words.map((word): [string, string] => [word.split('=')[0] ?? '', word.split('=')[1] ?? '']));
-  const numberOf = (name: string) => {
-    const value = Number(options.get(name) || Number.NaN);
-    return value >= 0 ? value : undefined;
-  };
-  const seconds = numberOf('seconds');
-  const retryAfter = numberOf('retry_after');
-  const kilobytes = numberOf('kilobytes');
-  const fail = FAILURES.find((code) => code === options.get('fail'));
-  return {
-    durationMs: seconds === undefined ? durationMs : Math.min(seconds, SECONDS_MOST) * 1_000,
-    failAfter: numberOf('after') ?? 0,
-    failTimes: numberOf('times') ?? Infinity,
-    ...(kilobytes === undefined ? {} : { kilobytes: Math.min(Math.ceil(kilobytes), KILOBYTES_MOST) }),
-    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter * 1_000 }),
-    ...(fail ? { fail } : {}),
-    on: options.get('on'),
-    json: options.get('json'),
-    finish: options.get('finish'),
-    tool: options.get('tool'),
-    usage: options.get('usage'),
-  };
 }
 
 function estimateTokens(text: string): number {
