@@ -7,7 +7,7 @@ import type { Gate, Gated } from './gate.ts';
 import type { Held } from './held.ts';
 import { applyChanges, isTerminal, type Job, type JobError, type JobKey, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
-import { isLeaseAlive } from './leases.ts';
+import { isLeaseAlive, onRoute } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import type { Admission, Limiter, Prepare } from './limiter.ts';
 import type { PartStore } from './part-store.ts';
@@ -144,7 +144,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
       way.leads = gated.leads;
     }
     // It needs a slot of the model that it will call.
-    const claimed = { ...stored, job: applyChanges(stored.job, way.pass ? { route: way.pass.route } : {}) };
+    const claimed = { ...stored, job: applyChanges(stored.job, onRoute(stored.job, way.pass?.route)) };
     limiter = limiterFor(claimed.job);
     askedMs = clock.monotonicMs();
     const prepare: Prepare = async () => {
