@@ -80,6 +80,14 @@ describe('a breaker', () => {
     expect(await waitMs()).toBe(0);
   });
 
+  test('hears nothing of a call that was not made, or was broken off', async () => {
+    const { fail, waitMs, pass } = world();
+    await fail(FAILURES_TO_OPEN - 1);
+    for (const nothing of ['unused', 'stopped'] as const) (await pass()).end(nothing);
+    await fail(1);
+    expect(await waitMs()).toBe(OPEN_LEAST_MS);
+  });
+
   test('is not opened by jobs that give their calls no time', async () => {
     const { fail, waitMs, job } = world();
     const limits = { ...DEFAULT_LIMITS, attemptTimeoutMs: 1_000 };
