@@ -144,7 +144,9 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
       way.leads = gated.leads;
     }
     // It needs a slot of the model that it will call.
-    const claimed = { ...stored, job: applyChanges(stored.job, way.pass ? { route: way.pass.route } : {}) };
+    const { pass, leads = stored.job.leads } = way;
+    const route = pass?.route ?? stored.job.route;
+    const claimed = { ...stored, job: applyChanges(stored.job, { route, leads }) };
     limiter = limiterFor(claimed.job);
     askedMs = clock.monotonicMs();
     const prepare: Prepare = async () => {

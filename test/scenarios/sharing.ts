@@ -54,7 +54,7 @@ async function parkedBehind(world: World, over: Partial<Submission> = {}) {
   const { outcome } = await inCall(world, leader, holder);
   const follower = await submitEqual(world, over);
   // Its minute is over when it comes.
-  await world.poke(follower, { parkedFor: awaitedAs(leader.id), parkedAt: world.clock.nowMs() });
+  await world.poke(follower, { parkedFor: awaitedAs(await world.read(leader)), parkedAt: world.clock.nowMs() });
   expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
   return { leader, holder, outcome, follower };
 }
@@ -228,7 +228,7 @@ export function sharingScenarios(open: Open, size = 100): void {
       expect(await world.read(leader)).toMatchObject({ parkedFor: '*', stage: 'waiting_for_slot' });
       expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
       expect(await world.read(follower)).toMatchObject({
-        parkedFor: awaitedAs(leader.id),
+        parkedFor: awaitedAs(await world.read(leader)),
         stage: 'waiting_for_answer',
       });
       world.provider.answerWith(answer);
@@ -338,7 +338,11 @@ export function sharingTimeScenarios(open: Open): void {
     const waitedMs = world.clock.monotonicMs() - startedMs;
     expect(waitedMs).toBe(FOLLOW_MS);
     const parked = await world.read(follower);
-    expect(parked).toMatchObject({ state: 'pending', stage: 'waiting_for_answer', parkedFor: awaitedAs(leader.id) });
+    expect(parked).toMatchObject({
+      state: 'pending',
+      stage: 'waiting_for_answer',
+      parkedFor: awaitedAs(await world.read(leader)),
+    });
     // Rung before its time it looks, and writes nothing.
     expect(await world.deliver(follower, world.instance())).toEqual({ refused: 'parked' });
     expect(await world.read(follower)).toEqual(parked);
@@ -363,7 +367,7 @@ export function sharingTimeScenarios(open: Open): void {
     });
     const before = world.published(follower);
     expect(await world.deliver(follower, worker)).toEqual({ refused: 'parked' });
-    expect(await world.read(follower)).toMatchObject({ parkedFor: awaitedAs(leader.id) });
+    expect(await world.read(follower)).toMatchObject({ parkedFor: awaitedAs(await world.read(leader)) });
     expect(world.published(follower)).toBe(before + 1);
     expect(await world.deliver(follower)).toEqual({ refused: 'answered' });
   });
