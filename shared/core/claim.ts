@@ -7,7 +7,7 @@ import type { Gate, Gated } from './gate.ts';
 import type { Held } from './held.ts';
 import { applyChanges, isTerminal, type Job, type JobError, type JobKey, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
-import { isLeaseAlive } from './leases.ts';
+import { isLeaseAlive, onRoute } from './leases.ts';
 import { transition } from './lifecycle.ts';
 import type { Admission, Limiter, Prepare } from './limiter.ts';
 import type { PartStore } from './part-store.ts';
@@ -145,8 +145,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     }
     // It needs a slot of the model that it will call.
     const { pass, leads = stored.job.leads } = way;
-    const route = pass?.route ?? stored.job.route;
-    const claimed = { ...stored, job: applyChanges(stored.job, { route, leads }) };
+    const claimed = { ...stored, job: applyChanges(stored.job, { ...onRoute(stored.job, pass?.route), leads }) };
     limiter = limiterFor(claimed.job);
     askedMs = clock.monotonicMs();
     const prepare: Prepare = async () => {

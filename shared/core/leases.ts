@@ -86,7 +86,7 @@ export function handBack(job: Job, event: EventOf<'hand-back'>): Decision {
 }
 
 /** The route of the attempt that comes next; absent: the same. */
-function onRoute(job: Job, route = job.route ?? 0): JobChanges {
+export function onRoute(job: Job, route = job.route ?? 0): JobChanges {
   return route === (job.route ?? 0) ? {} : { route };
 }
 

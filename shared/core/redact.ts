@@ -32,6 +32,8 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
 
 /** Longer than names that people give, and with digits: keys of vendors that nobody told us of. */
 const OPAQUE = /[\w+=-]{40,}/g;
+/** Vendors' names for answers and requests are as long (OpenAI's `resp_` has 53 characters), and no secrets. */
+const NAMED_ID = /^(?:resp|msg|req|chatcmpl)[-_][\w-]+$/;
 
 /**
  * The words without anything that is or looks like a key, at most `charactersMost` of them. `secrets` are known ones, in
@@ -44,7 +46,7 @@ export function redact(text: string, secrets: readonly string[] = [], characters
   const ends = known.filter(({ length }) => length >= 2 * ENDS).flatMap(endsOf);
   clean = clean.replace(WORD, (word) => (isPartOfKey(word, ends) ? REDACTED : word));
   for (const [pattern, replacement] of LOOKS) clean = clean.replace(pattern, replacement);
-  clean = clean.replace(OPAQUE, (word) => (/\d/.test(word) ? REDACTED : word));
+  clean = clean.replace(OPAQUE, (word) => (/\d/.test(word) && !NAMED_ID.test(word) ? REDACTED : word));
   return clean.length <= charactersMost ? clean : `${clean.slice(0, charactersMost).toWellFormed()}…`;
 }
 

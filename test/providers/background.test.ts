@@ -55,22 +55,24 @@ async function failureOf(work: Promise<unknown>): Promise<ServiceError> {
 }
 
 test('a start, looks and the answer: one request each, nothing streamed, the answer kept until it is looked for', async () => {
-  const request = asking('Wait. [seconds=0.2]');
+  const request = asking('Wait.');
   const started = await background.start(request, { signal });
   expect(started).toMatchObject({
     id: expect.stringMatching(/^resp_/),
     providerRequestId: expect.stringMatching(/^req-/),
   });
-  expect(await background.look(started.id, request, { signal })).toEqual({ pending: true });
-  await new Promise((resolve) => setTimeout(resolve, 250));
+  for (const status of ['queued', 'in_progress']) {
+    server.looksLike({ status });
+    expect(await background.look(started.id, request, { signal })).toEqual({ pending: true });
+  }
+  server.looksLike({});
   expect(await answerTo(request, started.id)).toMatchObject({
     ...{ text: 'Done.', finishReason: 'stop', responseId: started.id, model: 'gpt-4o-mini-2024-07-18' },
     usage: { inputTokens: 11, outputTokens: 7, totalTokens: 18 },
   });
   expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
     'POST /v1/responses',
-    `GET /v1/responses/${started.id}`,
-    `GET /v1/responses/${started.id}`,
+    ...Array(3).fill(`GET /v1/responses/${started.id}`),
   ]);
   expect(server.requests[0]?.body).toMatchObject({
     background: true,

@@ -140,6 +140,21 @@ export function backgroundScenarios(open: Open): void {
     expect(ended.attempts).toMatchObject([{ errorCode: 'schema_violation' }, { outcome: 'completed' }]);
     expect(world.provider.background.port.calls('start')).toBe(2);
   });
+
+  scenario(
+    open,
+    'P11 an answer that its model can never give: the fallback is asked, in the background, too',
+    async (world) => {
+      world.provider.answerWith(failingFirst(new ServiceError('content_policy', 'failed by the test')));
+      const job = await submitBackground(world, { fallbacks: ['simulated-2'] });
+      expect(await world.deliver(job)).toEqual({ finished: 'completed' });
+      expect((await world.read(job)).attempts).toMatchObject([
+        { model: 'simulated', outcome: 'failed', errorCode: 'content_policy', calls: 1 },
+        { model: 'simulated-2', outcome: 'completed', calls: 1 },
+      ]);
+      expect(world.provider.background.port.calls('start')).toBe(2);
+    },
+  );
 }
 
 /** In virtual time alone. */

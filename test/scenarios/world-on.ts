@@ -131,9 +131,11 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
       if (waitMs <= 0) return;
       if (isVirtual) return pass(waitMs);
       // On the machine's clock nobody waits so long: everything that is to come comes sooner.
-      await poke(key, ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt, payloadsExpireAt }) => ({
+      const sooner = (atMs: number | undefined) => (atMs === undefined ? undefined : atMs - waitMs);
+      await poke(key, ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt, payloadsExpireAt, tries }) => ({
         wakeAt: wakeAt === null ? null : wakeAt - waitMs,
         leaseExpiresAt: leaseExpiresAt === null ? null : leaseExpiresAt - waitMs,
+        ...(tries === undefined ? {} : { tries: tries.map((one) => ({ ...one, retryAt: sooner(one.retryAt) })) }),
         ...(nextAttemptAt === undefined ? {} : { nextAttemptAt: nextAttemptAt - waitMs }),
         ...(payloadsExpireAt === undefined ? {} : { payloadsExpireAt: payloadsExpireAt - waitMs }),
         ...(cancelRequestedAt === undefined ? {} : { cancelRequestedAt: cancelRequestedAt - waitMs }),

@@ -198,7 +198,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     zombieWrites: log.zombieWrites(),
     settled: log.jobs().filter((job) => job.settled).length,
     denied: log.jobs().filter(({ error }) => error?.code === 'insufficient_credits').length,
-    failovers: log.writes.filter(({ before, after }) => before && after.route !== before.route).length,
+    failovers: log.writes.filter(({ before, after }) => before && (after.route ?? 0) !== (before.route ?? 0)).length,
     deferrals: log.writes.filter(({ before, after }) => before && isDeferral(before, after)).length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
     calls: log.jobs().reduce((sum, { id }) => sum + log.calls(id), 0),

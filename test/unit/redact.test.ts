@@ -33,6 +33,7 @@ test.each([
   'maximum context length is 128000 tokens; max_tokens=4096, code=400',
   'a task-list of risk-free words, and a desk-top',
   'request 5b0c3f8e-1f2d-4c55-9f6e-0d6b7a1c2e3f of req_0123456789abcdef0123456789abcdef failed',
+  `answer resp_${'0a'.repeat(24)} of chatcmpl-${'a1B'.repeat(12)}`,
   'see https://ai.google.dev/gemini-api/docs/models?hl=de#list',
   'Unsupported value: messages[0].role',
 ])('the rest can be read: %s', (text) => expect(redact(text)).toBe(text));
