@@ -10,6 +10,7 @@ import { removeOrphans } from '../../shared/core/orphans.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { ADA } from '../support/core-world.ts';
+import { leftAlone } from './background-jobs.ts';
 import type { Instance } from './instance.ts';
 import { answer, type ProviderCall, resultOf } from './provider-double.ts';
 import { inCall, type Open, scenario, type World, type WorldOptions } from './world.ts';
@@ -242,6 +243,29 @@ export function sharingScenarios(open: Open, size = 100): void {
       expect((await world.ground.slots(ADA.tenant)).running).toEqual({});
     },
     { limits: new Map([['*', 1]]) },
+  );
+
+  played(
+    open,
+    'Q04 a leader that is left to its provider: who follows is parked, and rung by its end',
+    async (world) => {
+      const leader = await submitEqual(world, { background: true });
+      await leftAlone(world, leader);
+      const follower = await submitEqual(world, {}, BOB);
+      const startedMs = world.clock.monotonicMs();
+      expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
+      expect(world.clock.monotonicMs() - startedMs).toBeLessThan(FOLLOW_MS / 2);
+      const parkedFor = awaitedAs(await world.read(leader));
+      expect(await world.read(follower)).toMatchObject({ stage: 'waiting_for_answer', parkedFor });
+      await world.makeDue(leader);
+      await world.until(world.main.sweep());
+      const rung = world.published(follower);
+      expect(await world.deliver(leader)).toEqual({ finished: 'completed' });
+      expect(world.published(follower)).toBe(rung + 1);
+      expect(await world.deliver(follower)).toEqual({ refused: 'answered' });
+      expect(await world.read(follower)).toMatchObject({ answerOf: { id: leader.id }, result: resultOf(1) });
+      expect(world.provider.background.begun()).toHaveLength(1);
+    },
   );
 
   played(open, 'Q04 a leader that ends before it was ever claimed rings its followers, too', async (world) => {

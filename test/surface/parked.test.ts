@@ -14,6 +14,14 @@ test.each([
   expect(renderJob({ job, nowMs: NOW })).toMatchObject({ status: 'pending', stage: 'waiting_for_slot', message });
 });
 
+test('a job that goes to a fallback speaks of that one', () => {
+  const model = { ...sampleJob().model, name: 'Other', model: 'other' };
+  const job = sampleJob({ fallbacks: [{ model }], route: 1 });
+  expect(renderJob({ job: { ...job, ...parked, parkedFor: 'other' }, nowMs: NOW }).message).toContain(' on Other ');
+  const running = { ...job, state: 'processing' } as const;
+  expect(renderJob({ job: running, nowMs: NOW }).message).toBe('Waiting for Other to answer');
+});
+
 test('so does one whose next attempt waits for it', () => {
   const job = sampleJob({ ...parked, parkedFor: '*', state: 'processing', startedAt: NOW - 5, nextAttemptAt: NOW - 1 });
   const view = renderJob({ job, nowMs: NOW });

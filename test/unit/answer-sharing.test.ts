@@ -195,6 +195,22 @@ describe('a job type', () => {
     if (type) (world.jobTypes as Map<string, JobType>).set(type.name, { ...type, ...over(type) });
   };
 
+  test('says how old an answer may be: of all its jobs but those whose answers are kept nowhere', async () => {
+    open();
+    change(() => ({ cacheMs: 60_000 }));
+    const own = { cacheMs: undefined };
+    const [first, second] = [await submitted(own), await submitted(own)];
+    const [fleeting, third] = [await submitted({ ...own, store: false }), await submitted({ cacheMs: 30_000 })];
+    expect([first.cacheMs, fleeting.cacheMs, third.cacheMs]).toEqual([60_000, undefined, 30_000]);
+    expect(await until(world.run(first))).toEqual({ finished: 'completed' });
+    expect(await until(world.run(fleeting))).toEqual({ finished: 'completed' });
+    expect(await until(world.run(second))).toEqual({ refused: 'answered' });
+    await world.clock.advance(30_000);
+    expect(await until(world.run(third))).toEqual({ finished: 'completed' });
+    expect(world.calls()).toBe(3);
+    for (const field of ['leads', 'answerOf', 'cacheMs']) expect(await world.read(fleeting)).not.toHaveProperty(field);
+  });
+
   test('whose request cannot be made any more: its job fails, and says so', async () => {
     open();
     const job = await submitted();
