@@ -85,7 +85,11 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
   /** `undefined`: without its type, or a request, the job fails, and says so. */
   async function keyOf(job: Job, input: Json): Promise<LeaderKey | undefined> {
     const type = options.jobTypes.get(job.jobType);
-    return type && answerKey(job, input, type, options.addressOf).catch(() => undefined);
+    return type && answerKey(job, input, type, options.addressOf).catch((error: unknown) => unkeyed(job, error));
+  }
+
+  function unkeyed({ id }: Job, error: unknown): undefined {
+    log('warning', 'answer-unshared', { job_id: id, error: describeError(error) });
   }
 
   async function follow(

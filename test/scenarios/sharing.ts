@@ -226,7 +226,8 @@ export function sharingScenarios(open: Open, size = 100): void {
       world.provider.answerWith(world.provider.held);
       const { outcome } = await inCall(world, busy, world.main);
       expect(await world.deliver(leader)).toEqual({ refused: 'parked' });
-      expect(await world.read(leader)).toMatchObject({ parkedFor: '*', stage: 'waiting_for_slot' });
+      const leading = { parkedFor: '*', stage: 'waiting_for_slot', leads: expect.any(String) };
+      expect(await world.read(leader)).toMatchObject(leading);
       expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
       expect(await world.read(follower)).toMatchObject({
         parkedFor: awaitedAs(await world.read(leader)),

@@ -114,6 +114,23 @@ describe('the end of a leader', () => {
   });
 });
 
+test('a leader that is put off says under which key it leads, and rings those who come next when it ends', async () => {
+  open();
+  const nextAttemptAt = world.clock.nowMs() + 3_600_000;
+  const routing = async () => ({ instead: { type: 'defer', nextAttemptAt } }) as const;
+  const [leader, follower] = [await submitted(), await submitted()];
+  const putOff = world.anotherWorker({ gate: gateOf({ sharing: world.sharing.gate, routing }) });
+  expect(await until(putOff.run(leader))).toEqual({ refused: 'deferred' });
+  expect(await until(world.run(follower))).toEqual({ refused: 'parked' });
+  const { leads } = await world.read(leader);
+  expect(leads).toMatch(/^[0-9a-f]{64}$/);
+  expect(await world.read(follower)).toMatchObject({ parkedFor: `answer:${leads}` });
+  const rung = world.published.length;
+  await world.service.cancel(ADA, leader.id);
+  await deliverRung(rung);
+  expect(await world.read(follower)).toMatchObject({ state: 'completed', leads });
+});
+
 describe('an answer that was made elsewhere', () => {
   test('is none for a job whose provider is here, though that leader was chosen here', async () => {
     open();
@@ -222,5 +239,6 @@ describe('a job type', () => {
     expect(await until(world.run(job))).toEqual({ finished: 'failed' });
     expect(await world.read(job)).not.toHaveProperty('leads');
     expect(world.calls()).toBe(0);
+    expect(world.lines.some((line) => line.includes('"answer-unshared"'))).toBe(true);
   });
 });
