@@ -14,12 +14,14 @@ test.each([
   expect(renderJob({ job, nowMs: NOW })).toMatchObject({ status: 'pending', stage: 'waiting_for_slot', message });
 });
 
-test('a job that goes to a fallback speaks of that one', () => {
-  const model = { ...sampleJob().model, name: 'Other', model: 'other' };
-  const job = sampleJob({ fallbacks: [{ model }], route: 1 });
-  expect(renderJob({ job: { ...job, ...parked, parkedFor: 'other' }, nowMs: NOW }).message).toContain(' on Other ');
-  const running = { ...job, state: 'processing' } as const;
-  expect(renderJob({ job: running, nowMs: NOW }).message).toBe('Waiting for Other to answer');
+test('one that went to another model waits for that one, and names it', () => {
+  const other = { ...sampleJob().model, name: 'Other', model: 'other' };
+  const moved = { fallbacks: [{ model: other }], route: 1 };
+  const job = sampleJob({ ...parked, ...moved, parkedFor: 'other' });
+  const message = 'Waiting for a slot: as many jobs on Other are running as may';
+  expect(renderJob({ job, nowMs: NOW })).toMatchObject({ message });
+  const called = sampleJob({ ...moved, state: 'processing', startedAt: NOW - 5, leaseExpiresAt: NOW + 9_000 });
+  expect(renderJob({ job: called, nowMs: NOW })).toMatchObject({ message: 'Waiting for Other to answer' });
 });
 
 test('so does one whose next attempt waits for it', () => {
