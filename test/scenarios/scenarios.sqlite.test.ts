@@ -1,6 +1,7 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
 import { backgroundScenarios, backgroundTimeScenarios } from './background.ts';
+import { backgroundAnswerScenarios, backgroundUnheardScenarios } from './background-answers.ts';
 import { backgroundCrashLoopScenarios, backgroundCrashScenarios } from './background-crashes.ts';
 import { backgroundHandoverScenarios, backgroundSlotScenarios } from './background-handover.ts';
 import { backgroundStopScenarios, backgroundStopTimeScenarios } from './background-stops.ts';
@@ -71,6 +72,8 @@ describe('on SQLite', () => {
   setLimitScenarios(openSqliteWorld);
   outageScenarios(openSqliteWorld);
   backgroundScenarios(openSqliteWorld);
+  backgroundAnswerScenarios(openSqliteWorld);
+  backgroundUnheardScenarios(openSqliteWorld);
   backgroundCrashScenarios(openSqliteWorld);
   backgroundCrashLoopScenarios(openSqliteWorld);
   backgroundHandoverScenarios(openSqliteWorld);
