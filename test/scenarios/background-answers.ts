@@ -23,10 +23,8 @@ export function backgroundAnswerScenarios(open: Open): void {
     const worker = world.instance();
     const outcome = worker.run(job);
     await world.eventually(() => isRead);
-    const drained = worker.worker.drain(0);
-    await world.eventually(() => true);
+    await world.until(worker.worker.drain(0));
     goOn();
-    await world.until(drained);
     expect(await world.until(outcome)).toEqual({ finished: 'completed' });
     expect(await world.read(job)).toMatchObject({ result: resultOf(1), attempts: [{ outcome: 'completed' }] });
     expect(upstreamsOf(world, job)).toMatchObject([{ given: 1, cancels: 0 }]);

@@ -4,6 +4,7 @@ import { backgroundScenarios, backgroundTimeScenarios } from './background.ts';
 import { backgroundAnswerScenarios, backgroundUnheardScenarios } from './background-answers.ts';
 import { backgroundCrashLoopScenarios, backgroundCrashScenarios } from './background-crashes.ts';
 import { backgroundHandoverScenarios, backgroundSlotScenarios } from './background-handover.ts';
+import { backgroundMeetingScenarios } from './background-meetings.ts';
 import { backgroundStopScenarios, backgroundStopTimeScenarios } from './background-stops.ts';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
@@ -74,6 +75,7 @@ describe('on SQLite', () => {
   backgroundScenarios(openSqliteWorld);
   backgroundAnswerScenarios(openSqliteWorld);
   backgroundUnheardScenarios(openSqliteWorld);
+  backgroundMeetingScenarios(openSqliteWorld);
   backgroundCrashScenarios(openSqliteWorld);
   backgroundCrashLoopScenarios(openSqliteWorld);
   backgroundHandoverScenarios(openSqliteWorld);

@@ -46,9 +46,9 @@ export type SimulationReport = {
   /** How often a job went to another model, and how often it had to wait for one. */
   failovers: number;
   deferrals: number;
-  /** How often a job was left to its provider, and how often another worker went on with what a dead one had begun. */
+  /** How often a job was left to its provider, and how often what it worked on outlived a worker. */
   detaches: number;
-  reattaches: number;
+  keptOn: number;
   calls: number;
   recordedCalls: number;
   writes: number;
@@ -116,13 +116,8 @@ function isLeft({ upstream, leaseExpiresAt }: Job): boolean {
   return upstream !== undefined && leaseExpiresAt === null;
 }
 
-function isReattach(before: Job, after: Job): boolean {
-  return (
-    before.leaseExpiresAt !== null &&
-    before.upstream?.id === after.upstream?.id &&
-    before.token !== after.token &&
-    after.upstream !== undefined
-  );
+function isKeptOn(before: Job, after: Job): boolean {
+  return after.upstream !== undefined && (after.losses ?? 0) > (before.losses ?? 0);
 }
 
 /** Runs one seed to its end. The same seed gives the same run. */
@@ -217,7 +212,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     failovers: log.writes.filter(({ before, after }) => before && (after.route ?? 0) !== (before.route ?? 0)).length,
     deferrals: log.writes.filter(({ before, after }) => before && isDeferral(before, after)).length,
     detaches: log.writes.filter(({ before, after }) => before?.leaseExpiresAt && isLeft(after)).length,
-    reattaches: log.writes.filter(({ before, after }) => before && isReattach(before, after)).length,
+    keptOn: log.writes.filter(({ before, after }) => before && isKeptOn(before, after)).length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
     calls: log.jobs().reduce((sum, { id }) => sum + log.calls(id), 0),
     recordedCalls: log.jobs().reduce((sum, { id }) => sum + log.recordedCalls(id), 0),
