@@ -93,6 +93,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
   let silence: unknown;
   let whole: InputRead | undefined;
   let gated: Gated | undefined;
+  let gatedFor: number | undefined;
   for (let tries = 0; ; tries++) {
     if (tries > 0) await sleep(clock, random() * Math.min(CLAIM_PAUSE_MS * 2 ** tries, CLAIM_PAUSE_MOST_MS));
     let askedMs = clock.monotonicMs();
@@ -123,6 +124,13 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     if (tries >= ((limiter || credits) && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
     if (claims) whole ??= await readInput(options, found);
     const damaged = claims && whole && 'denied' in whole ? whole : undefined;
+    // Somebody else was faster: what the gate said was of an attempt that has been made.
+    if (stored.job.attempt !== gatedFor) {
+      way.pass?.end('unused');
+      Object.assign(way, { pass: undefined, leads: undefined, after: undefined });
+      gated = undefined;
+      gatedFor = stored.job.attempt;
+    }
     if (claims && !isAttached && whole && 'input' in whole)
       gated ??= await options.gate?.(stored, whole.input, options.stop);
     if (gated && 'again' in gated) {
