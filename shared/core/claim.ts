@@ -114,8 +114,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     const limiterFor = (job: Job) => (options.limiter?.limits(job) ? options.limiter : undefined);
     let limiter = limiterFor(stored.job);
     const decideAt = (nowMs: number, hold?: Hold) => {
-      const { pass, leads } = way;
-      const lease = { token, hold, isLimited: limiter !== undefined, route: pass?.route, leads };
+      const lease = { token, hold, isLimited: limiter !== undefined, route: way.pass?.route, leads: way.leads };
       return decide(options, { ...stored, readAtMs: nowMs }, lease);
     };
     const nowMs = () => stored.readAtMs + Math.floor(clock.monotonicMs() - foundMs);

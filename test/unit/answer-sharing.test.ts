@@ -1,6 +1,6 @@
 /** Q04: who waits for the answer to an equal job, how long, whose answer that is, and what the end of a leader costs. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { answerSharing } from '../../shared/core/answer-sharing.ts';
+import { answerSharing, FOLLOWERS_HERE_MOST } from '../../shared/core/answer-sharing.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import { gateOf } from '../../shared/core/gate.ts';
 import type { Job } from '../../shared/core/job.ts';
@@ -192,6 +192,23 @@ describe('a job that waits in a worker for an answer', () => {
     expect(ms).toBeGreaterThanOrEqual(5_000);
     expect(ms).toBeLessThan(6_000);
     expect(await world.read(job)).toMatchObject({ state: 'failed', error: { code: 'start_timeout' } });
+  });
+
+  test('leaves its place to others: so many at once, and then as many again', async () => {
+    const short = { limits: { startWithinMs: 2_000 } };
+    const { outcome } = await waiting(short);
+    const awaited = () => world.lines.filter((line) => line.includes('"answer-awaited"')).length;
+    const crowd = async (jobs: number) => {
+      const outcomes: Promise<unknown>[] = [];
+      for (let n = 0; n < jobs; n++) outcomes.push(world.run(await submitted(short)));
+      await world.clock.advance(0);
+      const waiting = awaited();
+      await until(Promise.all(outcomes));
+      return waiting;
+    };
+    expect(await crowd(FOLLOWERS_HERE_MOST)).toBe(FOLLOWERS_HERE_MOST);
+    await until(outcome);
+    expect(await crowd(FOLLOWERS_HERE_MOST)).toBe(2 * FOLLOWERS_HERE_MOST);
   });
 
   test.each(['cancel', 'remove'] as const)('waits no longer after a %s', async (end) => {
