@@ -38,9 +38,8 @@ export async function ringFollowers(options: Omit<AftermathOptions, 'chunks'>, j
   if (!isEnd || !isShared(job) || job.answerOf) return;
   const waiting = (names: string[], most: number) => options.store.parked(tenant, names, most);
   const [own, all] = [awaitedAs({ id }), awaitedAs(job)];
-  const hasAnswer = deletedAt === undefined && job.state === 'completed' && hasOwnAnswer(job);
   try {
-    const found = hasAnswer
+    const found = hasOwnAnswer(job)
       ? [waiting([own, all], RUNG_MOST)]
       : [waiting([own], RUNG_MOST), leads === undefined ? [] : waiting([all], NEXT_MOST)];
     const followers = (await Promise.all(found)).flat();
