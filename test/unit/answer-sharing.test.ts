@@ -87,6 +87,8 @@ describe('the end of a leader', () => {
     // A claim, its stages and an end for each, not a new place in the queue with each that fails.
     expect(world.store.calls('update') - before).toBeLessThan(5 * 41);
     expect(world.published.length - rung).toBeLessThan(5 * 41);
+    const { job } = await world.service.redrive(ADA, crowd[0]?.id ?? '');
+    expect(job.cacheMs).toBe(EQUAL.cacheMs);
   });
 
   test('that failed leaves its place to one; the answer of that one is for all', async () => {
