@@ -14,6 +14,9 @@ const OWN = 'simulated';
 const OTHER = 'gpt-4o';
 const FALLBACKS = { fallbacks: [OTHER] };
 
+/** A lease so long that a machine that is busy does not lose it. */
+const PATIENT = { leaseMs: 60_000 };
+
 type Failure = [code: FailureCode, retryAfterMs?: number];
 
 function fails(code: FailureCode, retryAfterMs?: number): never {
@@ -85,8 +88,7 @@ export function failoverScenarios(open: Open): void {
       const [, , third, fourth] = world.callsOf(job);
       expect((fourth?.atMs ?? 0) - (third?.atMs ?? 0)).toBeGreaterThanOrEqual(1_000);
     },
-    // So long that a machine that is busy does not lose it.
-    { leaseMs: 60_000 },
+    PATIENT,
   );
 
   scenario(
@@ -107,6 +109,7 @@ export function failoverScenarios(open: Open): void {
       expect(called.filter((model) => model === OTHER)).toHaveLength(5);
       expect(await world.read(job)).toMatchObject({ state: 'failed', error: { code: 'overloaded' }, attempt: 10 });
     },
+    PATIENT,
   );
 
   scenario(
@@ -137,6 +140,7 @@ export function failoverScenarios(open: Open): void {
       const [refused, , again] = world.callsOf(job);
       expect((again?.atMs ?? 0) - (refused?.atMs ?? 0)).toBeGreaterThanOrEqual(60_000);
     },
+    PATIENT,
   );
 
   scenario(
@@ -165,6 +169,7 @@ export function failoverScenarios(open: Open): void {
       expect(await world.deliver(alone, world.instance())).toEqual({ finished: 'completed' });
       expect(await world.read(alone)).toMatchObject({ attempt: 1 });
     },
+    PATIENT,
   );
 
   scenario(
@@ -188,6 +193,7 @@ export function failoverScenarios(open: Open): void {
       expect(sizes.at(-1)).toBe(sizes[0]);
       if (called.length > 2) expect(sizes[1]).toBeGreaterThan(sizes[0] ?? 0);
     },
+    PATIENT,
   );
 
   scenario(
@@ -247,6 +253,7 @@ export function failoverScenarios(open: Open): void {
         [OTHER, 'completed', undefined],
       ]);
     },
+    PATIENT,
   );
 }
 
