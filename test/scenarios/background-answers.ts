@@ -129,4 +129,16 @@ export function backgroundUnheardScenarios(open: Open): void {
       isEstimated: true,
     });
   });
+
+  scenario(open, 'W07 a worker that is about to end does not stay for another look', async (world) => {
+    world.provider.background.takes(10 * MINUTE_MS);
+    const job = await submitBackground(world);
+    const worker = world.instance();
+    const { outcome } = await begun(world, job, worker);
+    const drained = worker.worker.drain(MINUTE_MS);
+    expect(await world.until(outcome)).toEqual({ left: true });
+    await world.until(drained);
+    expect(upstreamsOf(world, job)).toMatchObject([{ looksMs: [expect.any(Number)], cancels: 0 }]);
+    expect(world.doorbells.at(-1)).toEqual({ tenant: job.tenant, id: job.id });
+  });
 }
