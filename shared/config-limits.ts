@@ -28,7 +28,7 @@ function perMinute(
 export const LIMIT_SETTINGS = {
   requestsPerMinute: perMinute(
     'REQUESTS_PER_MINUTE',
-    'How many calls a model gets in any minute, of all tenants together: `gpt-4o=500,openai/gpt-4.1=60,…`; half of them at once, further jobs wait. Without `REDIS_URL` each worker instance has the limit for itself.',
+    'How many calls a model gets in any minute, of all tenants together: `gpt-4o=500,openai/gpt-4.1=60,…`; further jobs wait. Without `REDIS_URL` each worker instance has the limit for itself.',
     1,
     1_000_000,
   ),

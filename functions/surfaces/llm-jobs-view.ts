@@ -8,6 +8,7 @@ import { limitsOf } from '../../shared/core/limits.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
 import { isRedrivable } from '../../shared/core/redrivable.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
+import { routeOf } from '../../shared/core/routes.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
 import { awaitingMessage, renderCached } from './llm-jobs-cached.ts';
@@ -136,8 +137,8 @@ function waitingMessage({ state, attempts }: Job): string {
   return `Waiting to try again (${ended?.errorCode ?? 'interrupted'})`;
 }
 
-function parkedMessage({ parkedFor, model }: Job): string {
-  const whose = parkedFor === ALL_MODELS ? '' : ` on ${model.name}`;
+function parkedMessage(job: Job): string {
+  const whose = job.parkedFor === ALL_MODELS ? '' : ` on ${routeOf(job).model.name}`;
   return `Waiting for a slot: as many jobs${whose} are running as may`;
 }
 
@@ -158,7 +159,9 @@ function messageOf(job: Job): string {
     case 'pending':
       return 'Waiting for a worker';
     case 'processing':
-      return job.cancelRequestedAt === undefined ? `Waiting for ${job.model.name} to answer` : 'Being cancelled';
+      return job.cancelRequestedAt === undefined
+        ? `Waiting for ${routeOf(job).model.name} to answer`
+        : 'Being cancelled';
     case 'completed':
       return job.payloadsRemovedAt === undefined ? 'Done' : 'Done; the result was removed (store: false)';
     case 'failed':

@@ -11,8 +11,8 @@ export type Usage = {
 };
 
 /**
- * How an attempt ended. `lost`: its holder was never heard of again. `released`: its worker was told to stop, and gave the
- * job back.
+ * How an attempt ended. `lost`: its holder was never heard of again. `released`: its worker was told to stop, or its route
+ * must not be called any more (`deferred`), and gave the job back.
  */
 export type AttemptOutcome = 'completed' | 'failed' | 'cancelled' | 'released' | 'lost';
 

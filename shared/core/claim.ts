@@ -152,7 +152,8 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
       way.leads = gated.leads;
     }
     // It needs a slot of the model that it will call.
-    const claimed = { ...stored, job: applyChanges(stored.job, onRoute(stored.job, way.pass?.route)) };
+    const { pass, leads = stored.job.leads } = way;
+    const claimed = { ...stored, job: applyChanges(stored.job, { ...onRoute(stored.job, pass?.route), leads }) };
     limiter = limiterFor(claimed.job);
     askedMs = clock.monotonicMs();
     const prepare: Prepare = async () => {

@@ -2,7 +2,7 @@
 import type { AttemptResult } from './attempt.ts';
 import { describeError, type ServiceError } from './errors.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
-import { type NextStep, nextStep } from './failover.ts';
+import { type NextStep, nextStep, orderOf } from './failover.ts';
 import { type FinishingOptions, failure, finish } from './finishing.ts';
 import type { Holder } from './held.ts';
 import type { HolderOptions } from './holder.ts';
@@ -10,6 +10,7 @@ import type { Job, JobError, Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { Limiter } from './limiter.ts';
 import { limitsOf } from './limits.ts';
+import { passSoon } from './pass-soon.ts';
 import { type Clock, type JobQueue, type Log, sleep } from './ports.ts';
 import type { RetryPolicy } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
@@ -75,7 +76,7 @@ export async function follow(
   if (result.ended === 'stopped') return stopped(options, lease, type, result.reason, facts);
   const { error } = result;
   const job = lease.job();
-  const next = type ? stepAfter(options, type, lease, result) : { next: 'none' as const };
+  const { step: next, pass, staysHere, isOpen } = await stepOf(options, lease, type, result, hasTime);
   // An attempt that could only start when the job's time is over is none.
   if (next.next === 'none' || next.pauseMs >= lease.leftMs())
     return finish(options, lease, failed(type, error, facts, result.vainText));
@@ -83,21 +84,62 @@ export async function follow(
   const retryAt = restMs === undefined ? undefined : lease.instantIn(restMs);
   const ended: FailedAttempt = { outcome: 'failed', errorCode: error.code, counts, isOut, retryAt, ...facts };
   const moved = route === (job.route ?? 0) ? undefined : route;
-  const staysHere = inPlace && hasTime(pauseMs + limitsOf(job).attemptTimeoutMs);
-  if (!staysHere || options.limiter?.needsOtherSlot(job, route))
-    return handBack(options, lease, ended, pauseMs, { rings: inPlace, route: moved });
-  const asked = await options.routing.pass(job, [route], pauseMs);
-  if ('waitMs' in asked) {
-    const rings = asked.waitMs <= (type?.retry.waitInPlaceMostMs ?? 0);
-    return handBack(options, lease, ended, asked.waitMs, { rings, route: moved });
-  }
+  if (!staysHere) return handBack(options, lease, ended, pauseMs, { rings: inPlace && !isOpen, route: moved });
   const outcome = await retried(options, lease, type, ended, { pauseMs, route: moved }).catch((thrown: unknown) => {
-    asked.pass.end('unused');
+    pass?.end('unused');
     throw thrown;
   });
-  if (!outcome) return { goesOn: true, pass: asked.pass };
-  asked.pass.end('unused');
+  if (!outcome) return pass ? { goesOn: true, pass } : afterPause(options, lease, type);
+  pass?.end('unused');
   return outcome;
+}
+
+/** `isOpen`: it has to wait for a breaker, as others do. */
+type Step = { step: NextStep; staysHere?: boolean; isOpen?: boolean; pass?: Pass };
+
+/** What follows, and the right to its call where that comes at once. A route that may not be called after all is waited for as any other. */
+async function stepOf(
+  options: FollowingOptions,
+  lease: Holder,
+  type: About | undefined,
+  result: Extract<AttemptResult, { ended: 'failed' }>,
+  hasTime: (ms: number) => boolean,
+): Promise<Step> {
+  const job = lease.job();
+  const refusedMs = new Map<number, number>();
+  for (;;) {
+    const step: NextStep = type ? stepAfter(options, type, lease, result, refusedMs) : { next: 'none' };
+    if (step.next === 'none') return { step };
+    const { pauseMs, inPlace, route } = step;
+    const hasTimeFor = inPlace && hasTime(pauseMs + limitsOf(job).attemptTimeoutMs);
+    // Of those who wait for a breaker one alone will call, so none of them records its call before.
+    const isOpen = pauseMs > 0 && options.routing.isOpen(routesOf(job)[route] ?? routeOf(job));
+    const staysHere = hasTimeFor && !isOpen && !options.limiter?.needsOtherSlot(job, route);
+    if (!staysHere || pauseMs > 0) return { step, staysHere, isOpen };
+    const asked = await options.routing.pass(job, [route]);
+    if ('pass' in asked) return { step, staysHere, pass: asked.pass };
+    refusedMs.set(route, asked.waitMs);
+  }
+}
+
+/** Its time has come; much may have happened to its route meanwhile, and then another one may be called, or none. */
+async function afterPause(
+  options: FollowingOptions,
+  lease: Holder,
+  type: About | undefined,
+): Promise<RunOutcome | GoesOn> {
+  const { clock, routing } = options;
+  const job = lease.job();
+  const { route = 0 } = job;
+  const asked = await passSoon(clock, () => routing.pass(job, [route]), lease.stop);
+  if ('pass' in asked) return { goesOn: true, pass: asked.pass };
+  if (lease.stop.aborted) return stopped(options, lease, type, lease.stop.reason, { notMade: true });
+  const routes = routesOf(job);
+  const others = orderOf(triesOf(job), route, lease.instantIn(0)).routes.filter((other) => other !== route);
+  const othersMs = others.map((other) => routing.closedMs(routes[other] ?? routeOf(job)));
+  // Rung at once, its claim finds the route that may be called.
+  const waitMs = Math.min(asked.waitMs, ...othersMs);
+  return handBack(options, lease, { outcome: 'released', errorCode: 'deferred', notMade: true }, waitMs);
 }
 
 /** Records the next attempt and waits for its time; `undefined`: its call may be made. */
@@ -125,6 +167,7 @@ function stepAfter(
   type: About,
   lease: Holder,
   { error, rejected }: Extract<AttemptResult, { ended: 'failed' }>,
+  refusedMs: ReadonlyMap<number, number>,
 ): NextStep {
   const job = lease.job();
   const routes = routesOf(job);
@@ -132,7 +175,7 @@ function stepAfter(
   const story = {
     ...{ error, route: job.route ?? 0, tries: triesOf(job), nowMs: lease.instantIn(0) },
     repairsMost: isMendable ? type.repairsMost() : 0,
-    closedMs: (route: number) => routing.closedMs(routes[route] ?? routeOf(job)),
+    closedMs: (route: number) => Math.max(refusedMs.get(route) ?? 0, routing.closedMs(routes[route] ?? routeOf(job))),
   };
   return nextStep(type.retry, story, random());
 }
@@ -167,8 +210,8 @@ async function stopped(
 }
 
 /**
- * Gives the job up, perhaps to another route. Its doorbell is rung at once when its next attempt may start at once, by the sweeper otherwise; with
- * `rings` the worker stays for the wait, and rings to the second.
+ * Gives the job up, perhaps to another route. Its doorbell is rung at once when its next attempt may start at once, by the
+ * sweeper otherwise; with `rings` the worker stays for the wait, and rings to the second.
  */
 async function handBack(
   options: FollowingOptions,

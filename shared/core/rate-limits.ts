@@ -18,7 +18,7 @@ export type RateLimiter = {
   /**
    * Takes from a bucket, which is full until somebody takes. Admits the request when at least one token is there; a cost
    * (1, unless it is given) beyond that takes the bucket below zero, so that a batch is paid off afterwards. A refused
-   * request costs nothing. A cost below zero gives back what was taken, and is never refused. Never throws.
+   * request costs nothing. Never throws.
    */
   take(bucket: string, rule: Rule, cost?: number): Promise<Taken>;
 };
@@ -45,7 +45,7 @@ export function takeFrom(
   const full = rule.burst * UNITS_PER_TOKEN;
   const gained = bucket ? Math.max(0, nowMs - bucket.atMs) * rule.perMinute : 0;
   const held = Math.min(full, (bucket?.units ?? full) + gained);
-  const allowed = held >= UNITS_PER_TOKEN || cost < 0;
+  const allowed = held >= UNITS_PER_TOKEN;
   const units = allowed ? held - cost * UNITS_PER_TOKEN : held;
   return { bucket: { units, atMs: nowMs }, taken: takenFrom(allowed, units, rule) };
 }

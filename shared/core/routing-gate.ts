@@ -1,7 +1,8 @@
 /** Before a claim: one of the job's routes must be free to be called, or it waits without an attempt. */
 import { orderOf } from './failover.ts';
 import type { Gate } from './gate.ts';
-import { type Clock, sleep } from './ports.ts';
+import { passSoon } from './pass-soon.ts';
+import type { Clock } from './ports.ts';
 import type { Routing } from './routing.ts';
 import { triesOf } from './tries.ts';
 
@@ -12,8 +13,6 @@ export type RoutingGateOptions = {
   random: () => number;
 };
 
-/** Up to this long a worker waits itself: it costs less than to put the job off. */
-const WAIT_HERE_MOST_MS = 2_000;
 /** Jobs that were put off together come back over a time of this share of their wait, … */
 const SPREAD_SHARE = 0.5;
 /** … and no shorter one. */
@@ -22,19 +21,17 @@ const SPREAD_LEAST_MS = 1_000;
 export function routingGate({ routing, clock, random }: RoutingGateOptions): Gate {
   return async ({ job, readAtMs }, _, stop) => {
     const startedMs = clock.monotonicMs();
-    for (;;) {
-      const spentMs = clock.monotonicMs() - startedMs;
-      const { routes, restMs } = orderOf(triesOf(job), job.route ?? 0, readAtMs + spentMs);
-      const taken = await routing.pass(job, routes);
-      if ('pass' in taken) return { pass: taken.pass };
-      const waitMs = Math.min(taken.waitMs, restMs);
-      if (spentMs + waitMs > WAIT_HERE_MOST_MS) {
-        const spreadMs = random() * Math.max(SPREAD_LEAST_MS, waitMs * SPREAD_SHARE);
-        const nowMs = readAtMs + clock.monotonicMs() - startedMs;
-        return { instead: { type: 'defer', nextAttemptAt: Math.ceil(nowMs + waitMs + spreadMs) } };
-      }
-      await sleep(clock, waitMs, stop);
-      if (stop?.aborted) return { refused: 'draining' };
-    }
+    const nowMs = () => readAtMs + clock.monotonicMs() - startedMs;
+    const ask = async () => {
+      const { routes, restMs } = orderOf(triesOf(job), job.route ?? 0, nowMs());
+      const asked = await routing.pass(job, routes);
+      return 'pass' in asked ? asked : { waitMs: Math.min(asked.waitMs, restMs) };
+    };
+    const passed = await passSoon(clock, ask, stop);
+    if ('pass' in passed) return passed;
+    if (stop?.aborted) return { refused: 'draining' };
+    const { waitMs } = passed;
+    const spreadMs = random() * Math.max(SPREAD_LEAST_MS, waitMs * SPREAD_SHARE);
+    return { instead: { type: 'defer', nextAttemptAt: Math.ceil(nowMs() + waitMs + spreadMs) } };
   };
 }

@@ -15,18 +15,24 @@ import { routeName, routesOf } from './routes.ts';
 export type Pass = {
   /** Among the routes of the job. */
   route: number;
-  /** `unused`: no call was made, or it was broken off. */
-  end(outcome: 'answered' | 'unused' | ServiceError): void;
+  end(outcome: Outcome): void;
 };
+
+/** `unused`: no call was made. `stopped`: it was broken off on our side. */
+type Outcome = 'answered' | 'unused' | 'stopped' | ServiceError;
+
+export type Passed = { pass: Pass } | { waitMs: number };
 
 export type Routing = {
   /**
-   * The right to a call of this job, in so many milliseconds, on the first of these routes that may be called then; or how
-   * long it takes until one of them may be asked for again.
+   * The right to a call of this job, now, on the first of these routes that may be called; or how long it takes until one
+   * of them may be asked for again.
    */
-  pass(job: Job, routes: readonly number[], inMs?: number): Promise<{ pass: Pass } | { waitMs: number }>;
+  pass(job: Job, routes: readonly number[]): Promise<Passed>;
   /** How long a route must not be called, as far as is known now. */
   closedMs(route: Route): number;
+  /** Do calls fail on a route, so that one at a time may be made there at most? */
+  isOpen(route: Route): boolean;
   /** What a provider said of its limits. */
   learn(route: Route, limits: ProviderLimits): void;
 };
@@ -60,22 +66,25 @@ export function routing({ clock, log, limits, scriptedProvider }: RoutingOptions
     return state;
   }
 
-  const closedAt = ({ breaker, askedUntilMs }: ReturnType<typeof stateOf>, atMs: number) =>
-    Math.max(closedFor(breaker, atMs), askedUntilMs - atMs, 0);
+  const closedNow = ({ breaker, askedUntilMs }: ReturnType<typeof stateOf>) => {
+    const nowMs = clock.monotonicMs();
+    return Math.max(closedFor(breaker, nowMs), askedUntilMs - nowMs, 0);
+  };
 
-  async function take(job: Job, index: number, inMs: number): Promise<{ pass: Pass } | { waitMs: number }> {
+  async function take(job: Job, index: number): Promise<Passed> {
     const route = routesOf(job)[index];
     if (!route) throw new Error(`job ${job.id} has no route ${index}`);
     const { model, callEstimate } = route;
     const name = routeName(model);
     const state = stateOf(name);
-    const atMs = clock.monotonicMs() + inMs;
-    const closedMs = closedAt(state, atMs);
-    if (closedMs > 0) return { waitMs: inMs + closedMs };
+    const closedMs = closedNow(state);
+    if (closedMs > 0) return { waitMs: closedMs };
     const isProbe = state.breaker.is !== 'closed';
-    state.breaker = letThrough(state.breaker, atMs);
+    state.breaker = letThrough(state.breaker, clock.monotonicMs());
+    let giveBack = async () => {};
 
-    function end(outcome: 'answered' | 'unused' | ServiceError): void {
+    function end(outcome: Outcome): void {
+      if (outcome === 'unused') void giveBack();
       if (model.provider === scriptedProvider) return;
       const nowMs = clock.monotonicMs();
       const { breaker } = state;
@@ -87,17 +96,20 @@ export function routing({ clock, log, limits, scriptedProvider }: RoutingOptions
     }
 
     const tokens = callEstimate ? callEstimate.inputTokens + callEstimate.outputTokens : 0;
-    const waitMs = limits ? await limits.take(model, tokens, inMs) : 0;
-    if (waitMs === 0) return { pass: { route: index, end } };
-    end('unused');
-    return { waitMs };
+    const allowed = await limits?.take(model, tokens);
+    if (allowed && 'waitMs' in allowed) {
+      end('unused');
+      return allowed;
+    }
+    if (allowed) ({ giveBack } = allowed);
+    return { pass: { route: index, end } };
   }
 
   return {
-    async pass(job, routes, inMs = 0) {
+    async pass(job, routes) {
       let waitMs = Number.POSITIVE_INFINITY;
       for (const index of routes) {
-        const taken = await take(job, index, inMs);
+        const taken = await take(job, index);
         if ('pass' in taken) return taken;
         waitMs = Math.min(waitMs, taken.waitMs);
       }
@@ -105,22 +117,23 @@ export function routing({ clock, log, limits, scriptedProvider }: RoutingOptions
     },
     closedMs: ({ model }) => {
       const state = known.get(routeName(model));
-      return state ? closedAt(state, clock.monotonicMs()) : 0;
+      return state ? closedNow(state) : 0;
     },
+    isOpen: ({ model }) => (known.get(routeName(model))?.breaker ?? CLOSED).is !== 'closed',
     learn: ({ model }, said) => limits?.learn(model, said),
   };
 }
 
 /** How long a refusal asks everybody to wait. One for good, as of a quota, is its own job's affair. */
-function askedMsOf(outcome: 'answered' | 'unused' | ServiceError): number {
+function askedMsOf(outcome: Outcome): number {
   const asks = isServiceError(outcome, 'rate_limited') || isServiceError(outcome, 'overloaded');
   return asks ? Math.min(outcome.retryAfterMs ?? 0, ASKED_MOST_MS) : 0;
 }
 
 /** A refusal, an answer of no use, a key that is wrong: the route is alive all the same. */
-function verdictOf(job: Job, outcome: 'answered' | 'unused' | ServiceError): Verdict {
+function verdictOf(job: Job, outcome: Outcome): Verdict {
   if (outcome === 'answered') return 'alive';
-  if (outcome === 'unused') return 'unused';
+  if (outcome === 'unused' || outcome === 'stopped') return 'unused';
   if (FAILS.includes(outcome.code)) return 'failed';
   const clock = CLOCKS[outcome.code];
   if (clock) return limitsOf(job)[clock] >= TELLING_MS ? 'failed' : 'unused';

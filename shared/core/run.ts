@@ -77,7 +77,8 @@ export async function runClaimed(
 /** What a call says of its route. */
 function saidBy(result: BackgroundResult): Parameters<Pass['end']>[0] {
   if (result.ended === 'answered' || result.ended === 'left') return 'answered';
-  return result.ended === 'stopped' || result.facts.notMade ? 'unused' : result.error;
+  if (result.facts.notMade) return 'unused';
+  return result.ended === 'stopped' ? 'stopped' : result.error;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** One process of a world: it can do everything, it fails on its own, and it can die. */
 
-import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
 import { memoryResultCache } from '../../shared/adapters/memory-result-cache.ts';
+import { memoryWindowLimiter } from '../../shared/adapters/memory-window-limiter.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import { answerSharing } from '../../shared/core/answer-sharing.ts';
 import { estimates } from '../../shared/core/estimates.ts';
@@ -15,7 +15,6 @@ import type { LlmProvider } from '../../shared/core/llm.ts';
 import { modelLimits, type PerMinute } from '../../shared/core/model-limits.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
-import type { RateLimiter } from '../../shared/core/rate-limits.ts';
 import { reserving } from '../../shared/core/reserving.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
 import { routing } from '../../shared/core/routing.ts';
@@ -23,6 +22,7 @@ import { routingGate } from '../../shared/core/routing-gate.ts';
 import { type JobService, jobService } from '../../shared/core/service.ts';
 import type { RunningLimits } from '../../shared/core/slots.ts';
 import { type Swept, sweep } from '../../shared/core/sweep.ts';
+import type { WindowLimiter } from '../../shared/core/windows.ts';
 import { jobWorker, type Worker, type WorkOutcome } from '../../shared/core/worker.ts';
 import { jobTypesByName } from '../../shared/job-types/registry.ts';
 import { modelCatalog } from '../../shared/llm/catalog.ts';
@@ -71,7 +71,7 @@ export type Surroundings = {
   limits?: RunningLimits | undefined;
   requestsPerMinute?: PerMinute | undefined;
   /** Where that is counted; absent: in each process. */
-  rateLimiter?: RateLimiter | undefined;
+  windowLimiter?: WindowLimiter | undefined;
   accounts: AccountStore;
   /** What jobs reserve, where credits are on; `estimate`: what their call is expected to use. */
   credits?: Credits | undefined;
@@ -101,8 +101,8 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     void lines.push(JSON.stringify({ by: name, severity, event, ...fields }));
   const { limits } = around;
   const limiter = limits && concurrencyLimiter({ store, queue, clock, log, random, limits });
-  const { rateLimiter = memoryRateLimiter({ clock }), requestsPerMinute = new Map() } = around;
-  const perModel = modelLimits({ clock, rateLimiter, requestsPerMinute, tokensPerMinute: new Map() });
+  const { windowLimiter = memoryWindowLimiter({ clock }), requestsPerMinute = new Map() } = around;
+  const perModel = modelLimits({ clock, windowLimiter, requestsPerMinute, tokensPerMinute: new Map() });
   const routes = routing({ clock, log, limits: perModel });
   const ports = {
     ...{

@@ -1,6 +1,6 @@
 /** Makes a world on a store and a queue: who is in it, what is counted, how time comes to a job. */
 import { expect } from 'vitest';
-import { memoryRateLimiter } from '../../shared/adapters/memory-rate-limiter.ts';
+import { memoryWindowLimiter } from '../../shared/adapters/memory-window-limiter.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import { valueIn } from '../../shared/core/parts.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
@@ -17,7 +17,7 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
   const { retry, provider: given, limits, requestsPerMinute, credits, checkParts } = options;
   const { isVirtual, clock, store, accounts, chunks, parts, leaders, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
-  const rateLimiter = memoryRateLimiter({ clock, bucketsMost: 100 });
+  const windowLimiter = memoryWindowLimiter({ clock });
   const published: JobKey[] = [];
   const { tenant } = ADA;
   const purse = accountCheck(store, accounts, tenant, isVirtual);
@@ -46,7 +46,7 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
         provider: given ?? provider.port,
       },
       ...{ chunks, parts, leaders, estimateStore: ground.estimateStore, limits, accounts, credits },
-      ...{ requestsPerMinute, rateLimiter },
+      ...{ requestsPerMinute, windowLimiter },
     };
     const made = startInstance(around, options);
     instances.push(made);

@@ -25,6 +25,8 @@ const SLOW = '[simulate seconds=60]';
 let api: TestApp;
 beforeAll(async () => {
   api = await openApp();
+  // The first call loads its provider, which may take long on a busy machine.
+  await api.poll(await api.submit('Hello.'));
 });
 afterAll(() => api.close());
 

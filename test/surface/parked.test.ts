@@ -14,6 +14,16 @@ test.each([
   expect(renderJob({ job, nowMs: NOW })).toMatchObject({ status: 'pending', stage: 'waiting_for_slot', message });
 });
 
+test('one that went to another model waits for that one, and names it', () => {
+  const other = { ...sampleJob().model, name: 'Other', model: 'other' };
+  const moved = { fallbacks: [{ model: other }], route: 1 };
+  const job = sampleJob({ ...parked, ...moved, parkedFor: 'other' });
+  const message = 'Waiting for a slot: as many jobs on Other are running as may';
+  expect(renderJob({ job, nowMs: NOW })).toMatchObject({ message });
+  const called = sampleJob({ ...moved, state: 'processing', startedAt: NOW - 5, leaseExpiresAt: NOW + 9_000 });
+  expect(renderJob({ job: called, nowMs: NOW })).toMatchObject({ message: 'Waiting for Other to answer' });
+});
+
 test('so does one whose next attempt waits for it', () => {
   const job = sampleJob({ ...parked, parkedFor: '*', state: 'processing', startedAt: NOW - 5, nextAttemptAt: NOW - 1 });
   const view = renderJob({ job, nowMs: NOW });

@@ -17,8 +17,8 @@ function world(limits?: Parameters<typeof routing>[0]['limits']) {
   const routes = routing({ clock, log: (_, event, fields) => void lines.push([event, fields]), limits });
   const job = (id: string, over: Partial<Job> = {}) => sampleJob({ id, model: MODEL, ...over });
 
-  async function pass(of: Job = job('x'), order = [0], inMs = 0): Promise<Pass> {
-    const taken = await routes.pass(of, order, inMs);
+  async function pass(of: Job = job('x'), order = [0]): Promise<Pass> {
+    const taken = await routes.pass(of, order);
     if (!('pass' in taken)) throw new Error(`it may be called in ${taken.waitMs} ms`);
     return taken.pass;
   }
@@ -148,8 +148,6 @@ describe('what a provider asked', () => {
     expect(await waitMs()).toBe(7_000);
     expect(routes.closedMs({ model: MODEL })).toBe(7_000);
     expect(routes.closedMs({ model: OTHER })).toBe(0);
-    // Who waits as long by itself may go then.
-    expect((await pass(undefined, [0], 7_000)).route).toBe(0);
     await clock.advance(7_000);
     expect(await waitMs()).toBe(0);
   });
@@ -167,11 +165,13 @@ describe('limits of a model', () => {
   test('are taken for what a call is expected to use, and hold it back', async () => {
     const taken: unknown[] = [];
     const learnt: unknown[] = [];
+    const given: unknown[] = [];
     let answer = 0;
     const { pass, waitMs, job, routes, fail, clock } = world({
       take: async ({ model }, tokens) => {
         taken.push([model, tokens]);
-        return model === 'a' ? answer : 0;
+        const waitMs = model === 'a' ? answer : 0;
+        return waitMs > 0 ? { waitMs } : { giveBack: async () => void given.push(model) };
       },
       learn: ({ model }, limits) => void learnt.push([model, limits]),
     });
@@ -189,6 +189,12 @@ describe('limits of a model', () => {
     ]);
     routes.learn({ model: MODEL }, { requests: { remaining: 0, resetMs: 5 } });
     expect(learnt).toEqual([['a', { requests: { remaining: 0, resetMs: 5 } }]]);
+    // Only a call that was not made is given back.
+    for (const outcome of ['answered', 'stopped', new ServiceError('network', 'by the test')] as const)
+      (await pass(both, [1])).end(outcome);
+    expect(given).toEqual([]);
+    (await pass(both, [1])).end('unused');
+    expect(given).toEqual(['b']);
     // A probe that they hold back is none.
     answer = 0;
     await fail(FAILURES_TO_OPEN);
