@@ -129,4 +129,42 @@ export function backgroundUnheardScenarios(open: Open): void {
       isEstimated: true,
     });
   });
+
+  scenario(open, 'W07 a worker that is about to end does not stay for another look', async (world) => {
+    world.provider.background.takes(10 * MINUTE_MS);
+    const job = await submitBackground(world);
+    const worker = world.instance();
+    const { outcome } = await begun(world, job, worker);
+    const drained = worker.worker.drain(MINUTE_MS);
+    expect(await world.until(outcome)).toEqual({ left: true });
+    await world.until(drained);
+    expect(upstreamsOf(world, job)).toMatchObject([{ looksMs: [expect.any(Number)], cancels: 0 }]);
+    // Rung by its submit, and when it was left.
+    expect(world.published(job)).toBe(2);
+  });
+
+  scenario(open, 'P11 a cancel while a start is never answered: ten seconds are waited, no more', async (world) => {
+    world.provider.background.port.before('start', () => new Promise(() => {}));
+    const job = await submitBackground(world, PRICED);
+    const outcome = world.main.run(job);
+    await world.eventually(() => world.provider.background.port.calls('start') === 1);
+    await world.main.service.cancel(ADA, job.id);
+    const askedMs = world.clock.monotonicMs();
+    expect(await world.until(outcome)).toEqual({ finished: 'cancelled' });
+    expect(world.clock.monotonicMs() - askedMs).toBeLessThanOrEqual(10_100);
+    const { nanoUsd } = job.callEstimate ?? {};
+    expect((await world.read(job)).attempts).toMatchObject([{ calls: 1, cost: { nanoUsd, isEstimated: true } }]);
+  });
+
+  scenario(open, 'P10 a provider that says nonsense of what it used when it is stopped: estimated', async (world) => {
+    world.provider.background.takes(10 * MINUTE_MS);
+    world.provider.background.counts({ inputTokens: 1.5, outputTokens: -1, totalTokens: 0 });
+    const job = await submitBackground(world, PRICED);
+    const { outcome } = await begun(world, job, world.instance());
+    await world.main.service.cancel(ADA, job.id);
+    expect(await world.until(outcome)).toEqual({ finished: 'cancelled' });
+    const [attempt] = (await world.read(job)).attempts;
+    expect(attempt).not.toHaveProperty('usage');
+    expect(attempt?.cost).toEqual({ nanoUsd: job.callEstimate?.nanoUsd, isEstimated: true });
+  });
 }
