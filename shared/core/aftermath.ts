@@ -1,7 +1,7 @@
 /** What follows the end of a job, whoever ended it. */
 import { describeError } from './errors.ts';
 import { isTerminal, type Job } from './job.ts';
-import { awaitedAs, isShared } from './leading.ts';
+import { awaitedAs, hasOwnAnswer, isShared } from './leading.ts';
 import type { ChunkStore, Clock, JobQueue, JobStore, Log } from './ports.ts';
 import { ringDoorbell } from './ring.ts';
 
@@ -9,6 +9,8 @@ export type AftermathOptions = { store: JobStore; chunks: ChunkStore; queue: Job
 
 /** The others are rung by the sweeper. */
 const RUNG_MOST = 500;
+/** One of these leads next, should not all of them be gone meanwhile; its end rings the others. */
+const NEXT_MOST = 3;
 
 /**
  * To be called with a job that was written a moment ago; does nothing where it is not over, and nothing was removed of it.
@@ -26,13 +28,23 @@ async function forgetChunks({ chunks, log }: AftermathOptions, job: Job): Promis
   });
 }
 
-/** Whoever waits for the answer of a job that is over has it now, or makes one. One read where nobody can. */
+/**
+ * Whoever waits for the answer of a job that is over, or deleted, has it now; where there is none, some of them are enough to
+ * make one. One read where nobody waits, two after a failure.
+ */
 export async function ringFollowers(options: Omit<AftermathOptions, 'chunks'>, job: Job): Promise<void> {
-  if (!isTerminal(job.state) || !isShared(job) || job.answerOf) return;
+  const { tenant, id, leads, deletedAt } = job;
+  const isEnd = isTerminal(job.state) || deletedAt !== undefined;
+  if (!isEnd || !isShared(job) || job.answerOf) return;
+  const waiting = (names: string[], most: number) => options.store.parked(tenant, names, most);
+  const [own, all] = [awaitedAs({ id }), awaitedAs(job)];
   try {
-    const followers = await options.store.parked(job.tenant, [awaitedAs(job.id)], RUNG_MOST);
-    await Promise.all(followers.map((found) => ringDoorbell(options, found.job)));
+    const found = hasOwnAnswer(job)
+      ? [waiting([own, all], RUNG_MOST)]
+      : [waiting([own], RUNG_MOST), leads === undefined ? [] : waiting([all], NEXT_MOST)];
+    const followers = (await Promise.all(found)).flat();
+    await Promise.all(followers.map((follower) => ringDoorbell(options, follower.job)));
   } catch (error) {
-    options.log('warning', 'followers-unrung', { job_id: job.id, error: describeError(error) });
+    options.log('warning', 'followers-unrung', { job_id: id, error: describeError(error) });
   }
 }

@@ -6,11 +6,12 @@ import type { Seen } from './access.ts';
 import { type AddressOf, answerKey } from './answer-key.ts';
 import { describeError, isServiceError } from './errors.ts';
 import type { Gate, Gated } from './gate.ts';
-import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
+import { isTerminal, type Job, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { jobWatch } from './job-watch.ts';
-import type { LeaderStore } from './leader-store.ts';
+import type { LeaderKey, LeaderStore } from './leader-store.ts';
 import { awaitedAs, isShared, leadsUntil, standingOf } from './leading.ts';
+import { deadlineOf } from './limits.ts';
 import type { PartSet } from './part-set.ts';
 import type { PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS, copyParts, names, partsDeleteAt } from './parts.ts';
@@ -43,6 +44,8 @@ export const FOLLOW_MS = 60_000;
 export const FOLLOWERS_HERE_MOST = 16;
 /** That a lease has ended nobody says. */
 const LOOK_MS = 1_000;
+/** Nor that a job is over that nobody holds: who waits for long looks whether its own still is there. */
+const OWN_LOOK_MS = 10_000;
 
 /** One for all of a process: its followers of one leader share a listener. */
 export function answerSharing(options: SharingOptions): AnswerSharing {
@@ -50,11 +53,12 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
   const watch = jobWatch(options);
   let waiting = 0;
 
-  /** Waits until nobody works on the leader any more, as long as there is time. */
+  /** Waits until nobody works on the leader any more, as long as there is time, and somebody who waits. */
   async function whileHeld(
     found: StoredJob,
-    { cacheMs, untilMs, stop }: { cacheMs: number; untilMs: number; stop: AbortSignal | undefined },
-  ): Promise<Seen | undefined> {
+    { job, cacheMs, untilMs, stop }: { job: Job; cacheMs: number; untilMs: number; stop: AbortSignal | undefined },
+  ): Promise<Seen | 'over' | undefined> {
+    let lookAtMs = clock.monotonicMs() + OWN_LOOK_MS;
     const watching = watch.join(found.job);
     watch.offer(found);
     waiting += 1;
@@ -65,6 +69,11 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
         const leftMs = untilMs - clock.monotonicMs();
         const isHeld = standingOf(seen, cacheMs) === 'held';
         if (!isHeld || leftMs <= 0 || stop?.aborted || watching.isClosed()) return seen;
+        if (clock.monotonicMs() >= lookAtMs) {
+          lookAtMs += OWN_LOOK_MS;
+          const own = await store.get(job);
+          if (!own || isTerminal(own.job.state)) return 'over';
+        }
         await watching.news.changed(mark, Math.min(leftMs, LOOK_MS), stop);
       }
     } finally {
@@ -73,36 +82,45 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
     }
   }
 
+  /** `undefined`: without its type, or a request, the job fails, and says so. */
+  async function keyOf(job: Job, input: Json): Promise<LeaderKey | undefined> {
+    const type = options.jobTypes.get(job.jobType);
+    return type && answerKey(job, input, type, options.addressOf).catch((error: unknown) => unkeyed(job, error));
+  }
+
+  function unkeyed({ id }: Job, error: unknown): undefined {
+    log('warning', 'answer-unshared', { job_id: id, error: describeError(error) });
+  }
+
   async function follow(
-    job: Job,
+    { job, readAtMs, storedAtMs }: StoredJob,
     cacheMs: number,
-    input: Json,
-    storedAtMs: number,
+    key: LeaderKey,
     stop?: AbortSignal,
   ): Promise<Gated> {
-    const type = options.jobTypes.get(job.jobType);
-    // Without its type it fails, and says so.
-    if (!type) return {};
     const { tenant, id } = job;
-    const key = await answerKey(job, input, type, options.addressOf);
     const deleteAt = leadsUntil(job, storedAtMs);
-    const untilMs = clock.monotonicMs() + FOLLOW_MS;
+    const untilMs = clock.monotonicMs() + Math.min(FOLLOW_MS, deadlineOf(job, storedAtMs).atMs - readAtMs);
     let hasWaited = false;
     for (;;) {
       const leaderId = await leaders.get(key);
       const leaderKey = leaderId === undefined || leaderId === id ? undefined : { tenant, id: leaderId };
       const found = leaderKey && (await store.get(leaderKey));
       let seen: Seen | undefined = found && { job: found.job, nowMs: found.readAtMs };
-      const mayWait = leaderKey && job.parkedFor !== awaitedAs(leaderKey.id) && waiting < FOLLOWERS_HERE_MOST;
-      if (mayWait && found && standingOf(seen, cacheMs) === 'held') {
+      const mayWait = leaderKey && found && job.parkedFor !== awaitedAs(found.job) && waiting < FOLLOWERS_HERE_MOST;
+      if (mayWait && standingOf(seen, cacheMs) === 'held') {
         if (!hasWaited) log('info', 'answer-awaited', { job_id: id, leader_id: leaderKey.id });
         hasWaited = true;
-        seen = await whileHeld(found, { cacheMs, untilMs, stop });
+        const held = await whileHeld(found, { job, cacheMs, untilMs, stop });
+        if (held === 'over') return { again: true };
+        seen = held;
       }
       if (stop?.aborted) return { refused: 'draining' };
       const standing = standingOf(seen, cacheMs);
-      if (leaderKey && (standing === 'held' || standing === 'waiting')) return parkFor(job, leaderKey);
-      const reused = seen && standing === 'good' ? await reuse(options, job, seen.job) : undefined;
+      if (seen && (standing === 'held' || standing === 'waiting')) return parkFor(job, seen.job);
+      // It may have come to its answer elsewhere than where it was chosen.
+      const isEqual = standing === 'good' && seen?.job.leads === key.key;
+      const reused = seen && isEqual ? await reuse(options, job, seen.job) : undefined;
       if (reused) return reused;
       const leads = leaderId === id ? id : await leaders.lead(key, id, { before: leaderId, deleteAt });
       // Somebody else was faster.
@@ -112,8 +130,8 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
   }
 
   /** The job is rung when its leader ends, unless that has ended before this is written. */
-  function parkFor(job: Job, leader: JobKey): Gated {
-    const parkedFor = awaitedAs(leader.id);
+  function parkFor(job: Job, leader: Job): Gated {
+    const parkedFor = awaitedAs(leader);
     if (job.parkedFor === parkedFor) return { refused: 'parked' };
     return {
       instead: { type: 'park', parkedFor },
@@ -126,10 +144,14 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
   }
 
   return {
-    async gate({ job, storedAtMs }, input, stop) {
-      // One that has made a call of its own goes on.
-      if (job.cacheMs === undefined || !isShared(job) || job.attempt > 0) return {};
-      return follow(job, job.cacheMs, input, storedAtMs, stop);
+    async gate(found, input, stop) {
+      const { job } = found;
+      const hasBegun = job.attempt > 0;
+      if (job.cacheMs === undefined || !isShared(job) || (hasBegun && job.leads === undefined)) return {};
+      const key = await keyOf(job, input);
+      // One that has made a call of its own goes on, under another key where the next one goes elsewhere.
+      if (!key || hasBegun) return { leads: key?.key };
+      return follow(found, job.cacheMs, key, stop);
     },
     close: watch.close,
   };

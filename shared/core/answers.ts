@@ -16,7 +16,7 @@ export type CallRecord = {
   /** What came of the answer's text. */
   text: string;
   /** The provider took the request. */
-  accepted?: true;
+  accepted?: true | undefined;
   /** The provider does no more: what it counted is all, however the answer ended. */
   isOver?: true | undefined;
 };

@@ -4,6 +4,7 @@
  */
 import { orAborted, untilAborted } from './aborted.ts';
 import { type CallRecord, collect } from './answers.ts';
+import { likelyCost } from './attempts.ts';
 import { affordable, costOfCall } from './call-cost.ts';
 import { framesOf, isServiceError, ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
@@ -53,6 +54,8 @@ export type MadeCall = {
   startedMs: number;
   /** The provider does no more for it. */
   isOver?: true | undefined;
+  /** It may be answered to its end, and paid, though nobody will see that. */
+  isUnseen?: true | undefined;
 };
 
 /** Makes one call, unless one was made, and reads its answer, unless `stop` is aborted. Never throws. */
@@ -65,8 +68,8 @@ export async function attempt(
   { onText = () => {}, onStage = () => {}, onLimits = () => {}, rejected: before, made }: AttemptHooks = {},
 ): Promise<AttemptResult> {
   const { providerFor, clock, log } = options;
-  const record: CallRecord = { facts: made?.facts ?? { notMade: true }, text: '', isOver: made?.isOver };
-  const { facts } = record;
+  const { facts = { notMade: true }, isOver, isUnseen } = made ?? {};
+  const record: CallRecord = { facts, text: '', isOver, accepted: isUnseen };
   const { model } = routeOf(job);
   const timers = attemptTimers(clock, limitsOf(job));
   const signal = AbortSignal.any([stop, timers.signal]);
@@ -118,18 +121,13 @@ export async function attempt(
   }
 
   const result = await outcome();
-  if (request && !facts.notMade) {
-    const error = result.ended === 'failed' ? result.error : result.ended === 'stopped' ? result.reason : undefined;
-    facts.cost = await costOfCall(
-      options.pricing,
-      model,
-      request,
-      record,
-      error,
-      startedMs,
-      job.nanoUsdMost !== undefined,
-    );
-  }
+  if (facts.notMade) return result;
+  const error = result.ended === 'failed' ? result.error : result.ended === 'stopped' ? result.reason : undefined;
+  const isCapped = job.nanoUsdMost !== undefined;
+  facts.cost =
+    !request || (isUnseen && !isCapped)
+      ? likelyCost(job)
+      : await costOfCall(options.pricing, model, request, record, error, startedMs, isCapped);
   return result;
 }
 

@@ -10,6 +10,7 @@ import {
   type AttemptResult,
   attempt,
   attemptTimers,
+  type MadeCall,
   requestOf,
 } from './attempt.ts';
 import { isAttached, likelyCost } from './attempts.ts';
@@ -20,14 +21,14 @@ import type { Job, Json, Upstream } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
 import type { LlmPart, Look, Started } from './llm.ts';
-import { type JobQueue, sleep } from './ports.ts';
+import { type JobQueue, type JobStore, sleep } from './ports.ts';
 import { backoffMs } from './retry.ts';
 import { ringDoorbell } from './ring.ts';
 import { routeOf } from './routes.ts';
 import { stopReason } from './stop-reasons.ts';
-import { timeLimit } from './within.ts';
+import { timeAfter, timeLimit } from './within.ts';
 
-export type BackgroundOptions = AttemptOptions & { queue: JobQueue };
+export type BackgroundOptions = AttemptOptions & { store: JobStore; queue: JobQueue };
 
 export type BackgroundHooks = Pick<AttemptHooks, 'onStage' | 'onLimits' | 'rejected'> & {
   /** May this worker keep the job for so long? */
@@ -68,7 +69,7 @@ export async function backgroundAttempt(
   input: Json,
   { hasTime, ...hooks }: BackgroundHooks,
 ): Promise<BackgroundResult> {
-  const { clock, log, pricing, providerFor } = options;
+  const { store, clock, log, pricing, providerFor } = options;
   const { onStage = () => {}, onLimits = () => {}, rejected } = hooks;
   const { stop } = lease;
   const { tenant, id, attempt: n } = lease.job();
@@ -84,15 +85,17 @@ export async function backgroundAttempt(
     return background;
   }
   const request = () => requestOf(options, type, lease.job(), input, rejected);
-  const conclude = (parts: AsyncIterable<LlmPart>, { isOver }: { isOver?: true } = {}) =>
-    attempt(options, type, lease.job(), input, stop, { ...hooks, made: { parts, facts, startedMs, isOver } });
+  const conclude = (parts: AsyncIterable<LlmPart>, made: Pick<MadeCall, 'isOver' | 'isUnseen'>, until = stop) =>
+    attempt(options, type, lease.job(), input, until, { ...hooks, made: { parts, facts, startedMs, ...made } });
+  /** A whole answer: that is soon done, and paid, so that it is not put off. */
+  const concludeWhole = (parts: AsyncIterable<LlmPart>) => conclude(parts, { isOver: true }, unlessDrained(stop));
   const stoppedFor = (reason: ServiceError): AttemptResult => ({ ended: 'stopped', reason, facts });
 
   /** Asks the provider, unless nobody wants it any more; answers what it began. */
   async function start(): Promise<Started | AttemptResult> {
     facts.notMade = true;
     const timers = attemptTimers(clock, limitsOf(lease.job()));
-    const patience = patienceAfter(stop);
+    const patience = timeAfter(clock, stop, START_PATIENCE_MS);
     const signal = AbortSignal.any([timers.signal, patience.signal]);
     try {
       const [background, asked] = [await port(), await request()];
@@ -103,28 +106,12 @@ export async function backgroundAttempt(
       if (started.limits) onLimits(started.limits);
       return started;
     } catch (error) {
-      return conclude(failing(signal.aborted ? signal.reason : error));
+      const isUnseen = signal.aborted || isServiceError(error, 'timeout') || undefined;
+      return conclude(failing(signal.aborted ? signal.reason : error), { isUnseen });
     } finally {
       timers.stop();
       patience.end();
     }
-  }
-
-  /** Aborted some time after the work was told to stop. */
-  function patienceAfter(stop: AbortSignal) {
-    const over = new AbortController();
-    let stopTimer = () => {};
-    const begin = () => {
-      stopTimer = clock.setTimer(() => over.abort(stop.reason), START_PATIENCE_MS);
-    };
-    stop.addEventListener('abort', begin);
-    return {
-      signal: over.signal,
-      end() {
-        stop.removeEventListener('abort', begin);
-        stopTimer();
-      },
-    };
   }
 
   /** Saves what was begun; without a pause the worker stays. `undefined`: done. */
@@ -133,13 +120,19 @@ export async function backgroundAttempt(
       .attach({ upstream, providerRequestId: facts.providerRequestId }, pauseMs)
       .catch(async (error) => {
         // Nobody may ever know its id.
-        if (!isSaved()) await cancel(upstream);
+        if (!(await isKept(upstream))) await cancel(upstream);
         throw error;
       });
     if (answer === 'written') return undefined;
-    // Where it was saved before, whoever has the job now goes on with it.
-    if (answer === 'cancelling' || !isSaved()) await cancel(upstream);
+    if (answer === 'cancelling' || !(await isKept(upstream))) await cancel(upstream);
     return stoppedFor(stopReason(answer === 'cancelling' ? 'cancelled' : 'lease_lost'));
+  }
+
+  /** Was it saved, so that whoever has the job goes on with it? A write whose answer was lost may have done it. */
+  async function isKept(upstream: Upstream): Promise<boolean> {
+    if (isSaved()) return true;
+    const found = await store.get({ tenant, id }).catch(() => undefined);
+    return found?.job.upstream?.id === upstream.id;
   }
 
   async function leave(upstream: Upstream, pauseMs: number): Promise<BackgroundResult> {
@@ -202,6 +195,7 @@ export async function backgroundAttempt(
   if (!upstream) {
     const started = stop.aborted ? stoppedFor(stop.reason) : await start();
     if ('ended' in started) return started;
+    if (started.parts) return concludeWhole(started.parts);
     upstream = { id: started.id, looks: 0 };
     if (stop.aborted) return halt(upstream);
     onStage('accepted');
@@ -218,9 +212,8 @@ export async function backgroundAttempt(
     if (stop.aborted || lease.leftMs() <= 0) return halt(upstream);
     const seen = await look(upstream);
     if (stop.aborted) return halt(upstream);
-    if ('parts' in seen) return conclude(seen.parts, { isOver: true });
-    if ('gone' in seen)
-      return conclude(failing(new ServiceError('provider_error', 'The provider does not know its answer any more.')));
+    if ('parts' in seen) return concludeWhole(seen.parts);
+    if ('gone' in seen) return conclude(failing(forgotten()), { isUnseen: true });
     upstream = { ...upstream, looks: upstream.looks + 1 };
     const askedMs = 'failed' in seen && isServiceError(seen.failed) ? (seen.failed.retryAfterMs ?? 0) : 0;
     pauseMs = Math.max(pauseAfter(upstream.looks), askedMs);
@@ -229,6 +222,21 @@ export async function backgroundAttempt(
 
 function pauseAfter(looks: number): number {
   return backoffMs(looks, LOOK_PAUSE_LEAST_MS, LOOK_PAUSE_MOST_MS);
+}
+
+/** Aborted with `stop`, but for a worker that is told to end. */
+function unlessDrained(stop: AbortSignal): AbortSignal {
+  const ended = new AbortController();
+  const end = () => {
+    if ((stop.reason as ServiceError).code !== 'drained') ended.abort(stop.reason);
+  };
+  if (stop.aborted) end();
+  else stop.addEventListener('abort', end);
+  return ended.signal;
+}
+
+function forgotten(): ServiceError {
+  return new ServiceError('provider_error', 'The provider does not know its answer any more.');
 }
 
 async function* failing(error: unknown): AsyncIterable<LlmPart> {

@@ -105,7 +105,8 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
         attempt: job.attempt,
         state: next.state,
       });
-      if (isEnd) await ringFollowers(options, next);
+      // The holder of a deleted job, should it have one, does not know any more whom it led.
+      if (!isTerminal(job.state)) await ringFollowers(options, { ...next, leads: job.leads });
       const { revision, atMs: readAtMs } = answer.written;
       // A worker has to stop what the provider works on by itself.
       if (isForWorker(next, readAtMs) && !isLeaseAlive(next, readAtMs)) await ringDoorbell(options, key);

@@ -93,6 +93,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
   let silence: unknown;
   let whole: InputRead | undefined;
   let gated: Gated | undefined;
+  let gatedFor: number | undefined;
   for (let tries = 0; ; tries++) {
     if (tries > 0) await sleep(clock, random() * Math.min(CLAIM_PAUSE_MS * 2 ** tries, CLAIM_PAUSE_MOST_MS));
     let askedMs = clock.monotonicMs();
@@ -113,8 +114,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     const limiterFor = (job: Job) => (options.limiter?.limits(job) ? options.limiter : undefined);
     let limiter = limiterFor(stored.job);
     const decideAt = (nowMs: number, hold?: Hold) => {
-      const { pass, leads } = way;
-      const lease = { token, hold, isLimited: limiter !== undefined, route: pass?.route, leads };
+      const lease = { token, hold, isLimited: limiter !== undefined, route: way.pass?.route, leads: way.leads };
       return decide(options, { ...stored, readAtMs: nowMs }, lease);
     };
     const nowMs = () => stored.readAtMs + Math.floor(clock.monotonicMs() - foundMs);
@@ -123,6 +123,13 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     if (tries >= ((limiter || credits) && !silence ? LIMITED_TRIES : CLAIM_TRIES)) break;
     if (claims) whole ??= await readInput(options, found);
     const damaged = claims && whole && 'denied' in whole ? whole : undefined;
+    // Somebody else was faster: what the gate said was of an attempt that has been made.
+    if (stored.job.attempt !== gatedFor) {
+      way.pass?.end('unused');
+      Object.assign(way, { pass: undefined, leads: undefined, after: undefined });
+      gated = undefined;
+      gatedFor = stored.job.attempt;
+    }
     if (claims && !isAttached && whole && 'input' in whole)
       gated ??= await options.gate?.(stored, whole.input, options.stop);
     if (gated && 'again' in gated) {
@@ -144,7 +151,8 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
       way.leads = gated.leads;
     }
     // It needs a slot of the model that it will call.
-    const claimed = { ...stored, job: applyChanges(stored.job, onRoute(stored.job, way.pass?.route)) };
+    const { pass, leads = stored.job.leads } = way;
+    const claimed = { ...stored, job: applyChanges(stored.job, { ...onRoute(stored.job, pass?.route), leads }) };
     limiter = limiterFor(claimed.job);
     askedMs = clock.monotonicMs();
     const prepare: Prepare = async () => {

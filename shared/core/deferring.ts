@@ -12,10 +12,10 @@ export function isPutOff({ state, leaseExpiresAt, nextAttemptAt = 0, upstream }:
 }
 
 /** Nobody is to call before that instant; the sweeper rings then. */
-export function defer(job: Job, { nowMs, storedAtMs, nextAttemptAt }: EventOf<'defer'>): JobChanges {
+export function defer(job: Job, { nowMs, storedAtMs, nextAttemptAt, leads = job.leads }: EventOf<'defer'>): JobChanges {
   const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
   const wakeAt = Math.min(nextAttemptAt, deadlineOf(job, storedAtMs).atMs);
   const stage = job.state === 'pending' ? undefined : 'waiting';
   const waiting = { stage, nextAttemptAt, wakeAt, rings: 0, version: job.version + 1 };
-  return { ...lost, ...unheld(job), ...unparked(job), ...waiting };
+  return { ...lost, ...unheld(job), ...unparked(job), ...waiting, ...(leads === undefined ? {} : { leads }) };
 }

@@ -64,8 +64,8 @@ export type JobEvent =
   | ({ type: 'claim'; token: string; stage: string; holder: string } & Taken & NowAndBirth & Lease)
   /** A worker wants the job, and its user's account has too little for it. */
   | ({ type: 'deny'; error: JobError } & NowAndBirth)
-  /** A worker wants the job, and none of its routes may be called before that. */
-  | ({ type: 'defer'; nextAttemptAt: number } & NowAndBirth)
+  /** A worker wants the job, and none of its routes may be called before that. `leads` as with a claim. */
+  | ({ type: 'defer'; nextAttemptAt: number; leads?: string | undefined } & NowAndBirth)
   /** A worker wants the job, and an equal one has an answer that will do. `apart`: where that lies, if not here. */
   | ({ type: 'reuse'; answer: AnswerOf; result?: Json | undefined } & Apart & NowAndBirth)
   /** A worker wants the job, and there is no slot for it, or an equal one will have the answer. */

@@ -3,7 +3,7 @@
  * its subject alone (without a subject, the job's id), so that a repeat, anywhere, gets the same one. Pure.
  */
 import type { FieldError } from './errors.ts';
-import { sha256Hex } from './ids.ts';
+import { sha256 } from './ids.ts';
 import type { Json } from './job.ts';
 import { jsonBytes } from './json-bytes.ts';
 
@@ -77,8 +77,8 @@ export async function variantOf({ name, subject, variants }: Experiment, jobId: 
 
 /** A number below 10,000 that these words always give. */
 export async function bucketOf(experiment: string, subject: string): Promise<number> {
-  const hash = await sha256Hex(jsonBytes([experiment, subject]));
-  return Number(BigInt(`0x${hash}`) % BigInt(BUCKETS));
+  const hash = await sha256(jsonBytes([experiment, subject]));
+  return hash.reduce((rest, byte) => (rest * 256 + byte) % BUCKETS, 0);
 }
 
 /** The variant whose share of all buckets this one is in. */

@@ -29,6 +29,8 @@ export function gateOf({ sharing, routing }: { sharing?: Gate | undefined; routi
     const shared = (await sharing?.(found, input, stop)) ?? {};
     if ('instead' in shared || 'refused' in shared || 'again' in shared) return shared;
     const routed = (await routing?.(found, input, stop)) ?? {};
+    if ('instead' in routed && routed.instead.type === 'defer')
+      return { ...routed, instead: { ...routed.instead, leads: shared.leads } };
     return 'instead' in routed || 'refused' in routed || 'again' in routed ? routed : { ...shared, ...routed };
   };
 }

@@ -180,7 +180,7 @@ export type Job = {
   slotUntil?: number | undefined;
   /** Since then it has been waiting: … */
   parkedAt?: number | undefined;
-  /** … for a slot of the tenant's (`*`) or of this model's, as the provider names it, or for an answer (`answer:<leader>`). */
+  /** … for a slot of the tenant's (`*`) or of this model's, as the provider names it, or for an answer (`answer:<key>`). */
   parkedFor?: string | undefined;
   /** Other models that may answer it, in order. */
   fallbacks?: Route[] | undefined;

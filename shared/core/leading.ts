@@ -7,9 +7,12 @@ import { DEFAULT_RETENTION_MS, isGone } from './retention.ts';
 
 const PREFIX = 'answer:';
 
-/** What a job is parked for that waits for the answer of this one. */
-export function awaitedAs(leaderId: string): string {
-  return `${PREFIX}${leaderId}`;
+/**
+ * What a job is parked for that waits for the answer of this one: of whoever leads under its key, be it this one or the next;
+ * of this one alone where its document does not say yet that it leads.
+ */
+export function awaitedAs({ id, leads }: Pick<Job, 'id' | 'leads'>): string {
+  return `${PREFIX}${leads ?? id}`;
 }
 
 /** Does the job wait for the answer to an equal one? */
@@ -44,7 +47,7 @@ function isWorkedOn({ job, nowMs }: Seen): boolean {
 }
 
 /** Not the result of its job type, in whose place its last call failed, nor one that was removed. */
-function hasOwnAnswer({ state, attempts, result, parts }: Job): boolean {
+export function hasOwnAnswer({ state, attempts, result, parts }: Job): boolean {
   const isAnswered = state === 'completed' && attempts.at(-1)?.outcome === 'completed';
   return isAnswered && (result !== undefined || parts?.result !== undefined);
 }

@@ -117,6 +117,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
       if (!changes) return { refused: 'changed' };
       // It may wait for the model of another route than the one that is in the document.
       if (job.route !== undefined) changes.route = job.route;
+      // Those who wait for its answer go on doing so should it end without.
+      if (job.leads !== undefined) changes.leads = job.leads;
       const slot = seen.waiting.includes(waitFor) ? undefined : { waitFor };
       const answer = await store.update(job, revision, changes, { slot });
       if ('refused' in answer) return answer;

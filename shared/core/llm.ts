@@ -118,9 +118,8 @@ export type LlmProvider = {
   background?: Background | undefined;
 };
 
-/** An answer that a provider works on by itself. */
-export type Started = {
-  id: string;
+/** An answer that a provider works on by itself, by its id; or all parts of one that was there at once. */
+export type Started = ({ id: string; parts?: never } | { id?: never; parts: AsyncIterable<LlmPart> }) & {
   providerRequestId?: string | undefined;
   limits?: ProviderLimits | undefined;
 };

@@ -64,6 +64,10 @@ export async function planJob(
   const ways = waysOf(type, submission, found);
   assertInputsFit([...new Set(ways.map(({ input }) => input))], submission.inputBytesMost);
   const usable = ways.flatMap((way) => usableWay(models, type, way, found) ?? []);
+  const isAsked = !experiment?.variants.every((variant) => variant.model !== undefined);
+  // One that no variant asks need not be usable, but it has to be one.
+  if (!isAsked && submission.model !== undefined && !models.find(submission.model))
+    modelFound(models, submission.model, undefined, found, (path) => path);
   const fallbacks = fallbacksOf(models, submission.fallbacks, found);
   for (const way of usable) await lookAt(type, way, fallbacks, found);
   await lookAtFallbacks(type, ways, fallbacks, found);

@@ -3,7 +3,7 @@
  */
 import { afterEnd } from './aftermath.ts';
 import { type AttemptHooks, type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
-import { isAttached } from './attempts.ts';
+import { isAttached, likelyCost } from './attempts.ts';
 import { type BackgroundResult, backgroundAttempt, isInBackground } from './background-attempt.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
 import type { Claim } from './claim.ts';
@@ -11,7 +11,7 @@ import { ServiceError } from './errors.ts';
 import { about, type FollowingOptions, follow, type RunOutcome } from './following.ts';
 import type { Holder } from './held.ts';
 import { holder } from './holder.ts';
-import type { Json } from './job.ts';
+import type { Job, Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { Rejected } from './repair.ts';
 import { routeOf } from './routes.ts';
@@ -52,7 +52,9 @@ export async function runClaimed(
       const event = isAttached(lease.job()) ? 'attempt-goes-on' : 'attempt-started';
       log('info', event, { job_id: id, attempt: n, model: routeOf(lease.job()).model.model });
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
-      const result = type ? await oneAttempt(options, type, lease, input, rejected, hasTime) : notInstalled(jobType);
+      const result = type
+        ? await oneAttempt(options, type, lease, input, rejected, hasTime)
+        : notInstalled(lease.job());
       pass?.end(saidBy(result));
       pass = undefined;
       if (result.ended === 'left') return { left: true };
@@ -109,7 +111,7 @@ async function oneAttempt(
   return result;
 }
 
-function notInstalled(jobType: string): AttemptResult {
-  const error = new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
-  return { ended: 'failed', error, facts: { notMade: true } };
+function notInstalled(job: Job): AttemptResult {
+  const error = new ServiceError('internal_error', `No job type "${job.jobType}" is installed.`);
+  return { ended: 'failed', error, facts: isAttached(job) ? { cost: likelyCost(job) } : { notMade: true } };
 }

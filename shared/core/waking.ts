@@ -42,7 +42,9 @@ export function wake(job: Job, event: EventOf<'wake'>): Decision {
     const isUrgent = losses === 0 || mustStop(job, event);
     const pauseMs = isUrgent ? 0 : random * backoffMs(losses, LOSS_PAUSE_LEAST_MS, LOSS_PAUSE_MOST_MS);
     // The lost attempt may have been one that still waited for what a provider asked.
-    const nextAttemptAt = Math.max(job.nextAttemptAt ?? 0, nowMs + Math.ceil(pauseMs));
+    const pausedUntil = Math.max(job.nextAttemptAt ?? 0, nowMs + Math.ceil(pauseMs));
+    // At the end of its time somebody has to stop the provider.
+    const nextAttemptAt = isAttached(job) ? Math.min(pausedUntil, Math.max(nowMs, deadlineMs)) : pausedUntil;
     const next = nextAttemptAt > nowMs ? { wakeAt: Math.min(nextAttemptAt, deadlineMs) } : rung(job, nowMs, deadlineMs);
     const left = { leaseExpiresAt: null, holder: undefined };
     const waiting = isAttached(job) ? left : { ...unheld(job), stage: 'waiting', version: job.version + 1 };

@@ -16,3 +16,24 @@ export async function within<T>(clock: Clock, waitMs: number, work: Promise<T>):
   waited.abort();
   return answer;
 }
+
+/** A signal that is aborted some time after another one, for its reason, unless it is ended before. */
+export function timeAfter(
+  clock: Clock,
+  stop: AbortSignal,
+  patienceMs: number,
+): { signal: AbortSignal; end: () => void } {
+  const over = new AbortController();
+  let stopTimer = () => {};
+  const begin = () => {
+    stopTimer = clock.setTimer(() => over.abort(stop.reason), patienceMs);
+  };
+  stop.addEventListener('abort', begin);
+  return {
+    signal: over.signal,
+    end() {
+      stop.removeEventListener('abort', begin);
+      stopTimer();
+    },
+  };
+}

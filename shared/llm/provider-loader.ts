@@ -66,7 +66,11 @@ export function fittedProvider(provider: LlmProvider, specOf: (model: string) =>
   return {
     background: background && {
       ...background,
-      start: (asked, options) => background.start(fittedFor(asked).request, options),
+      async start(asked, options) {
+        const { request, warnings } = fittedFor(asked);
+        const started = await background.start(request, options);
+        return started.parts ? { ...started, parts: warned(started.parts, warnings) } : started;
+      },
       async look(id, asked, options) {
         const { request, warnings } = fittedFor(asked);
         const seen = await background.look(id, request, options);

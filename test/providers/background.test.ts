@@ -36,6 +36,11 @@ const asking = (content: string): LlmRequest => ({
   model: 'gpt-4o-mini',
   messages: [{ role: 'user', content }],
 });
+async function begin(request: LlmRequest): Promise<{ id: string; providerRequestId?: string | undefined }> {
+  const started = await background.start(request, { signal });
+  if (!started.parts) return started;
+  throw new Error('it was there at once');
+}
 const isThere = (seen: Look) => {
   if (!('parts' in seen)) throw new Error(`no answer: ${JSON.stringify(seen)}`);
   return seen.parts;
@@ -56,7 +61,7 @@ async function failureOf(work: Promise<unknown>): Promise<ServiceError> {
 
 test('a start, looks and the answer: one request each, nothing streamed, the answer kept until it is looked for', async () => {
   const request = asking('Wait.');
-  const started = await background.start(request, { signal });
+  const started = await begin(request);
   expect(started).toMatchObject({
     id: expect.stringMatching(/^resp_/),
     providerRequestId: expect.stringMatching(/^req-/),
@@ -85,7 +90,7 @@ test('a start, looks and the answer: one request each, nothing streamed, the ans
 
 test('an answer is stopped; stopping it again, or one that is not there, is no error', async () => {
   const request = asking('Stop. [seconds=60]');
-  const { id } = await background.start(request, { signal });
+  const { id } = await begin(request);
   expect(await background.cancel(id, { signal })).toEqual({ usage: undefined });
   expect(await background.cancel(id, { signal })).toEqual({ usage: undefined });
   expect(server.begun('Stop.')).toMatchObject([{ isCancelled: true }]);
@@ -97,7 +102,7 @@ test('an answer is stopped; stopping it again, or one that is not there, is no e
 });
 
 test('one that is over when it is stopped says what it used', async () => {
-  const { id } = await background.start(asking('At once.'), { signal });
+  const { id } = await begin(asking('At once.'));
   server.next('POST /v1/responses/', ({ json }) =>
     json(200, { id, status: 'cancelled', output: [], usage: { input_tokens: 3, output_tokens: 1, total_tokens: 4 } }),
   );
@@ -115,7 +120,7 @@ test.each([
   ['cut by the filter', { status: 'incomplete', incomplete_details: { reason: 'content_filter' } }, 'content_policy'],
 ])('an answer that %s fails as its class, and its usage is kept', async (_, fields, code) => {
   const request = asking('Fail.');
-  const { id } = await background.start(request, { signal });
+  const { id } = await begin(request);
   server.looksLike(fields);
   const record = { facts: {}, text: '' };
   const parts = isThere(await background.look(id, request, { signal }));
@@ -123,9 +128,31 @@ test.each([
   expect(record.facts).toMatchObject({ usage: { totalTokens: 18 } });
 });
 
+test('an answer in a state that nobody knows is not over', async () => {
+  server.next('GET', ({ json }) => json(200, { id: 'resp_1', status: 'paused', output: [], error: null }));
+  expect(await background.look('resp_1', PLAIN, { signal })).toEqual({ pending: true });
+});
+
+test('a gateway that answers a look with its own error: the look failed, not the answer', async () => {
+  server.next('GET', ({ json }) => json(200, { error: { code: 'server_error', message: 'Not now.' } }));
+  expect((await failureOf(background.look('resp_1', PLAIN, { signal }))).code).toBe('overloaded');
+});
+
+test('a server that knows no background answers the start: that is the answer', async () => {
+  const content = [{ type: 'output_text', text: 'At once.', annotations: [] }];
+  const output = [{ type: 'message', role: 'assistant', status: 'completed', content }];
+  const usage = { input_tokens: 3, output_tokens: 2, total_tokens: 5 };
+  server.next('POST', ({ json }) => json(200, { id: 'resp_1', status: 'completed', output, usage }));
+  const started = await background.start({ ...asking('Hi.'), model: 'o1', temperature: 0.5 }, { signal });
+  if (!started.parts) throw new Error('it was not there');
+  const answer = await collect(started.parts, { facts: {}, text: '' });
+  expect(answer).toMatchObject({ text: 'At once.', usage: { totalTokens: 5 } });
+  expect(answer.warnings).toEqual([expect.stringContaining('temperature')]);
+});
+
 test('an answer that ended at the output limit is one', async () => {
   const request = asking('Long.');
-  const { id } = await background.start(request, { signal });
+  const { id } = await begin(request);
   server.looksLike({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
   expect(await answerTo(request, id)).toMatchObject({ text: 'Done.', finishReason: 'length' });
 });
@@ -157,6 +184,13 @@ test.each<[string, (write: { json: (status: number, body: unknown) => void; cut:
   ['a document without an id', ({ json }) => json(200, { status: 'queued' }), 'provider_error'],
   ['an id that is no text', ({ json }) => json(200, { id: 7 }), 'provider_error'],
   ['an id without end', ({ json }) => json(200, { id: 'r'.repeat(10_000) }), 'provider_error'],
+  ['an id that leads elsewhere', ({ json }) => json(200, { id: '../models', status: 'queued' }), 'provider_error'],
+  ['an id that leads up', ({ json }) => json(200, { id: '..', status: 'queued' }), 'provider_error'],
+  [
+    'an error inside',
+    ({ json }) => json(200, { error: { code: 'rate_limit_exceeded', message: 'No.' } }),
+    'rate_limited',
+  ],
   ['a document that is a list', ({ json }) => json(200, 'resp_1'), 'provider_error'],
   ['nothing', ({ cut }) => cut(), 'network'],
 ])('a start that is answered with %s fails', async (_, reply, code) => {
@@ -175,7 +209,7 @@ test('a stop breaks a request off, with its reason', async () => {
 
 test('a request is fitted to its model, and what was changed is told with the answer', async () => {
   const request: LlmRequest = { ...asking('Think.'), model: 'o1', temperature: 0.5 };
-  const { id } = await background.start(request, { signal });
+  const { id } = await begin(request);
   expect(server.requests[0]?.body).not.toHaveProperty('temperature');
   expect((await answerTo(request, id)).warnings).toEqual([expect.stringContaining('temperature')]);
 });

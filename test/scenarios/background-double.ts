@@ -28,6 +28,8 @@ export type BackgroundDouble = {
   takes(ms: number): void;
   /** What it says was used when it is asked to stop. */
   counts(usage: Usage): void;
+  /** It knows no background: it answers the start, when it is done. */
+  answersAtOnce(): void;
   /** It does not know its answers any more. */
   forget(): void;
 };
@@ -44,16 +46,19 @@ export function backgroundDouble<C extends Call>(options: BackgroundDoubleOption
   const begun: UpstreamDouble[] = [];
   let tookMs = 0;
   let usage: Usage | undefined;
+  let isAtOnce = false;
 
   const port: Background = {
     async start(request, { signal }) {
       const call = called(request, signal);
+      const named = { providerRequestId: `req-${call.nth}` };
+      if (isAtOnce) return { ...named, parts: withoutAccepted(answerTo(call)) };
       const id = `upstream-${begun.length + 1}`;
       const { prompt } = call;
       const upstream = { id, prompt, startedMs: clock.monotonicMs(), looksMs: [], given: 0, cancels: 0 };
       all.set(id, { upstream, call });
       begun.push(upstream);
-      return { id, providerRequestId: `req-${call.nth}` };
+      return { id, ...named };
     },
     async look(id) {
       const known = all.get(id);
@@ -80,6 +85,9 @@ export function backgroundDouble<C extends Call>(options: BackgroundDoubleOption
     },
     counts(said) {
       usage = said;
+    },
+    answersAtOnce() {
+      isAtOnce = true;
     },
     forget: () => all.clear(),
   };

@@ -1,7 +1,7 @@
 /** P11, W07: workers hand jobs in the background on: those that are told to end, and those that lose their lease. */
 import { expect } from 'vitest';
 import type { Job } from '../../shared/core/job.ts';
-import { atProvider, MINUTE_MS, submitBackground, toItsEnd, upstreamsOf } from './background-jobs.ts';
+import { atProvider, begun, logged, MINUTE_MS, submitBackground, toItsEnd, upstreamsOf } from './background-jobs.ts';
 import type { Instance } from './instance.ts';
 import { resultOf } from './provider-double.ts';
 import { type Open, scenario, type World } from './world.ts';
@@ -76,6 +76,48 @@ export function backgroundHandoverScenarios(open: Open): void {
       expect(await world.until(outcome)).toEqual({ lost: true });
       expect(upstreamsOf(world, job)).toMatchObject([{ cancels: 0 }]);
       expect(await world.read(job)).toMatchObject({ result: resultOf(1), attempt: 1, losses: 1 });
+    },
+  );
+
+  scenario(
+    open,
+    'P11 a worker that stalled between two looks finds its lease lost: it leaves the answer to the other',
+    async (world) => {
+      world.provider.background.takes(10 * MINUTE_MS);
+      const job = await submitBackground(world);
+      const zombie = world.instance();
+      const { outcome } = await begun(world, job, zombie);
+      zombie.pause();
+      await world.makeDue(job);
+      await world.main.sweep();
+      const other = world.instance();
+      const taken = other.run(job);
+      await world.eventually(async () => (await world.read(job)).losses === 1);
+      zombie.resume();
+      expect(await world.until(outcome)).toEqual({ lost: true });
+      expect(upstreamsOf(world, job)).toMatchObject([{ cancels: 0 }]);
+      await world.until(other.worker.drain(0));
+      await world.until(taken);
+    },
+  );
+
+  scenario(
+    open,
+    'P11 a worker that knows its lease lost before the provider answers has its orphan stopped',
+    async (world) => {
+      const job = await submitBackground(world);
+      const zombie = world.instance();
+      const starting = atProvider(world, 'start');
+      const outcome = zombie.run(job);
+      await world.eventually(starting.isThere);
+      zombie.pause();
+      await world.makeDue(job);
+      zombie.resume();
+      await world.eventually(() => logged(world, 'lease-lost') > 0);
+      starting.goOn();
+      expect(await world.until(outcome)).toEqual({ lost: true });
+      expect(upstreamsOf(world, job)).toMatchObject([{ cancels: 1, given: 0 }]);
+      expect(await toItsEnd(world, job)).toMatchObject({ state: 'completed', losses: 1 });
     },
   );
 }

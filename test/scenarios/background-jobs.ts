@@ -44,7 +44,12 @@ export async function toItsEnd(world: World, job: Job): Promise<Job> {
   for (let rounds = 0; rounds < 60; rounds++) {
     const seen = await world.read(job);
     if (seen.wakeAt === null) return seen;
-    await world.makeDue(job);
+    // Its end may be written meanwhile.
+    const isDue = await world.makeDue(job).then(
+      () => true,
+      () => false,
+    );
+    if (!isDue) continue;
     await world.main.sweep();
     await world.deliverRung();
   }

@@ -2,6 +2,7 @@
 
 import { describeOnEmulators } from '../support/emulators.ts';
 import { backgroundScenarios } from './background.ts';
+import { backgroundAnswerScenarios } from './background-answers.ts';
 import { backgroundCrashScenarios } from './background-crashes.ts';
 import { backgroundHandoverScenarios } from './background-handover.ts';
 import { backgroundStopScenarios } from './background-stops.ts';
@@ -63,6 +64,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   saidLimitScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
   backgroundScenarios(openEmulatorWorld);
+  backgroundAnswerScenarios(openEmulatorWorld);
   backgroundCrashScenarios(openEmulatorWorld);
   backgroundHandoverScenarios(openEmulatorWorld);
   backgroundStopScenarios(openEmulatorWorld);

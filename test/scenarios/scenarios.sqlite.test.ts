@@ -1,8 +1,10 @@
 /** The scenarios of faults and time on SQLite, in virtual time. */
 import { describe } from 'vitest';
 import { backgroundScenarios, backgroundTimeScenarios } from './background.ts';
+import { backgroundAnswerScenarios, backgroundUnheardScenarios } from './background-answers.ts';
 import { backgroundCrashLoopScenarios, backgroundCrashScenarios } from './background-crashes.ts';
 import { backgroundHandoverScenarios, backgroundSlotScenarios } from './background-handover.ts';
+import { backgroundMeetingScenarios } from './background-meetings.ts';
 import { backgroundStopScenarios, backgroundStopTimeScenarios } from './background-stops.ts';
 import { batchScenarios, batchTimeScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
@@ -71,6 +73,9 @@ describe('on SQLite', () => {
   setLimitScenarios(openSqliteWorld);
   outageScenarios(openSqliteWorld);
   backgroundScenarios(openSqliteWorld);
+  backgroundAnswerScenarios(openSqliteWorld);
+  backgroundUnheardScenarios(openSqliteWorld);
+  backgroundMeetingScenarios(openSqliteWorld);
   backgroundCrashScenarios(openSqliteWorld);
   backgroundCrashLoopScenarios(openSqliteWorld);
   backgroundHandoverScenarios(openSqliteWorld);

@@ -10,6 +10,7 @@ import { removeOrphans } from '../../shared/core/orphans.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { ADA } from '../support/core-world.ts';
+import { leftAlone } from './background-jobs.ts';
 import type { Instance } from './instance.ts';
 import { answer, type ProviderCall, resultOf } from './provider-double.ts';
 import { inCall, type Open, scenario, type World, type WorldOptions } from './world.ts';
@@ -54,7 +55,7 @@ async function parkedBehind(world: World, over: Partial<Submission> = {}) {
   const { outcome } = await inCall(world, leader, holder);
   const follower = await submitEqual(world, over);
   // Its minute is over when it comes.
-  await world.poke(follower, { parkedFor: awaitedAs(leader.id), parkedAt: world.clock.nowMs() });
+  await world.poke(follower, { parkedFor: awaitedAs(await world.read(leader)), parkedAt: world.clock.nowMs() });
   expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
   return { leader, holder, outcome, follower };
 }
@@ -225,10 +226,11 @@ export function sharingScenarios(open: Open, size = 100): void {
       world.provider.answerWith(world.provider.held);
       const { outcome } = await inCall(world, busy, world.main);
       expect(await world.deliver(leader)).toEqual({ refused: 'parked' });
-      expect(await world.read(leader)).toMatchObject({ parkedFor: '*', stage: 'waiting_for_slot' });
+      const leading = { parkedFor: '*', stage: 'waiting_for_slot', leads: expect.any(String) };
+      expect(await world.read(leader)).toMatchObject(leading);
       expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
       expect(await world.read(follower)).toMatchObject({
-        parkedFor: awaitedAs(leader.id),
+        parkedFor: awaitedAs(await world.read(leader)),
         stage: 'waiting_for_answer',
       });
       world.provider.answerWith(answer);
@@ -242,6 +244,29 @@ export function sharingScenarios(open: Open, size = 100): void {
       expect((await world.ground.slots(ADA.tenant)).running).toEqual({});
     },
     { limits: new Map([['*', 1]]) },
+  );
+
+  played(
+    open,
+    'Q04 a leader that is left to its provider: who follows is parked, and rung by its end',
+    async (world) => {
+      const leader = await submitEqual(world, { background: true });
+      await leftAlone(world, leader);
+      const follower = await submitEqual(world, {}, BOB);
+      const startedMs = world.clock.monotonicMs();
+      expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
+      expect(world.clock.monotonicMs() - startedMs).toBeLessThan(FOLLOW_MS / 2);
+      const parkedFor = awaitedAs(await world.read(leader));
+      expect(await world.read(follower)).toMatchObject({ stage: 'waiting_for_answer', parkedFor });
+      await world.makeDue(leader);
+      await world.until(world.main.sweep());
+      const rung = world.published(follower);
+      expect(await world.deliver(leader)).toEqual({ finished: 'completed' });
+      expect(world.published(follower)).toBe(rung + 1);
+      expect(await world.deliver(follower)).toEqual({ refused: 'answered' });
+      expect(await world.read(follower)).toMatchObject({ answerOf: { id: leader.id }, result: resultOf(1) });
+      expect(world.provider.background.begun()).toHaveLength(1);
+    },
   );
 
   played(open, 'Q04 a leader that ends before it was ever claimed rings its followers, too', async (world) => {
@@ -338,7 +363,11 @@ export function sharingTimeScenarios(open: Open): void {
     const waitedMs = world.clock.monotonicMs() - startedMs;
     expect(waitedMs).toBe(FOLLOW_MS);
     const parked = await world.read(follower);
-    expect(parked).toMatchObject({ state: 'pending', stage: 'waiting_for_answer', parkedFor: awaitedAs(leader.id) });
+    expect(parked).toMatchObject({
+      state: 'pending',
+      stage: 'waiting_for_answer',
+      parkedFor: awaitedAs(await world.read(leader)),
+    });
     // Rung before its time it looks, and writes nothing.
     expect(await world.deliver(follower, world.instance())).toEqual({ refused: 'parked' });
     expect(await world.read(follower)).toEqual(parked);
@@ -363,7 +392,7 @@ export function sharingTimeScenarios(open: Open): void {
     });
     const before = world.published(follower);
     expect(await world.deliver(follower, worker)).toEqual({ refused: 'parked' });
-    expect(await world.read(follower)).toMatchObject({ parkedFor: awaitedAs(leader.id) });
+    expect(await world.read(follower)).toMatchObject({ parkedFor: awaitedAs(await world.read(leader)) });
     expect(world.published(follower)).toBe(before + 1);
     expect(await world.deliver(follower)).toEqual({ refused: 'answered' });
   });

@@ -8,7 +8,7 @@ import type { JobService } from '../../shared/core/service.ts';
 import { asLocalUser } from '../../shared/http/auth.ts';
 import { noLimits } from '../../shared/http/limits.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
-import { hasFallback, isFleeting, isStreamed, promptOf } from './model.ts';
+import { hasFallback, isFleeting, isInBackground, isStreamed, promptOf } from './model.ts';
 
 export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 const JOB_TYPE = 'general_llm_request';
@@ -46,6 +46,7 @@ export const directDoors: Doors = {
         // Who has too little gets as far as a worker.
         emptyAccount: 'accept',
         ...{ ...OWN, stream: isStreamed(jobId) || undefined, store: isFleeting(jobId) ? false : undefined },
+        background: isInBackground(jobId) || undefined,
         fallbacks: hasFallback(jobId) ? [OTHER_MODEL] : undefined,
       }),
     cancel: async (id) => (await service.cancel(LOCAL, id)).job,
@@ -73,6 +74,7 @@ export const httpDoors: Doors = {
           ...{ start_within: seconds(startWithinMs), timeout: seconds(timeoutMs) },
           ...{ attempt_timeout: seconds(attemptTimeoutMs), idle_timeout: seconds(idleTimeoutMs) },
           ...{ ...OWN, stream: isStreamed(id), store: !isFleeting(id) },
+          background: isInBackground(id),
         }),
       remove: (id) => ask(signal, 'DELETE', `${baseUrl}/api/llm/jobs/${id}`, {}),
       redrive: async (id) => (await ask(signal, 'POST', `${baseUrl}/api/llm/jobs/${id}/retry/`, {})).job_id,

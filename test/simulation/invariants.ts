@@ -84,7 +84,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     recorded.set(id, perAttempt);
     if (changes.token !== undefined) {
       owners.set(changes.token, by);
-      heard.delete(id);
+      for (const { model } of routesOf(after)) heard.delete(onRoute(id, model.model));
     } else if (changes.sequence !== undefined && changes.nextAttemptAt !== undefined) {
       const until = heard.get(onRoute(id, routeOf(after).model.model)) ?? 0;
       if (changes.nextAttemptAt < until) fail('P01', id, 'its next attempt is set earlier than the provider asked');
@@ -115,7 +115,9 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     }
     if (callsRecorded(id) < (calls.get(id) ?? 0)) fail('I4', id, 'a call that was made is not recorded any more');
     if (after.version < before.version) fail('I8', id, 'the version fell');
-    const isVisible = VISIBLE.some((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]));
+    // When the next look is due, nobody is shown.
+    const shown = VISIBLE.filter((field) => field !== 'nextAttemptAt' || !(before.upstream ?? after.upstream));
+    const isVisible = shown.some((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]));
     if (isVisible && after.version === before.version) fail('I8', id, 'a visible change kept the version');
     if (after.state === 'pending' && before.state !== 'pending') fail('I8', id, 'the state went back');
     const expected = after.attempts.map((_, index) => after.attempt - after.attempts.length + 1 + index);

@@ -46,6 +46,9 @@ export type SimulationReport = {
   /** How often a job went to another model, and how often it had to wait for one. */
   failovers: number;
   deferrals: number;
+  /** How often a job was left to its provider, and how often what it worked on outlived a worker. */
+  detaches: number;
+  keptOn: number;
   calls: number;
   recordedCalls: number;
   writes: number;
@@ -107,6 +110,14 @@ export function realPace(): Pace {
 
 function isDeferral(before: Job, after: Job): boolean {
   return before.leaseExpiresAt === null && isPutOff(after, before.nextAttemptAt ?? 0);
+}
+
+function isLeft({ upstream, leaseExpiresAt }: Job): boolean {
+  return upstream !== undefined && leaseExpiresAt === null;
+}
+
+function isKeptOn(before: Job, after: Job): boolean {
+  return after.upstream !== undefined && (after.losses ?? 0) > (before.losses ?? 0);
 }
 
 /** Runs one seed to its end. The same seed gives the same run. */
@@ -200,6 +211,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     denied: log.jobs().filter(({ error }) => error?.code === 'insufficient_credits').length,
     failovers: log.writes.filter(({ before, after }) => before && (after.route ?? 0) !== (before.route ?? 0)).length,
     deferrals: log.writes.filter(({ before, after }) => before && isDeferral(before, after)).length,
+    detaches: log.writes.filter(({ before, after }) => before?.leaseExpiresAt && isLeft(after)).length,
+    keptOn: log.writes.filter(({ before, after }) => before && isKeptOn(before, after)).length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
     calls: log.jobs().reduce((sum, { id }) => sum + log.calls(id), 0),
     recordedCalls: log.jobs().reduce((sum, { id }) => sum + log.recordedCalls(id), 0),

@@ -18,6 +18,7 @@ import { isTerminal, type Limits } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
+import type { LlmProvider } from '../../shared/core/llm.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import { type ChunkStore, type Clock, type JobQueue, type JobStore, sleep } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
@@ -35,7 +36,7 @@ import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Fault, faulty } from '../support/faulty.ts';
 import { type ApiDoor, type Doors, directDoors, LOCAL } from './doors.ts';
 import { type WriteLog, writeLog } from './invariants.ts';
-import { simulatedModel } from './model.ts';
+import { simulatedModel, type Upstreams } from './model.ts';
 import { moneyCheck } from './money.ts';
 import { type SimulatedProcess, simulatedProcess } from './process.ts';
 import type { Chance } from './random.ts';
@@ -128,7 +129,7 @@ export function simulatedWorld(options: WorldOptions) {
   let { faultRate, trouble } = options;
   let serial = 0;
   let isClosed = false;
-  const model = { ...options, luck: luck.fork(), log, trouble: () => trouble };
+  const model = { ...options, luck: luck.fork(), log, trouble: () => trouble, upstreams: new Map() as Upstreams };
   const plainType: JobType = { ...generalLlmRequest, limits: { ...DEFAULT_LIMITS, timeoutMs: 3_600_000 } };
   const type = options.isStaged ? { ...plainType, ...STAGED } : plainType;
   const jobTypes = new Map([[type.name, type]]);
@@ -164,7 +165,14 @@ export function simulatedWorld(options: WorldOptions) {
       resultCache: memoryResultCache({ clock: process.clock }),
       ...{ newId: () => luck.uuid(), jobTypes },
       credits: tokens === undefined ? undefined : reserving({ accounts: ports(accountStore, STORE_FAULTS), jobTypes }),
-      provider: faulty(process.within(simulatedModel(model, process.name)), {
+      provider: provider(process, chances),
+    };
+  }
+
+  function provider(process: SimulatedProcess, chances: Chance): LlmProvider {
+    const { generate, background } = simulatedModel(model, process.name);
+    const atTimes = <P extends object>(port: P) =>
+      faulty(process.within(port), {
         clock: process.clock,
         code: 'network',
         crash: process.kill,
@@ -173,8 +181,8 @@ export function simulatedWorld(options: WorldOptions) {
           if (fault) count(fault);
           return fault;
         },
-      }),
-    };
+      });
+    return { ...atTimes({ generate }), background: atTimes(background) };
   }
 
   /** Listeners are best effort: some of what they should hear they never do. */

@@ -120,6 +120,11 @@ const WRONG: [string, object, [string, string][]][] = [
     tone({ model: 'simulated' }),
     [['experiment.variants.0.model', 'is not a known field; known fields: name, weight, model_id, input_data']],
   ],
+  [
+    'an unknown model that no variant would ask',
+    { ...tone({ model_id: 'gpt-4o' }, { model_id: 'gpt-4.1' }), model_id: 'nothing' },
+    [['model_id', NO_MODEL]],
+  ],
   ['an unknown model of a variant', tone({ model_id: 'nothing' }), [['experiment.variants.0.model_id', NO_MODEL]]],
   [
     'an input that is none',

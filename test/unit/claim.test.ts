@@ -1,5 +1,7 @@
 /** Claims that the store does not answer, or that others win: who gets the job, and who is told to come again. */
 import { afterEach, expect, test } from 'vitest';
+import { claimJob } from '../../shared/core/claim.ts';
+import type { Gated } from '../../shared/core/gate.ts';
 import { type CoreWorld, coreWorld, LEASE_MS } from '../support/core-world.ts';
 
 let world: CoreWorld;
@@ -103,3 +105,33 @@ test('a dead holder is followed by the next delivery after its lease, with its a
     ],
   });
 });
+
+const said: [string, (nowMs: number, end: (outcome: unknown) => void) => Gated][] = [
+  ['to put it off', (nowMs) => ({ instead: { type: 'defer', nextAttemptAt: nowMs + 60_000 } })],
+  ['to park it', () => ({ instead: { type: 'park', parkedFor: 'answer:other' } })],
+  ['to call another route', (_, end) => ({ pass: { route: 1, end }, leads: 'key' })],
+];
+test.each(said)(
+  'a gate says %s, and somebody was faster, whose provider works on it: its attempt goes on',
+  async (_, say) => {
+    world = coreWorld();
+    const job = await world.submit();
+    const ends: unknown[] = [];
+    const startedAt = world.clock.nowMs();
+    const gate = async () => {
+      const found = await world.store.get(job);
+      await world.store.update(job, found?.revision ?? '', {
+        ...{ state: 'processing', attempt: 1, token: 'of another', nextAttemptAt: startedAt },
+        attempts: [{ n: 1, startedAt, provider: 'simulated', model: 'simulated', calls: 1 }],
+        upstream: { id: 'upstream-1', looks: 1 },
+      });
+      return say(startedAt, (outcome) => ends.push(outcome));
+    };
+    const claim = await world.clock.until(claimJob({ ...world, gate }, job));
+    if ('refused' in claim) throw new Error(claim.refused);
+    expect(claim.held.job).toMatchObject({ upstream: { id: 'upstream-1' }, attempts: [{ n: 1, calls: 1 }] });
+    expect(claim.held.job).not.toHaveProperty('leads');
+    expect(claim.pass).toBeUndefined();
+    expect(ends).toEqual(_.includes('route') ? ['unused'] : []);
+  },
+);

@@ -121,3 +121,9 @@ test('nobody looks after the end of its time', () => {
   const job = attached({ ...over(-1_000), leaseExpiresAt: NOW + 1 });
   expect(transition(job, EVENTS.detach).changes).toMatchObject({ nextAttemptAt: NOW + 1_000, wakeAt: NOW + 1_000 });
 });
+
+test('a pause after a loss ends with the time of the job, when the provider has to be stopped', () => {
+  const job = { ...JOBS['lease ended, a second loss'], losses: 6, ...over(-1_000) };
+  const { changes } = transition(job, { ...EVENTS.wake, random: 1 });
+  expect(changes).toMatchObject({ nextAttemptAt: NOW + 1_000, wakeAt: NOW + 1_000 });
+});

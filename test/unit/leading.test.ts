@@ -82,7 +82,7 @@ test('parked for an answer, a job says so, and does so no more when it leads, or
     if (!changes) throw new Error('it was refused');
     return applyChanges(job, changes);
   };
-  const parked = changed(follower, { type: 'park', ...now, parkedFor: awaitedAs('leader') });
+  const parked = changed(follower, { type: 'park', ...now, parkedFor: awaitedAs({ id: 'leader' }) });
   expect(parked).toMatchObject({ state: 'pending', stage: 'waiting_for_answer', parkedFor: 'answer:leader' });
   const lease = { token: 't', stage: 's', holder: 'h', leaseMs: 5, leads: 'key' };
   const leading = changed(parked, { type: 'claim', ...now, ...lease });

@@ -15,6 +15,11 @@ function world() {
   return { clock, anew };
 }
 
+async function begin(background: Background, request: LlmRequest) {
+  const { id = '', providerRequestId } = await background.start(request, { signal });
+  return { id, providerRequestId };
+}
+
 async function answerOf(background: Background, id: string, request: LlmRequest) {
   const seen = await background.look(id, request, { signal });
   if (!('parts' in seen)) throw new Error(JSON.stringify(seen));
@@ -28,7 +33,7 @@ test.each([
 ])('works %s, then gives the answer that a call would have got, to any process', async (_, prompt, tookMs) => {
   const { clock, anew } = world();
   const request = asking(prompt);
-  const { id, providerRequestId } = await anew().start(request, { signal });
+  const { id, providerRequestId } = await begin(anew(), request);
   expect(providerRequestId).toMatch(/^simulated-/);
   await clock.advance(tookMs - 1);
   expect(await anew().look(id, request, { signal })).toEqual({ pending: true });
@@ -45,8 +50,8 @@ test('fails as it is told, as often as it is told, whichever process looks', asy
   const { clock, anew } = world();
   const request = asking('[simulate fail=overloaded times=1]');
   const background = anew();
-  const first = await background.start(request, { signal });
-  const second = await background.start(request, { signal });
+  const first = await begin(background, request);
+  const second = await begin(background, request);
   await clock.advance(1_000);
   await expect(answerOf(anew(), first.id, request)).rejects.toMatchObject({ code: 'overloaded' });
   await expect(answerOf(anew(), second.id, request)).resolves.toMatchObject({ finishReason: 'stop' });
@@ -57,7 +62,7 @@ test('JSON that is broken once is whole the second time', async () => {
   const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
   const request = { ...asking('[simulate json=broken times=1]'), responseSchema: { name: 'n', schema } };
   const background = anew();
-  const ids = [(await background.start(request, { signal })).id, (await background.start(request, { signal })).id];
+  const ids = [(await begin(background, request)).id, (await begin(background, request)).id];
   await clock.advance(1_000);
   const texts = await Promise.all(ids.map(async (id) => (await answerOf(anew(), id, request)).text));
   expect(() => JSON.parse(texts[0] ?? '')).toThrow();

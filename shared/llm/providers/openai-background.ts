@@ -25,8 +25,11 @@ export type BackgroundClient = {
   };
 };
 
-/** The longest id that is kept; OpenAI's have 53 characters. */
-const ID_CHARACTERS_MOST = 256;
+/** Ids that can be kept, and stand in an address; OpenAI's have 53 characters. */
+const ID_PATTERN = /^[A-Za-z0-9][\w.:~-]{0,255}$/;
+
+/** How an answer is over. Any other word means that it is not: to ask anew would be paid twice. */
+const ENDS: readonly unknown[] = ['completed', 'incomplete', 'failed', 'cancelled'];
 
 export function responsesBackground(
   client: BackgroundClient,
@@ -50,19 +53,22 @@ export function responsesBackground(
 
   return {
     async start(request, { signal }) {
-      const { body } = transformed(transform, request);
+      const { body, warnings } = transformed(transform, request);
       const asked = { ...body, background: true, store: true, stream: false } as const;
       const send = (each: RequestOptions) => responses.create(asked, each);
       const { document, ...head } = await openaiDocument({ client, signal, send });
-      const { id } = document as Partial<WholeResponse>;
-      if (typeof id === 'string' && id !== '' && id.length <= ID_CHARACTERS_MOST) return { id, ...head };
+      const response = document as WholeResponse;
+      // Servers exist that know no background, and answer when they are done.
+      if (ENDS.includes(response.status)) return { parts: partsOf(response, warnings, callIds(request)), ...head };
+      const id: unknown = response.id;
+      if (typeof id === 'string' && ID_PATTERN.test(id)) return { id, ...head };
       throw new ServiceError('provider_error', 'The provider named no answer to look for.');
     },
 
     async look(id, request, { signal }) {
       const response = await about((each) => responses.retrieve(id, undefined, each), signal);
       if (!response) return { gone: true };
-      if (response.status === 'queued' || response.status === 'in_progress') return { pending: true };
+      if (response.status && !ENDS.includes(response.status)) return { pending: true };
       const { warnings } = transformed(transform, request);
       return { parts: partsOf(response, warnings, callIds(request)) };
     },

@@ -82,6 +82,9 @@ export async function openaiDocument(call: Sending): Promise<OpenaiDocument> {
   const documents = answered<OpenaiDocument>(call, async function* (answer) {
     const document = isHttpResponse(answer) ? await documentIn(answer) : answer;
     if (!isObject(document)) throw failureOf(undefined, keyOf(call.client));
+    // Gateways answer 200 with an error inside. Of an answer that failed it is a part.
+    const { error, id } = document as { error?: WireError | null; id?: unknown };
+    if (error && !id) throw failureOf(error, keyOf(call.client));
     yield { document, ...headOf(answer) };
   });
   for await (const document of documents) return document;

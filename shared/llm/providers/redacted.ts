@@ -27,7 +27,9 @@ export function redactedProvider(provider: LlmProvider, secrets: readonly string
       async start(request, options) {
         // The id is what the answer is looked for by, and shown to nobody.
         const started = await background.start(request, options).catch(rethrow);
-        return { ...started, providerRequestId: redactedId(started.providerRequestId, secrets) };
+        const providerRequestId = redactedId(started.providerRequestId, secrets);
+        const named = { ...started, providerRequestId };
+        return named.parts ? { ...named, parts: redacted(named.parts) } : named;
       },
       async look(id, request, options) {
         const seen = await background.look(id, request, options).catch(rethrow);
