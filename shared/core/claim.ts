@@ -127,8 +127,7 @@ async function claimThrough(options: ClaimOptions, key: JobKey, way: Way): Promi
     if (stored.job.attempt !== gatedFor) {
       way.pass?.end('unused');
       Object.assign(way, { pass: undefined, leads: undefined, after: undefined });
-      gated = undefined;
-      gatedFor = stored.job.attempt;
+      [gated, gatedFor] = [undefined, stored.job.attempt];
     }
     if (claims && !isAttached && whole && 'input' in whole)
       gated ??= await options.gate?.(stored, whole.input, options.stop);
