@@ -99,9 +99,9 @@ export async function decideClaimable(
   return word && 'instead' in word ? decideInstead(look, word.instead) : { input };
 }
 
-/** Somebody else was faster: what the gate said was of an attempt that has been made. */
+/** Somebody else was faster: what the gate said was of an attempt that has been made, or that its provider works on now. */
 export function forgetOutrun(learned: Learned, job: Job): void {
-  if (learned.said?.attempt === job.attempt) return;
+  if (learned.said?.attempt === job.attempt && !job.upstream) return;
   passOf(learned).pass?.end('unused');
   learned.said = undefined;
 }
