@@ -2,18 +2,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { memoryWindowLimiter } from '../../shared/adapters/memory-window-limiter.ts';
 import { FAILURES_TO_OPEN, OPEN_LEAST_MS } from '../../shared/core/breaker.ts';
-import { type FailureCode, ServiceError } from '../../shared/core/errors.ts';
+import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { Background } from '../../shared/core/llm.ts';
 import { modelLimits } from '../../shared/core/model-limits.ts';
-import { sleep } from '../../shared/core/ports.ts';
 import type { RetryPolicy } from '../../shared/core/retry.ts';
-import { routing } from '../../shared/core/routing.ts';
-import { routingGate } from '../../shared/core/routing-gate.ts';
-import { ADA, answer, type CoreWorld, coreWorld, NO_RETRY } from '../support/core-world.ts';
-
-/** `undefined`: it is answered at once. */
-type Fate = { lastsMs?: number; fails?: FailureCode } | undefined;
+import { ADA, type CoreWorld, NO_RETRY } from '../support/core-world.ts';
+import { type Fate, routesWorld } from '../support/routes-world.ts';
 
 const DOWN: Fate = { fails: 'overloaded' };
 const OTHER = { model: { id: 'b', name: 'B', provider: 'openai', model: 'gpt-4o' } };
@@ -23,21 +18,18 @@ afterEach(() => world.close());
 
 type Settings = { retry?: RetryPolicy; perMinute?: number };
 
-/** `fate`: what becomes of each call. */
 function open(fate: (call: number) => Fate, { retry, perMinute }: Settings = {}) {
-  world = coreWorld(async function* (_, signal, call) {
-    const { lastsMs = 0, fails } = fate(call) ?? {};
-    if (lastsMs > 0) await sleep(world.clock, lastsMs, signal);
-    if (fails) throw new ServiceError(fails, 'by the test');
-    yield* answer();
-  }, retry);
-  const { clock, log } = world;
   const requestsPerMinute = new Map(perMinute === undefined ? [] : [['simulated', perMinute]]);
-  const windowLimiter = memoryWindowLimiter({ clock });
-  const limits = modelLimits({ clock, windowLimiter, requestsPerMinute, tokensPerMinute: new Map() });
-  const routes = routing({ clock, log, limits });
-  const around = { routing: routes, gate: routingGate({ routing: routes, clock, random: () => 0 }) };
-  return { around, worker: world.anotherWorker(around), isOpen: (job: Job) => routes.isOpen({ model: job.model }) };
+  const limits = ({ clock }: CoreWorld) =>
+    modelLimits({
+      clock,
+      windowLimiter: memoryWindowLimiter({ clock }),
+      requestsPerMinute,
+      tokensPerMinute: new Map(),
+    });
+  const { routes, ...opened } = routesWorld(fate, { retry, limits });
+  world = opened.world;
+  return { ...opened, isOpen: (job: Job) => routes.isOpen({ model: job.model }) };
 }
 
 /** Jobs that fail open the breaker of their route: the last one, and the end of its run. */

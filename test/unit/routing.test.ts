@@ -128,6 +128,22 @@ describe('a breaker', () => {
     expect(await waitMs()).toBe(0);
   });
 
+  test('hears of its probe alone, and of a probe that it forgot nothing more', async () => {
+    const { fail, waitMs, pass, clock } = world();
+    const failing = await pass();
+    await fail(FAILURES_TO_OPEN);
+    await clock.advance(OPEN_LEAST_MS);
+    const forgotten = await pass();
+    const probing = await waitMs();
+    failing.end(new ServiceError('overloaded', 'by the test'));
+    expect(await waitMs()).toBe(probing);
+    await clock.advance(600_000);
+    (await pass()).end(new ServiceError('overloaded', 'by the test'));
+    expect(await waitMs()).toBe(2 * OPEN_LEAST_MS);
+    forgotten.end('unused');
+    expect(await waitMs()).toBe(2 * OPEN_LEAST_MS);
+  });
+
   test('forgets a probe of which nobody hears', async () => {
     const { fail, waitMs, clock, pass } = world();
     await fail(FAILURES_TO_OPEN);
