@@ -76,6 +76,8 @@ export type Surroundings = {
   /** Where that is counted; absent: in each process. */
   windowLimiter?: WindowLimiter | undefined;
   accounts: AccountStore;
+  /** How much of the time that jobs wait for was left out: what is known of routes is older by that. */
+  skippedMs?: (() => number) | undefined;
   /** What jobs reserve, where credits are on; `estimate`: what their call is expected to use. */
   credits?: Credits | undefined;
 };
@@ -105,8 +107,13 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const { limits } = around;
   const limiter = limits && concurrencyLimiter({ store, queue, clock, log, random, limits });
   const { windowLimiter = memoryWindowLimiter({ clock }), requestsPerMinute = new Map() } = around;
+  const { skippedMs = () => 0 } = around;
   const perModel = modelLimits({ clock, windowLimiter, requestsPerMinute, tokensPerMinute: new Map() });
-  const routes = routing({ clock, log, limits: perModel });
+  const routes = routing({
+    clock: { ...clock, monotonicMs: () => clock.monotonicMs() + skippedMs() },
+    log,
+    limits: perModel,
+  });
   const ports = {
     ...{
       store: limiter ? handingOn(store, { limiter, clock, log }) : store,
