@@ -100,6 +100,37 @@ describe('a call', () => {
     expect(isOpen(jobs[0] as Job)).toBe(true);
   });
 
+  test('that follows another one under the same lease says as much of it', async () => {
+    const { worker, isOpen } = open(() => DOWN);
+    const [first, second] = [await world.submit(), await world.submit()];
+    void worker.run(first);
+    void worker.run(second);
+    await world.clock.advance(10_000);
+    expect(world.calls()).toBe(FAILURES_TO_OPEN);
+    expect(isOpen(first)).toBe(true);
+  });
+
+  test('of which nothing could be written says nothing', async () => {
+    const { around, worker, isOpen } = open((call) => (call <= FAILURES_TO_OPEN ? DOWN : undefined));
+    await breakIt(worker);
+    await world.clock.advance(OPEN_LEAST_MS);
+    const background: Background = {
+      async start() {
+        world.store.fail('update', 'refused');
+        return { id: 'upstream' };
+      },
+      look: async () => ({ pending: true }),
+      cancel: async () => ({}),
+    };
+    const provider = { ...(await world.providerFor('simulated')), background };
+    const job = await world.submit('Hello.', { background: true });
+    const failing = world.anotherWorker({ ...around, providerFor: async () => provider }).run(job);
+    await expect(world.clock.until(failing)).rejects.toMatchObject({ code: 'result_unstorable' });
+    expect(world.store.fired()).toBe(1);
+    expect(isOpen(job)).toBe(true);
+    expect(await worker.run(await world.submit())).toEqual({ finished: 'completed' });
+  });
+
   test('that its owner cancels says nothing: the next one probes in its place', async () => {
     const { worker, isOpen } = open((call) => {
       if (call <= FAILURES_TO_OPEN) return DOWN;
