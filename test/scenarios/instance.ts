@@ -31,6 +31,9 @@ import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Faulty, faulty } from '../support/faulty.ts';
 import { type Mortal, mortal } from './mortal.ts';
 
+/** So many deliveries of a process wait for answers at once. */
+export const FOLLOWERS = 16;
+
 export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   name: string;
   clock: Clock;
@@ -135,7 +138,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     routing: routes,
   };
   const instance = `${name}-${crypto.randomUUID()}`;
-  const sharing = answerSharing({ ...ports, addressOf: () => undefined });
+  const sharing = answerSharing({ ...ports, addressOf: () => undefined, followersMost: FOLLOWERS });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ routing: routes, clock, random }) });
   const worker = jobWorker({ ...ports, gate, instance, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });
