@@ -4,6 +4,7 @@ import { steadyClock } from '../../shared/adapters/system-clock.ts';
 import { isPutOff } from '../../shared/core/deferring.ts';
 import type { Job, Limits } from '../../shared/core/job.ts';
 import { type Clock, type JobStore, sleep } from '../../shared/core/ports.ts';
+import type { RunningLimits } from '../../shared/core/slots.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 import type { Doors } from './doors.ts';
 import { tokensOf } from './money.ts';
@@ -18,6 +19,8 @@ export type SimulationOptions = {
   jobs?: number;
   pace?: Pace;
   doors?: Doors;
+  /** How many jobs may run at once, instead of what the seed says. */
+  running?: RunningLimits;
   brokenStore?: (store: JobStore) => JobStore;
 };
 
@@ -84,7 +87,7 @@ export type Pace = {
 };
 
 /** As deployed, but for a sweep each 20 s; no real time passes. */
-function virtualPace(): Pace {
+export function virtualPace(): Pace {
   const clock = virtualClock();
   return {
     ...{ clock, pass: clock.advance, leaseMs: 60_000, sweepMs: 20_000, submitsWithinMs: 120_000, troubledMs: 400_000 },
@@ -127,9 +130,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   hashWithinTurn();
   const luck = chance(seed);
   const world = simulatedWorld({
+    running: limitsOf(seed),
     ...pace,
     ...more,
-    running: limitsOf(seed),
     isStaged: seed % 5 === 3,
     // Over HTTP a submit that cannot be paid is refused, and would be repeated for ever.
     tokens: options.doors ? undefined : tokensOf(seed),
