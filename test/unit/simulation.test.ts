@@ -8,7 +8,7 @@ import { BROKEN_STORES } from '../simulation/broken-stores.ts';
 import { type Command, obey } from '../simulation/commands.ts';
 import { type SimulationReport, simulate } from '../simulation/simulate.ts';
 
-async function simulateAll(seeds: number, options: { faultRate: number }) {
+async function simulateAll(seeds: number, options: { faultRate: number; isShared?: boolean }) {
   const reports: SimulationReport[] = [];
   for (let seed = 1; seed <= seeds; seed++) reports.push(await simulate({ seed, ...options }));
   return reports;
@@ -38,7 +38,7 @@ test('X01 without faults every job ends, and every call that was recorded was ma
 test.each([0.01, 0.05])(
   'X01 with %f of all calls failing, everything holds',
   async (faultRate) => {
-    const reports = await simulateAll(24, { faultRate });
+    const reports = await simulateAll(20, { faultRate });
     const broken = reports.filter((report) => report.violations.length > 0);
     expect(
       broken.map(({ seed, violations }) => ({
@@ -64,6 +64,16 @@ test.each([0.01, 0.05])(
     expect(sum(reports, 'deferrals')).toBeGreaterThan(0);
     if (faultRate === 0.05) expect(sum(reports, 'zombieWrites')).toBeGreaterThan(0);
     if (faultRate === 0.05) expect(sum(reports, 'keptOn')).toBeGreaterThan(0);
+  },
+  120_000,
+);
+
+test.each([0, 0.05])(
+  'Q04 with equal jobs in two tenants, and %f of all calls failing, everything holds',
+  async (faultRate) => {
+    const reports = await simulateAll(4, { faultRate, isShared: true });
+    expect(reports.flatMap((report) => report.violations)).toEqual([]);
+    expect(sum(reports, 'answered')).toBeGreaterThan(10);
   },
   120_000,
 );
