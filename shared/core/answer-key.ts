@@ -16,8 +16,9 @@ const KEY_VERSION = 1;
 
 /**
  * The same for equal jobs of a tenant, whoever submitted them, and another one where anything differs: the job type, the
- * models that may answer and where they are, the arm, what it may cost, the request that is sent, the input. Neither when
- * nor by whom it was submitted, nor what only its owner reads (tags, metadata, question id), counts.
+ * models that may answer and where they are, the arm, what it may cost, whether it is made in the background, where an answer
+ * may take much longer than anybody else would wait, the request that is sent, the input. Neither when nor by whom it was
+ * submitted, nor what only its owner reads (tags, metadata, question id), counts.
  */
 export async function answerKey(
   job: Job,
@@ -25,11 +26,11 @@ export async function answerKey(
   type: Pick<JobType, 'toRequest'>,
   addressOf: AddressOf,
 ): Promise<LeaderKey> {
-  const { tenant, jobType, model, arm = null, nanoUsdMost = null } = job;
+  const { tenant, jobType, model, arm = null, nanoUsdMost = null, background = null } = job;
   const routes = routesOf(job).map((route) => placeOf(route.model, addressOf));
   // As JSON: what is left to the model is absent.
   const request = type.toRequest(input, model) as unknown as Json;
-  const words: Json = { v: KEY_VERSION, tenant, jobType, routes, arm, nanoUsdMost, request, input };
+  const words: Json = { v: KEY_VERSION, tenant, jobType, routes, arm, nanoUsdMost, background, request, input };
   return { tenant, key: await fingerprintOf(words) };
 }
 

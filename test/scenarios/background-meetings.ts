@@ -20,7 +20,7 @@ export function backgroundMeetingScenarios(open: Open): void {
       world.provider.background.takes(HALF_AN_HOUR_MS);
       const leader = await submitBackground(world, EQUAL);
       expect(await world.deliver(leader)).toEqual({ left: true });
-      const followers = [await submitBackground(world, EQUAL), await world.submit(EQUAL)];
+      const followers = [await submitBackground(world, EQUAL), await submitBackground(world, EQUAL)];
       for (const follower of followers) expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
       const before = world.writes.length;
       const led = await untilOver(world, leader);
@@ -34,6 +34,19 @@ export function backgroundMeetingScenarios(open: Open): void {
         expect(many).toBeLessThanOrEqual(6);
       }
       expect(world.provider.calls('equal')).toHaveLength(1);
+    },
+  );
+
+  scenario(
+    open,
+    'Q04 half an hour in the background: an equal job that did not ask for that makes a call of its own',
+    async (world) => {
+      world.provider.background.takes(HALF_AN_HOUR_MS);
+      expect(await world.deliver(await submitBackground(world, EQUAL))).toEqual({ left: true });
+      const other = await world.submit(EQUAL);
+      expect(await world.deliver(other)).toEqual({ finished: 'completed' });
+      expect(await world.read(other)).toMatchObject({ state: 'completed', result: resultOf(2) });
+      expect(await world.read(other)).not.toHaveProperty('answerOf');
     },
   );
 

@@ -252,7 +252,7 @@ export function sharingScenarios(open: Open, size = 100): void {
     async (world) => {
       const leader = await submitEqual(world, { background: true });
       await leftAlone(world, leader);
-      const follower = await submitEqual(world, {}, BOB);
+      const follower = await submitEqual(world, { background: true }, BOB);
       const startedMs = world.clock.monotonicMs();
       expect(await world.deliver(follower)).toEqual({ refused: 'parked' });
       expect(world.clock.monotonicMs() - startedMs).toBeLessThan(FOLLOW_MS / 2);

@@ -1,6 +1,6 @@
 /**
  * `npm run simulate -- --seeds 1000 --faults 0.05`: many runs, and what came of them; `--seed 42` replays one and tells the
- * story of each job for which something did not hold. Ends with 1 when anything did not.
+ * story of each job for which something did not hold; `--shared`: most jobs may share their answers. Ends with 1 when anything did not.
  */
 import { parseArgs } from 'node:util';
 import { httpDoors } from './doors.ts';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '100' },
     faults: { type: 'string', default: '0.05' },
     jobs: { type: 'string', default: '20' },
+    shared: { type: 'boolean', default: false },
     http: { type: 'boolean', default: false },
   },
 });
@@ -38,7 +39,9 @@ const startedMs = performance.now();
 const reports: SimulationReport[] = [];
 for (let seed = first; seed < first + count; seed++) {
   const pace = values.http ? { pace: realPace() } : {};
-  reports.push(await simulate({ seed, faultRate, jobs: Number(values.jobs), ...more, ...pace }));
+  reports.push(
+    await simulate({ seed, faultRate, jobs: Number(values.jobs), isShared: values.shared, ...more, ...pace }),
+  );
   draw(reports.length, count);
 }
 
@@ -59,6 +62,7 @@ console.table({
   'jobs parked': total(reports, (report) => report.parks),
   'jobs failed over': total(reports, (report) => report.failovers),
   'jobs deferred': total(reports, (report) => report.deferrals),
+  'jobs answered by others': total(reports, (report) => report.answered),
   'jobs settled': total(reports, (report) => report.settled),
   'jobs denied': total(reports, (report) => report.denied),
   'payloads removed': total(reports, (report) => report.removals),
@@ -70,7 +74,9 @@ console.table({
 });
 for (const { seed, violations, story } of reports) {
   if (violations.length === 0) continue;
-  console.log(`\nnpm run simulate -- --seed ${seed} --faults ${faultRate}\n  ${violations.join('\n  ')}`);
+  console.log(
+    `\nnpm run simulate -- --seed ${seed} --faults ${faultRate}${values.shared ? ' --shared' : ''}\n  ${violations.join('\n  ')}`,
+  );
   if (count === 1) for (const line of story) console.log(`    ${line}`);
 }
 // The timers of processes that were killed would keep this one alive for an hour.

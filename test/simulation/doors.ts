@@ -8,6 +8,7 @@ import type { JobService } from '../../shared/core/service.ts';
 import { asLocalUser } from '../../shared/http/auth.ts';
 import { noLimits } from '../../shared/http/limits.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
+import { equalOf, tenantOf } from './equal-jobs.ts';
 import { hasFallback, isFleeting, isInBackground, isStreamed, promptOf } from './model.ts';
 
 export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
@@ -15,6 +16,7 @@ const JOB_TYPE = 'general_llm_request';
 const MODEL = 'simulated';
 const OTHER_MODEL = 'simulated-2';
 
+const CACHE_MS = 60_000;
 const OWN = { tags: ['mine'], metadata: { mine: 'too' } };
 
 type Asked = Pick<Job, 'state' | 'cancelRequestedAt'>;
@@ -37,22 +39,25 @@ export type Doors = {
 
 const close = () => {};
 
+const by = (id: string) => ({ ...LOCAL, tenant: tenantOf(id) });
+
 export const directDoors: Doors = {
   api: async (service) => ({
     close,
     submit: (jobId, limits) =>
-      service.submit(LOCAL, {
+      service.submit(by(jobId), {
         ...{ jobType: JOB_TYPE, model: MODEL, input: { prompt: promptOf(jobId) }, jobId, limits },
         // Who has too little gets as far as a worker.
         emptyAccount: 'accept',
         ...{ ...OWN, stream: isStreamed(jobId) || undefined, store: isFleeting(jobId) ? false : undefined },
+        cacheMs: equalOf(jobId) === undefined ? undefined : CACHE_MS,
         background: isInBackground(jobId) || undefined,
         fallbacks: hasFallback(jobId) ? [OTHER_MODEL] : undefined,
       }),
-    cancel: async (id) => (await service.cancel(LOCAL, id)).job,
-    remove: async (id) => (await service.remove(LOCAL, id)).job,
-    redrive: async (id) => (await service.redrive(LOCAL, id)).job.id,
-    read: async (id) => (await service.read(LOCAL, id)).job,
+    cancel: async (id) => (await service.cancel(by(id), id)).job,
+    remove: async (id) => (await service.remove(by(id), id)).job,
+    redrive: async (id) => (await service.redrive(by(id), id)).job.id,
+    read: async (id) => (await service.read(by(id), id)).job,
   }),
   worker: async (deliver) => ({ close, deliver }),
 };

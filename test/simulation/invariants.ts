@@ -6,6 +6,8 @@ import { applyChanges, isTerminal, type Job, type JobChanges, type JobKey } from
 import type { Clock, JobStore } from '../../shared/core/ports.ts';
 import { routeOf, routesOf } from '../../shared/core/routes.ts';
 import { LOSSES_MOST } from '../../shared/core/waking.ts';
+import { equalOf } from './equal-jobs.ts';
+import { wrongOfShared } from './shared-answers.ts';
 import type { SlotCheck } from './slots.ts';
 
 export type Write = { atMs: number; by: string; id: string; before: Job | undefined; after: Job };
@@ -156,6 +158,13 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     return redriveOf === undefined ? id : rootOf(redriveOf);
   }
 
+  /** Of equal jobs that one process has, which one calls: the one whose recorded call was not made yet. */
+  function leaderOf(prompt: string, by: string): string {
+    const own = [...jobs.values()].filter((job) => equalOf(rootOf(job.id)) === prompt && owners.get(job.token) === by);
+    const waiting = own.filter(({ id, state }) => !isTerminal(state) && callsRecorded(id) > (calls.get(id) ?? 0));
+    return (waiting.at(-1) ?? own.at(-1))?.id ?? prompt;
+  }
+
   function storeOf(by: string): JobStore {
     return {
       ...real,
@@ -196,7 +205,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     recordedCalls: callsRecorded,
     rootOf,
     called(prompted, by, model) {
-      let id = prompted;
+      let id = prompted.startsWith('equal-') ? leaderOf(prompted, by) : prompted;
       for (let job = jobs.get(id); job?.redrivenAs !== undefined; job = jobs.get(id)) id = job.redrivenAs;
       const job = jobs.get(id);
       calls.set(id, (calls.get(id) ?? 0) + 1);
@@ -238,6 +247,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     for (const id of cancelledIds) {
       if (jobs.get(id)?.state !== 'cancelled') fail('I10', id, `it ended ${jobs.get(id)?.state} after a cancel`);
     }
+    violations.push(...wrongOfShared([...jobs.values()]));
     for (const { id, redriveOf, redrivenAs } of jobs.values()) {
       if (redrivenAs !== undefined && jobs.get(redrivenAs)?.redriveOf !== id) fail('R08', id, 'nothing was made of it');
       if (redriveOf !== undefined && jobs.get(redriveOf)?.redrivenAs !== id)

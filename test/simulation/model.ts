@@ -7,12 +7,13 @@ import { type FailureCode, ServiceError } from '../../shared/core/errors.ts';
 import type { Background, LlmPart, LlmProvider, LlmRequest } from '../../shared/core/llm.ts';
 import { textOf } from '../../shared/core/llm.ts';
 import { type Clock, sleep } from '../../shared/core/ports.ts';
+import { equalOf } from './equal-jobs.ts';
 import type { WriteLog } from './invariants.ts';
 import type { Chance } from './random.ts';
 
 /** Is this one of the jobs that the model answers in the background? */
 export function isInBackground(id: string): boolean {
-  return Number.parseInt(id.slice(-4, -3), 16) % 4 === 0;
+  return equalOf(id) === undefined && Number.parseInt(id.slice(-4, -3), 16) % 4 === 0;
 }
 
 /** Is this one of the jobs whose answer is kept in chunks as it comes? */
@@ -22,17 +23,17 @@ export function isStreamed(id: string): boolean {
 
 /** Is this one of the jobs that keep nothing (`store: false`)? */
 export function isFleeting(id: string): boolean {
-  return !isInBackground(id) && Number.parseInt(id.slice(-2, -1), 16) % 3 === 0;
+  return equalOf(id) === undefined && !isInBackground(id) && Number.parseInt(id.slice(-2, -1), 16) % 3 === 0;
 }
 
 /** Is this one of the jobs that another model may answer, too? */
 export function hasFallback(id: string): boolean {
-  return Number.parseInt(id.slice(-3, -2), 16) % 2 === 0;
+  return equalOf(id) === undefined && Number.parseInt(id.slice(-3, -2), 16) % 2 === 0;
 }
 
 /** The answer to a job; to one that was made of another it is that one's. */
 export function answerOf(id: string): string {
-  return `${id} `.repeat(PARTS);
+  return `${equalOf(id) ?? id} `.repeat(PARTS);
 }
 
 export type ModelOptions = {
@@ -62,7 +63,7 @@ const BACKGROUND_TIMES = 5;
 
 /** The text that tells the model which job a call is for. */
 export function promptOf(id: string): string {
-  return `job ${id}`;
+  return `job ${equalOf(id) ?? id}`;
 }
 
 /** The model as one process calls it. */

@@ -1,4 +1,4 @@
-/** I6: what must hold of the account of all jobs after every commit. */
+/** I6: what must hold of the accounts of all jobs after every commit. */
 import type Database from 'libsql';
 import type { Account } from '../../shared/core/accounts.ts';
 import type { Job } from '../../shared/core/job.ts';
@@ -20,6 +20,7 @@ export function moneyCheck(database: Database.Database, granted: number | undefi
     const accounts = (selectAccounts.all() as { account: string }[]).map(
       ({ account }) => JSON.parse(account) as Account,
     );
-    return accounts.flatMap((account) => brokenLedger(account, jobs, granted));
+    const jobsOf = (tenant: string) => jobs.filter((job) => job.tenant === tenant);
+    return accounts.flatMap((account) => brokenLedger(account, jobsOf(account.tenant), granted));
   };
 }

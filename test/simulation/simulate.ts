@@ -4,8 +4,10 @@ import { steadyClock } from '../../shared/adapters/system-clock.ts';
 import { isPutOff } from '../../shared/core/deferring.ts';
 import type { Job, Limits } from '../../shared/core/job.ts';
 import { type Clock, type JobStore, sleep } from '../../shared/core/ports.ts';
+import type { RunningLimits } from '../../shared/core/slots.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 import type { Doors } from './doors.ts';
+import { equalId } from './equal-jobs.ts';
 import { tokensOf } from './money.ts';
 import { chance } from './random.ts';
 import { limitsOf } from './slots.ts';
@@ -18,6 +20,10 @@ export type SimulationOptions = {
   jobs?: number;
   pace?: Pace;
   doors?: Doors;
+  /** How many jobs may run at once, instead of what the seed says. */
+  running?: RunningLimits;
+  /** Three of four jobs may share their answers. */
+  isShared?: boolean;
   brokenStore?: (store: JobStore) => JobStore;
 };
 
@@ -46,6 +52,8 @@ export type SimulationReport = {
   /** How often a job went to another model, and how often it had to wait for one. */
   failovers: number;
   deferrals: number;
+  /** Jobs that had the answer of another. */
+  answered: number;
   /** How often a job was left to its provider, and how often what it worked on outlived a worker. */
   detaches: number;
   keptOn: number;
@@ -84,7 +92,7 @@ export type Pace = {
 };
 
 /** As deployed, but for a sweep each 20 s; no real time passes. */
-function virtualPace(): Pace {
+export function virtualPace(): Pace {
   const clock = virtualClock();
   return {
     ...{ clock, pass: clock.advance, leaseMs: 60_000, sweepMs: 20_000, submitsWithinMs: 120_000, troubledMs: 400_000 },
@@ -122,14 +130,14 @@ function isKeptOn(before: Job, after: Job): boolean {
 
 /** Runs one seed to its end. The same seed gives the same run. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
-  const { seed, faultRate, jobs = 20, pace = virtualPace(), ...more } = options;
+  const { seed, faultRate, jobs = 20, pace = virtualPace(), isShared = false, ...more } = options;
   const { clock, leaseMs, sweepMs, submitsWithinMs } = pace;
   hashWithinTurn();
   const luck = chance(seed);
   const world = simulatedWorld({
+    running: limitsOf(seed),
     ...pace,
     ...more,
-    running: limitsOf(seed),
     isStaged: seed % 5 === 3,
     // Over HTTP a submit that cannot be paid is refused, and would be repeated for ever.
     tokens: options.doors ? undefined : tokensOf(seed),
@@ -140,7 +148,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   });
   const deeds = { kills: 0, pauses: 0, drains: 0 };
   const after = (ms: number, deed: () => unknown) => void clock.setTimer(() => void deed(), ms);
-  const ids = Array.from({ length: jobs }, () => luck.uuid());
+  const ids = Array.from({ length: jobs }, (_, n) => (isShared && n % 4 > 0 ? equalId(luck.uuid()) : luck.uuid()));
   const hurried = new Set<string>();
   let isCalm = false;
   let isOver = false;
@@ -211,6 +219,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     denied: log.jobs().filter(({ error }) => error?.code === 'insufficient_credits').length,
     failovers: log.writes.filter(({ before, after }) => before && (after.route ?? 0) !== (before.route ?? 0)).length,
     deferrals: log.writes.filter(({ before, after }) => before && isDeferral(before, after)).length,
+    answered: log.jobs().filter(({ answerOf }) => answerOf).length,
     detaches: log.writes.filter(({ before, after }) => before?.leaseExpiresAt && isLeft(after)).length,
     keptOn: log.writes.filter(({ before, after }) => before && isKeptOn(before, after)).length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,

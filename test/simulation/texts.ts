@@ -24,7 +24,16 @@ export function keptTexts(database: Database.Database) {
 
     /** `asked` is the job whose prompt it has. The chunks of a completed job's last attempt are its answer where they were counted; a deleted job has none. */
     wrong(job: Job, asked: string, nowMs: number, strictly: boolean): string[] {
-      const { id, state, attempt, attempts, deletedAt, payloadsRemovedAt, payloadsExpireAt = Infinity } = job;
+      const {
+        id,
+        state,
+        answerOf: answerOfOther,
+        attempt,
+        attempts,
+        deletedAt,
+        payloadsRemovedAt,
+        payloadsExpireAt = Infinity,
+      } = job;
       const rows = select.all(id) as Row[];
       if (!isStreamed(asked)) return rows.length > 0 ? [`Q01 ${id}: nobody asked for chunks`] : [];
       // What a dead worker left, and what could not be removed, goes by itself.
@@ -32,7 +41,7 @@ export function keptTexts(database: Database.Database) {
         return strictly && rows.length > 0 ? [`I12 ${id}: its text is left`] : [];
       // A sweeper that died between the two removals; no reader is shown any of it.
       if (rows.length === 0 && payloadsExpireAt <= nowMs) return [];
-      if (state !== 'completed') return [];
+      if (state !== 'completed' || answerOfOther) return [];
       const { chunks: count, outcome } = attempts.at(-1) ?? {};
       // The answer is not what the call said.
       if (outcome === 'failed')

@@ -10,12 +10,16 @@ import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store.ts';
 import { sqliteJobQueue } from '../../shared/adapters/sqlite-job-queue.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import { sqliteLeaderStore } from '../../shared/adapters/sqlite-leader-store.ts';
 import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
+import { answerSharing } from '../../shared/core/answer-sharing.ts';
 import { estimates } from '../../shared/core/estimates.ts';
+import { gateOf } from '../../shared/core/gate.ts';
 import { handingOn } from '../../shared/core/handing-on.ts';
 import { isTerminal, type Limits } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
+import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
@@ -35,6 +39,7 @@ import { tablePricing } from '../../shared/llm/cost.ts';
 import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Fault, faulty } from '../support/faulty.ts';
 import { type ApiDoor, type Doors, directDoors, LOCAL } from './doors.ts';
+import { OTHER_TENANT, tenantOf } from './equal-jobs.ts';
 import { type WriteLog, writeLog } from './invariants.ts';
 import { simulatedModel, type Upstreams } from './model.ts';
 import { moneyCheck } from './money.ts';
@@ -109,6 +114,7 @@ export function simulatedWorld(options: WorldOptions) {
   const plain = sqliteJobStore(database, clock);
   const chunks = sqliteChunkStore(database, clock);
   const parts = sqlitePartStore(database);
+  const leaders = sqliteLeaderStore(database);
   const estimateStore = sqliteEstimateStore(database);
   const accountStore = sqliteAccountStore(database, clock);
   const { tokens } = options;
@@ -161,6 +167,7 @@ export function simulatedWorld(options: WorldOptions) {
       ...{ ...around, limiter, store: limiter ? handingOn(store, { ...around, limiter }) : store },
       ...{ chunks: ports<ChunkStore>(chunks, STORE_FAULTS), flushMs: FLUSH_MS },
       parts: ports<PartStore>(parts, STORE_FAULTS),
+      leaders: ports<LeaderStore>({ get: leaders.get, lead: leaders.lead, remove: leaders.remove }, STORE_FAULTS),
       estimates: estimates({ estimateStore: process.within(estimateStore), clock: process.clock, log: silent }),
       resultCache: memoryResultCache({ clock: process.clock }),
       ...{ newId: () => luck.uuid(), jobTypes },
@@ -198,8 +205,10 @@ export function simulatedWorld(options: WorldOptions) {
     if (isClosed) return;
     const ports = start('worker');
     const { process } = ports;
+    const sharing = answerSharing({ ...ports, addressOf: () => undefined, followersMost: 16 });
     const worker = jobWorker({
       ...ports,
+      gate: gateOf({ sharing: sharing.gate, routing: ports.gate }),
       pricing: tablePricing(),
       providerFor: async () => ports.provider,
       leaseMs,
@@ -210,6 +219,7 @@ export function simulatedWorld(options: WorldOptions) {
     workers.push(started);
     void process.died.then(() => {
       worker.close();
+      sharing.close();
       door.close();
       workers.splice(workers.indexOf(started), 1);
       clock.setTimer(() => void startWorker(), luck.between(0.5, 3) * RESTART_MS);
@@ -322,7 +332,7 @@ export function simulatedWorld(options: WorldOptions) {
     },
 
     /** One more copy of a job's doorbell. */
-    deliver: (id: string) => pubsub.publish({ tenant: 'default', id }),
+    deliver: (id: string) => pubsub.publish({ tenant: tenantOf(id), id }),
 
     /** SIGTERM, and SIGKILL ten seconds later. */
     drain(worker: WorkerProcess): void {
@@ -356,8 +366,11 @@ export function simulatedWorld(options: WorldOptions) {
 
 /** Within the turn: SQLite answers at once. */
 async function fund(accounts: AccountStore, tokens: number): Promise<void> {
-  const key = { tenant: LOCAL.tenant, user: LOCAL.user };
-  const made = accounts.put(key, { subscription: 'active' });
-  const given = accounts.grant(key, { id: 'all', tokens });
-  await Promise.all([made, given]);
+  const funded = [LOCAL.tenant, OTHER_TENANT].map((tenant) => {
+    const key = { tenant, user: LOCAL.user };
+    const made = accounts.put(key, { subscription: 'active' });
+    const given = accounts.grant(key, { id: 'all', tokens });
+    return Promise.all([made, given]);
+  });
+  await Promise.all(funded);
 }

@@ -1,8 +1,11 @@
 /** The core on virtual time, whose worker lets equal jobs share answers. */
 import { type AnswerSharing, answerSharing } from '../../shared/core/answer-sharing.ts';
+import type { ServiceError } from '../../shared/core/errors.ts';
 import { gateOf } from '../../shared/core/gate.ts';
+import type { LlmPart } from '../../shared/core/llm.ts';
+import { type Clock, sleep } from '../../shared/core/ports.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
-import { type CoreWorld, coreWorld, type Generate, NO_RETRY } from './core-world.ts';
+import { type CoreWorld, coreWorld, FINISH, type Generate, NO_RETRY } from './core-world.ts';
 
 export const HOUR_MS = 3_600_000;
 /** Of one user; `by` names another one. */
@@ -13,6 +16,7 @@ export const EQUAL: Submission = {
 
 /** So many deliveries of a worker wait for answers at once. */
 export const FOLLOWERS = 3;
+const CALL_MS = 1_000;
 
 export type SharingWorld = CoreWorld & { sharing: AnswerSharing; learned: () => number };
 
@@ -37,4 +41,24 @@ export function sharingWorld(generate?: Generate, options: { hasCredits?: boolea
       world.close();
     },
   };
+}
+
+/** A model whose first call ends when the test lets it, as all others do soon: by an answer, or a failure. */
+export function heldOnce(clock: () => Clock, failure?: ServiceError) {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const generate: Generate = async function* (_, signal, call): AsyncIterable<LlmPart> {
+    yield { type: 'accepted' };
+    if (call === 1) {
+      await Promise.race([released, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
+      signal.throwIfAborted();
+    }
+    if (call > 1) await sleep(clock(), CALL_MS);
+    if (failure) throw failure;
+    yield { type: 'text-delta', text: `answer ${call}` };
+    yield FINISH;
+  };
+  return { generate, release: () => release() };
 }

@@ -61,6 +61,7 @@ describe('what makes another answer of it', () => {
     ['another arm', { arm: 'tone/a' }],
     ['what it may cost', { nanoUsdMost: 5 }],
     ['that it may cost nothing', { nanoUsdMost: 0 }],
+    ['that it is made in the background', { background: true }],
     ['a fallback', { fallbacks: [route(OTHER)] }],
     ['another fallback', { fallbacks: [route({ ...OTHER, provider: 'gemini' })] }],
     ['two fallbacks', { fallbacks: [route(OTHER), route({ ...OTHER, provider: 'gemini' })] }],
@@ -74,6 +75,7 @@ describe('what makes another answer of it', () => {
     const jobs: Partial<Job>[] = [
       ...fallbacks.map((models) => ({ fallbacks: models.map(route) })),
       ...[{ arm: 'a' }, { arm: 'b' }, { nanoUsdMost: 0 }, { nanoUsdMost: 1 }, { model: OTHER }, {}],
+      { background: true },
     ];
     expect(new Set(await Promise.all(jobs.map((job) => keyOf(job)))).size).toBe(jobs.length);
   });
@@ -129,7 +131,7 @@ test('neither who submits, nor when, nor what only its owner reads, makes a diff
     ...{ id: crypto.randomUUID(), user: 'bob', tags: ['a'], metadata: { a: 'b' }, questionId: 'q', projectId: 'p' },
     ...{ createdAt: 5, cacheMs: 7, stream: true, batchId: 'b', fingerprint: 'f', requestId: 'r', attempt: 0 },
     ...{ limits: { startWithinMs: 1, timeoutMs: 1, attemptTimeoutMs: 1, idleTimeoutMs: 1 }, retentionMs: 5 },
-    ...{ callEstimate: { inputTokens: 5, outputTokens: 5, nanoUsd: 5 }, background: true, usualMs: 5 },
+    ...{ callEstimate: { inputTokens: 5, outputTokens: 5, nanoUsd: 5 }, usualMs: 5 },
   };
   expect(await keyOf(over)).toBe(await keyOf());
   const turned = (value: unknown): unknown => {

@@ -4,12 +4,11 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isTerminal, type JobChanges } from '../../shared/core/job.ts';
-import type { JobStore } from '../../shared/core/ports.ts';
+import { BROKEN_STORES } from '../simulation/broken-stores.ts';
 import { type Command, obey } from '../simulation/commands.ts';
 import { type SimulationReport, simulate } from '../simulation/simulate.ts';
 
-async function simulateAll(seeds: number, options: { faultRate: number }) {
+async function simulateAll(seeds: number, options: { faultRate: number; isShared?: boolean }) {
   const reports: SimulationReport[] = [];
   for (let seed = 1; seed <= seeds; seed++) reports.push(await simulate({ seed, ...options }));
   return reports;
@@ -39,7 +38,7 @@ test('X01 without faults every job ends, and every call that was recorded was ma
 test.each([0.01, 0.05])(
   'X01 with %f of all calls failing, everything holds',
   async (faultRate) => {
-    const reports = await simulateAll(24, { faultRate });
+    const reports = await simulateAll(20, { faultRate });
     const broken = reports.filter((report) => report.violations.length > 0);
     expect(
       broken.map(({ seed, violations }) => ({
@@ -69,148 +68,28 @@ test.each([0.01, 0.05])(
   120_000,
 );
 
+test.each([0, 0.05])(
+  'Q04 with equal jobs in two tenants, and %f of all calls failing, everything holds',
+  async (faultRate) => {
+    const reports = await simulateAll(4, { faultRate, isShared: true });
+    expect(reports.flatMap((report) => report.violations)).toEqual([]);
+    expect(sum(reports, 'answered')).toBeGreaterThan(10);
+  },
+  120_000,
+);
+
 test('the same seed is the same run', async () => {
   const options = { seed: 7, faultRate: 0.05 };
   expect(await simulate(options)).toEqual(await simulate(options));
 });
 
 describe('the checker finds', () => {
-  /** A store that does something else than it was asked to. */
-  const changing = (change: (changes: JobChanges) => JobChanges) => (store: JobStore) => ({
-    ...store,
-    update: (...[key, revision, changes, options]: Parameters<JobStore['update']>) =>
-      store.update(key, revision, change(changes), options),
-  });
-  const unfenced = (store: JobStore): JobStore => ({
-    ...store,
-    async update(key, _, changes, options) {
-      const found = await store.get(key);
-      return found ? store.update(key, found.revision, changes, options) : { refused: 'missing' };
-    },
-  });
-
-  const broken: [what: string, rules: string[], (store: JobStore) => JobStore][] = [
-    ['a store that does not fence', ['I1', 'I2', 'I8'], unfenced],
-    [
-      'a sweeper that never sees some jobs',
-      ['I3'],
-      (store) => ({ ...store, due: async (...asked) => (await store.due(...asked)).slice(1) }),
-    ],
-    [
-      'a call that is not recorded',
-      ['I4'],
-      changing((changes) => (changes.token && changes.attempts ? { ...changes, attempts: [] } : changes)),
-    ],
-    [
-      'an attempt without an end',
-      ['I9'],
-      changing(({ attempts, ...changes }) => ({
-        ...changes,
-        ...(attempts ? { attempts: attempts.map(({ endedAt: _, ...attempt }) => attempt) } : {}),
-      })),
-    ],
-    [
-      'a delete that leaves the input',
-      ['I12'],
-      (store) => ({ ...store, update: (key, revision, changes) => store.update(key, revision, changes) }),
-    ],
-    [
-      'a result that comes back after its delete',
-      ['I12'],
-      changing((changes) => (changes.state === 'cancelled' ? { ...changes, result: 'r' } : changes)),
-    ],
-    [
-      'slots that are taken however the others are',
-      ['I7'],
-      (store) => ({
-        ...store,
-        async update(key, revision, changes, options = {}) {
-          const { slot } = options;
-          const seen = slot && 'take' in slot ? await store.slots(key.tenant) : undefined;
-          return store.update(
-            key,
-            revision,
-            changes,
-            seen ? { ...options, slot: { ...slot, seen } as never } : options,
-          );
-        },
-      }),
-    ],
-    [
-      'a look that sees nobody run',
-      ['I7'],
-      (store) => ({ ...store, slots: async (tenant) => ({ ...(await store.slots(tenant)), running: {} }) }),
-    ],
-    [
-      'a slot that is not given back',
-      ['I7'],
-      changing((changes) =>
-        changes.state
-          ? Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
-          : changes,
-      ),
-    ],
-    [
-      'a removal that leaves the input',
-      ['I12'],
-      (store) => ({
-        ...store,
-        update: (key, revision, changes, { dropInput = false } = {}) =>
-          store.update(key, revision, changes, { dropInput: dropInput && changes.payloadsRemovedAt === undefined }),
-      }),
-    ],
-    [
-      'a sweeper that does not see what is over',
-      ['I14'],
-      (store) => ({
-        ...store,
-        due: async (...asked) => (await store.due(...asked)).filter(({ job }) => !isTerminal(job.state)),
-      }),
-    ],
-    ['a hold that is not settled', ['I6'], changing(({ settled: _, ...changes }) => changes)],
-    [
-      'a hold that no account knows of',
-      ['I6'],
-      (store) => ({
-        ...store,
-        update: (key, revision, changes, { account: _, ...options } = {}) =>
-          store.update(key, revision, changes, options),
-      }),
-    ],
-    [
-      'a job that reserves with each claim',
-      ['I6'],
-      (store) => ({
-        ...store,
-        async getWithInput(key) {
-          const found = await store.getWithInput(key);
-          if (!found) return found;
-          const { hold: _, ...job } = found.job;
-          return { ...found, job };
-        },
-      }),
-    ],
-    [
-      'a job that is made of another, which does not know',
-      ['R08'],
-      (store) => ({ ...store, create: (job, input) => store.create(job, input) }),
-    ],
-    ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
-    [
-      'a wait that is cut short',
-      ['P01'],
-      changing((changes) =>
-        changes.nextAttemptAt ? { ...changes, nextAttemptAt: changes.nextAttemptAt - 10_000 } : changes,
-      ),
-    ],
-  ];
-
-  test.each(broken)(
+  test.each(BROKEN_STORES)(
     '%s (%s)',
-    async (_, rules, brokenStore) => {
+    async (_, rules, brokenStore, where) => {
       const found = new Set<string | undefined>();
-      for (let seed = 41; seed <= 70 && !rules.every((rule) => found.has(rule)); seed++) {
-        const { violations } = await simulate({ seed, faultRate: 0.05, brokenStore });
+      for (let seed = 1; seed <= 30 && !rules.every((rule) => found.has(rule)); seed++) {
+        const { violations } = await simulate({ seed, faultRate: 0.05, ...where?.(), brokenStore });
         for (const violation of violations) found.add(violation.split(' ')[0]);
       }
       expect([...found]).toEqual(expect.arrayContaining(rules));
