@@ -13,7 +13,7 @@ import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
 import type { AccountStore } from './core/accounts.ts';
-import { answerSharing } from './core/answer-sharing.ts';
+import { answerSharing, followersMost } from './core/answer-sharing.ts';
 import type { ApiKeyStore } from './core/api-keys.ts';
 import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
@@ -217,7 +217,8 @@ function assemble(
   const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
   const service = jobService({ ...ports, ...kept });
   const intake = { service, parse: parsePublished, log };
-  const sharing = answerSharing({ ...ports, addressOf: providerAddresses(providers) });
+  const addressOf = providerAddresses(providers);
+  const sharing = answerSharing({ ...ports, addressOf, followersMost: followersMost(config.workerConcurrency) });
   const routes = routing({ clock, log, limits: modelLimits, scriptedProvider: 'simulated' });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ ...ground, routing: routes }) });
   const working = { providerFor, routing: routes, gate, leaseMs: config.leaseMs, instance: newId() };

@@ -30,6 +30,8 @@ export type SharingOptions = ResultCaching & {
   log: Log;
   newId: () => string;
   addressOf: AddressOf;
+  /** So many deliveries of this process wait at once; more are parked, or nobody would be left for other jobs. */
+  followersMost: number;
 };
 
 export type AnswerSharing = {
@@ -40,12 +42,19 @@ export type AnswerSharing = {
 
 /** A delivery is held so long for an answer at most. */
 export const FOLLOW_MS = 60_000;
-/** So many deliveries of a process wait at once; more are parked, or nobody would be left for other jobs. */
-export const FOLLOWERS_HERE_MOST = 16;
+/** One in so many of a process's deliveries may wait, … */
+const LANES_TO_FOLLOWER = 3;
+/** … and no more than these. */
+const FOLLOWERS_MOST = 16;
 /** That a lease has ended nobody says. */
 const LOOK_MS = 1_000;
 /** Nor that a job is over that nobody holds: who waits for long looks whether its own still is there. */
 const OWN_LOOK_MS = 10_000;
+
+/** How many of a process may wait that works on so many jobs at once. */
+export function followersMost(jobsAtOnce: number): number {
+  return Math.min(FOLLOWERS_MOST, Math.max(1, Math.floor(jobsAtOnce / LANES_TO_FOLLOWER)));
+}
 
 /** One for all of a process: its followers of one leader share a listener. */
 export function answerSharing(options: SharingOptions): AnswerSharing {
@@ -107,7 +116,7 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
       const leaderKey = leaderId === undefined || leaderId === id ? undefined : { tenant, id: leaderId };
       const found = leaderKey && (await store.get(leaderKey));
       let seen: Seen | undefined = found && { job: found.job, nowMs: found.readAtMs };
-      const mayWait = leaderKey && found && job.parkedFor !== awaitedAs(found.job) && waiting < FOLLOWERS_HERE_MOST;
+      const mayWait = leaderKey && found && job.parkedFor !== awaitedAs(found.job) && waiting < options.followersMost;
       if (mayWait && standingOf(seen, cacheMs) === 'held') {
         if (!hasWaited) log('info', 'answer-awaited', { job_id: id, leader_id: leaderKey.id });
         hasWaited = true;

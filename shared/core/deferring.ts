@@ -12,7 +12,7 @@ export function isPutOff({ state, leaseExpiresAt, nextAttemptAt = 0, upstream }:
 }
 
 /** Nobody is to call before that instant; the sweeper rings then. */
-export function defer(job: Job, { nowMs, storedAtMs, nextAttemptAt, leads = job.leads }: EventOf<'defer'>): JobChanges {
+export function defer(job: Job, { nowMs, storedAtMs, nextAttemptAt, leads }: EventOf<'defer'>): JobChanges {
   const lost = isAttemptOpen(job) ? loseAttempt(job, nowMs) : {};
   const wakeAt = Math.min(nextAttemptAt, deadlineOf(job, storedAtMs).atMs);
   const stage = job.state === 'pending' ? undefined : 'waiting';

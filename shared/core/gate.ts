@@ -4,7 +4,8 @@ import type { Job, Json } from './job.ts';
 import type { StoredJob } from './ports.ts';
 import type { Pass } from './routing.ts';
 
-type Instead<T extends 'defer' | 'reuse' | 'park'> = Omit<EventOf<T>, 'nowMs' | 'storedAtMs'>;
+/** What happens in place of a claim, before it is known when. */
+export type Instead<T extends 'defer' | 'reuse' | 'park' | 'deny'> = Omit<EventOf<T>, 'nowMs' | 'storedAtMs'>;
 
 /**
  * - A claim may be written: `pass` is the right to its call, on one of the job's routes (absent: on any), `leads` the key

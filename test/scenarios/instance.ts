@@ -31,6 +31,9 @@ import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Faulty, faulty } from '../support/faulty.ts';
 import { type Mortal, mortal } from './mortal.ts';
 
+/** So many deliveries of a process wait for answers at once. */
+export const FOLLOWERS = 16;
+
 export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   name: string;
   clock: Clock;
@@ -73,6 +76,8 @@ export type Surroundings = {
   /** Where that is counted; absent: in each process. */
   windowLimiter?: WindowLimiter | undefined;
   accounts: AccountStore;
+  /** How much of the time that jobs wait for was left out: what is known of routes is older by that. */
+  skippedMs?: (() => number) | undefined;
   /** What jobs reserve, where credits are on; `estimate`: what their call is expected to use. */
   credits?: Credits | undefined;
 };
@@ -102,8 +107,13 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const { limits } = around;
   const limiter = limits && concurrencyLimiter({ store, queue, clock, log, random, limits });
   const { windowLimiter = memoryWindowLimiter({ clock }), requestsPerMinute = new Map() } = around;
+  const { skippedMs = () => 0 } = around;
   const perModel = modelLimits({ clock, windowLimiter, requestsPerMinute, tokensPerMinute: new Map() });
-  const routes = routing({ clock, log, limits: perModel });
+  const routes = routing({
+    clock: { ...clock, monotonicMs: () => clock.monotonicMs() + skippedMs() },
+    log,
+    limits: perModel,
+  });
   const ports = {
     ...{
       store: limiter ? handingOn(store, { limiter, clock, log }) : store,
@@ -128,7 +138,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     routing: routes,
   };
   const instance = `${name}-${crypto.randomUUID()}`;
-  const sharing = answerSharing({ ...ports, addressOf: () => undefined });
+  const sharing = answerSharing({ ...ports, addressOf: () => undefined, followersMost: FOLLOWERS });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ routing: routes, clock, random }) });
   const worker = jobWorker({ ...ports, gate, instance, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });

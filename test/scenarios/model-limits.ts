@@ -75,7 +75,7 @@ const saying = (limits: (nth: number) => ProviderLimits | undefined) => {
 export function saidLimitScenarios(open: Open): void {
   for (const [resetMs, waits] of [
     [1_500, 'its worker waits'],
-    [3_000, 'it is put off'],
+    [6_000, 'it is put off'],
   ] as const) {
     scenario(
       open,

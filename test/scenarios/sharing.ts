@@ -1,7 +1,7 @@
 /** Q04: equal jobs of a tenant that allow it have one answer, and one call; whoever fails, dies or goes. */
 import { expect } from 'vitest';
 import type { Principal } from '../../shared/core/access.ts';
-import { FOLLOW_MS, FOLLOWERS_HERE_MOST } from '../../shared/core/answer-sharing.ts';
+import { FOLLOW_MS } from '../../shared/core/answer-sharing.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import type { Job, Json } from '../../shared/core/job.ts';
 import { awaitedAs } from '../../shared/core/leading.ts';
@@ -11,7 +11,7 @@ import type { Submission } from '../../shared/core/submitting.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { ADA } from '../support/core-world.ts';
 import { leftAlone } from './background-jobs.ts';
-import type { Instance } from './instance.ts';
+import { FOLLOWERS, type Instance } from './instance.ts';
 import { answer, type ProviderCall, resultOf } from './provider-double.ts';
 import { inCall, type Open, scenario, type World, type WorldOptions } from './world.ts';
 
@@ -98,14 +98,14 @@ export function sharingScenarios(open: Open, size = 100): void {
     const workers = [world.main, world.instance(), world.instance()] as const;
     const outcomes = crowd.map((job, n) => (workers[n % 3] ?? world.main).run(job));
     const parked = () => linesOf(world, 'job-put-off').length;
-    await world.eventually(() => linesOf(world, 'answer-awaited').length === 3 * FOLLOWERS_HERE_MOST);
-    await world.eventually(() => parked() === size - 1 - 3 * FOLLOWERS_HERE_MOST);
+    await world.eventually(() => linesOf(world, 'answer-awaited').length === 3 * FOLLOWERS);
+    await world.eventually(() => parked() === size - 1 - 3 * FOLLOWERS);
     world.provider.open('equal');
     const ended = await world.until(Promise.all(outcomes));
     const count = (key: string, what: string) => ended.filter((one) => (one as Record<string, string>)[key] === what);
     expect(count('finished', 'completed')).toHaveLength(1);
-    expect(count('refused', 'answered')).toHaveLength(3 * FOLLOWERS_HERE_MOST);
-    expect(count('refused', 'parked')).toHaveLength(size - 1 - 3 * FOLLOWERS_HERE_MOST);
+    expect(count('refused', 'answered')).toHaveLength(3 * FOLLOWERS);
+    expect(count('refused', 'parked')).toHaveLength(size - 1 - 3 * FOLLOWERS);
     // Rung by the end of their leader.
     await world.deliverRung();
     expect(calls(world)).toBe(1);

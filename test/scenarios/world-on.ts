@@ -22,6 +22,7 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
   const { tenant } = ADA;
   const purse = accountCheck(store, accounts, tenant, isVirtual);
   let delivered = 0;
+  let skippedMs = 0;
   const writes: RecordedWrite[] = [];
   /** A deleted job does not tell its own any more. */
   const prompts = new Map<string, string>();
@@ -46,7 +47,7 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
         provider: given ?? provider.port,
       },
       ...{ chunks, parts, leaders, estimateStore: ground.estimateStore, limits, accounts, credits },
-      ...{ requestsPerMinute, windowLimiter },
+      ...{ requestsPerMinute, windowLimiter, skippedMs: () => skippedMs },
     };
     const made = startInstance(around, options);
     instances.push(made);
@@ -131,6 +132,7 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
       if (waitMs <= 0) return;
       if (isVirtual) return pass(waitMs);
       // On the machine's clock nobody waits so long: everything that is to come comes sooner.
+      skippedMs += waitMs;
       const sooner = (atMs: number | undefined) => (atMs === undefined ? undefined : atMs - waitMs);
       await poke(key, ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt, payloadsExpireAt, tries }) => ({
         wakeAt: wakeAt === null ? null : wakeAt - waitMs,

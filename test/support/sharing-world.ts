@@ -16,11 +16,14 @@ export const EQUAL: Submission = {
 
 const CALL_MS = 1_000;
 
+/** So many deliveries of a worker wait for answers at once. */
+export const FOLLOWERS = 3;
+
 export type SharingWorld = CoreWorld & { sharing: AnswerSharing; learned: () => number };
 
 export function sharingWorld(generate?: Generate, options: { hasCredits?: boolean } = {}): SharingWorld {
   const world = coreWorld(generate, NO_RETRY, options);
-  const sharing = answerSharing({ ...world, addressOf: () => undefined });
+  const sharing = answerSharing({ ...world, addressOf: () => undefined, followersMost: FOLLOWERS });
   let learned = 0;
   const estimates: CoreWorld['estimates'] = {
     ...world.estimates,

@@ -1,12 +1,12 @@
 /** Q04: who waits for the answer to an equal job, how long, and whose answer that is. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { answerSharing, FOLLOWERS_HERE_MOST } from '../../shared/core/answer-sharing.ts';
+import { answerSharing, followersMost } from '../../shared/core/answer-sharing.ts';
 import { gateOf } from '../../shared/core/gate.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { JobType } from '../../shared/core/job-type.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import { ADA, type Generate } from '../support/core-world.ts';
-import { EQUAL, heldOnce, type SharingWorld, sharingWorld } from '../support/sharing-world.ts';
+import { EQUAL, FOLLOWERS, heldOnce, type SharingWorld, sharingWorld } from '../support/sharing-world.ts';
 
 let world: SharingWorld;
 afterEach(() => world.close());
@@ -21,7 +21,7 @@ const submitted = async (over: Partial<Submission> = {}): Promise<Job> =>
 
 /** A worker of another process, which may find its providers elsewhere. */
 function otherWorker(address?: string) {
-  const sharing = answerSharing({ ...world, addressOf: () => address });
+  const sharing = answerSharing({ ...world, addressOf: () => address, followersMost: FOLLOWERS });
   return world.anotherWorker({ gate: gateOf({ sharing: sharing.gate, routing: world.gate }) });
 }
 
@@ -100,9 +100,13 @@ describe('a job that waits in a worker for an answer', () => {
       await until(Promise.all(outcomes));
       return waiting;
     };
-    expect(await crowd(FOLLOWERS_HERE_MOST)).toBe(FOLLOWERS_HERE_MOST);
+    expect(await crowd(FOLLOWERS)).toBe(FOLLOWERS);
     await until(outcome);
-    expect(await crowd(FOLLOWERS_HERE_MOST)).toBe(2 * FOLLOWERS_HERE_MOST);
+    expect(await crowd(FOLLOWERS)).toBe(2 * FOLLOWERS);
+  });
+
+  test('is one of a third of the lanes of its process, but of one at least, and of sixteen at most', () => {
+    expect([1, 2, 3, 5, 6, 47, 48, 50, 1_000].map(followersMost)).toEqual([1, 1, 1, 1, 2, 15, 16, 16, 16]);
   });
 
   test.each(['cancel', 'remove'] as const)('waits no longer after a %s', async (end) => {

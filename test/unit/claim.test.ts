@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { claimJob } from '../../shared/core/claim.ts';
 import type { Gated } from '../../shared/core/gate.ts';
+import type { Job } from '../../shared/core/job.ts';
 import { type CoreWorld, coreWorld, LEASE_MS } from '../support/core-world.ts';
 
 let world: CoreWorld;
@@ -111,20 +112,27 @@ const said: [string, (nowMs: number, end: (outcome: unknown) => void) => Gated][
   ['to park it', () => ({ instead: { type: 'park', parkedFor: 'answer:other' } })],
   ['to call another route', (_, end) => ({ pass: { route: 1, end }, leads: 'key' })],
 ];
-test.each(said)(
-  'a gate says %s, and somebody was faster, whose provider works on it: its attempt goes on',
-  async (_, say) => {
+const faster: [string, boolean][] = [
+  ['somebody was faster', false],
+  ['a holder whose lease had ended came back', true],
+];
+test.each(said.flatMap(([word, say]) => faster.map(([who, isOld]) => [word, who, say, isOld] as const)))(
+  'a gate says %s, and %s, whose provider works on it: its attempt goes on',
+  async (_, __, say, isOld) => {
     world = coreWorld();
     const job = await world.submit();
     const ends: unknown[] = [];
     const startedAt = world.clock.nowMs();
-    const gate = async () => {
+    const change = async (changes: Partial<Job>) => {
       const found = await world.store.get(job);
-      await world.store.update(job, found?.revision ?? '', {
-        ...{ state: 'processing', attempt: 1, token: 'of another', nextAttemptAt: startedAt },
-        attempts: [{ n: 1, startedAt, provider: 'simulated', model: 'simulated', calls: 1 }],
-        upstream: { id: 'upstream-1', looks: 1 },
-      });
+      await world.store.update(job, found?.revision ?? '', changes);
+    };
+    const attempts = [{ n: 1, startedAt, provider: 'simulated', model: 'simulated', calls: 1 }];
+    const theirs: Partial<Job> = { state: 'processing', attempt: 1, token: 'of another', attempts };
+    if (isOld) await change({ ...theirs, leaseExpiresAt: startedAt });
+    const gate = async () => {
+      const upstream = { id: 'upstream-1', looks: 1 };
+      await change({ ...theirs, leaseExpiresAt: null, nextAttemptAt: startedAt, upstream });
       return say(startedAt, (outcome) => ends.push(outcome));
     };
     const claim = await world.clock.until(claimJob({ ...world, gate }, job));

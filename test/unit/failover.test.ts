@@ -36,6 +36,21 @@ describe('with another route', () => {
       { code: 'rate_limited', retryAfterMs: 5_000, tries: [{ refusals: 2 }, {}] },
       goes(0, 5_000),
     ],
+    [
+      '… also after a failure',
+      { code: 'rate_limited', retryAfterMs: 5_000, tries: [{ failures: 1 }, {}] },
+      goes(0, 5_000),
+    ],
+    [
+      'a second failure leaves though no pause is left to wait for',
+      { code: 'overloaded', tries: [{ failures: 1 }, {}], policy: { ...HARD, pausesMs: [0, 0] } },
+      goes(1, 0),
+    ],
+    [
+      'of two that are equally far away the own one is it',
+      { code: 'rate_limited', retryAfterMs: 60_000, tries: [{}, { retryAt: NOW + 60_000 }] },
+      goes(0, 60_000),
+    ],
     ['a medium refusal leaves', { code: 'rate_limited', retryAfterMs: 5_001 }, goes(1, 0)],
     ['a first failure with a medium wait leaves', { code: 'overloaded', retryAfterMs: 20_000 }, goes(1, 0)],
     ['what will never do leaves', { code: 'auth' }, { ...goes(1, 0), isOut: true }],
@@ -159,4 +174,11 @@ test('whatever fails how: it ends, within the bound, on no route that is out, an
 
 test('a wait that is short is one that a worker has time for', () => {
   expect(SHORT_WAIT_MS).toBeLessThan(DEFAULT_RETRY.waitInPlaceMostMs);
+});
+
+test('a job that comes back asks its own route, and those after it, but none that is out or left alone', () => {
+  const until = (ms: number) => ({ retryAt: NOW + ms });
+  expect(orderOf([{}, {}, {}], 1, NOW)).toEqual({ routes: [1, 2, 0], restMs: Number.POSITIVE_INFINITY });
+  expect(orderOf([until(0), { isOut: true }, until(1)], 1, NOW)).toEqual({ routes: [0], restMs: 1 });
+  expect(orderOf([until(7), until(5), { ...until(3), isOut: true }], 0, NOW)).toEqual({ routes: [], restMs: 5 });
 });

@@ -11,10 +11,15 @@ import { virtualClock } from '../support/virtual-clock.ts';
 const MODEL = { id: crypto.randomUUID(), name: 'A', provider: 'p', model: 'a' };
 const OTHER = { ...MODEL, name: 'B', model: 'b' };
 
-function world(limits?: Parameters<typeof routing>[0]['limits']) {
+function world(limits?: Parameters<typeof routing>[0]['limits'], scriptedProvider?: string) {
   const clock = virtualClock();
   const lines: [string, unknown][] = [];
-  const routes = routing({ clock, log: (_, event, fields) => void lines.push([event, fields]), limits });
+  const routes = routing({
+    clock,
+    log: (_, event, fields) => void lines.push([event, fields]),
+    limits,
+    scriptedProvider,
+  });
   const job = (id: string, over: Partial<Job> = {}) => sampleJob({ id, model: MODEL, ...over });
 
   async function pass(of: Job = job('x'), order = [0]): Promise<Pass> {
@@ -128,6 +133,23 @@ describe('a breaker', () => {
     expect(await waitMs()).toBe(0);
   });
 
+  test('hears of its probe alone, and of a probe that it forgot nothing more', async () => {
+    const { fail, waitMs, pass, clock } = world();
+    const failing = await pass();
+    await fail(FAILURES_TO_OPEN);
+    await clock.advance(OPEN_LEAST_MS);
+    const forgotten = await pass();
+    const probing = await waitMs();
+    expect(probing).toBe(10_000);
+    failing.end(new ServiceError('overloaded', 'by the test'));
+    expect(await waitMs()).toBe(probing);
+    await clock.advance(600_000);
+    (await pass()).end(new ServiceError('overloaded', 'by the test'));
+    expect(await waitMs()).toBe(2 * OPEN_LEAST_MS);
+    forgotten.end('unused');
+    expect(await waitMs()).toBe(2 * OPEN_LEAST_MS);
+  });
+
   test('forgets a probe of which nobody hears', async () => {
     const { fail, waitMs, clock, pass } = world();
     await fail(FAILURES_TO_OPEN);
@@ -157,6 +179,22 @@ describe('what a provider asked', () => {
     expect(routes.closedMs({ model: MODEL })).toBe(7_000);
     expect(routes.closedMs({ model: OTHER })).toBe(0);
     await clock.advance(7_000);
+    expect(await waitMs()).toBe(0);
+  });
+
+  test('is not taken back by who asks for less, or was answered, later', async () => {
+    const { pass, waitMs } = world();
+    const [long, short, answered] = [await pass(), await pass(), await pass()];
+    long.end(new ServiceError('rate_limited', 'by the test', { retryAfterMs: 7_000 }));
+    short.end(new ServiceError('rate_limited', 'by the test', { retryAfterMs: 2_000 }));
+    answered.end('answered');
+    expect(await waitMs()).toBe(7_000);
+  });
+
+  test('or how its calls fail, says nothing where it fails as it is told to', async () => {
+    const { fail, pass, waitMs } = world(undefined, MODEL.provider);
+    await fail(20);
+    (await pass()).end(new ServiceError('rate_limited', 'by the test', { retryAfterMs: 7_000 }));
     expect(await waitMs()).toBe(0);
   });
 
