@@ -94,6 +94,8 @@ export const STORE_FAULTS: readonly Fault[] = [
   'crash-after',
 ];
 const MODEL_FAULTS: readonly Fault[] = ['before', 'after', 'hang', 'slow', 'crash', 'crash-after'];
+/** So many deliveries of a worker wait for answers at once. */
+const FOLLOWERS_MOST = 4;
 const RESTART_MS = 1_000;
 const GONE = 'gone';
 /** It did not fail (yet), it or what was made of it was deleted, what it was asked is gone, or it cannot be paid. */
@@ -205,7 +207,7 @@ export function simulatedWorld(options: WorldOptions) {
     if (isClosed) return;
     const ports = start('worker');
     const { process } = ports;
-    const sharing = answerSharing({ ...ports, addressOf: () => undefined, followersMost: 16 });
+    const sharing = answerSharing({ ...ports, addressOf: () => undefined, followersMost: FOLLOWERS_MOST });
     const worker = jobWorker({
       ...ports,
       gate: gateOf({ sharing: sharing.gate, routing: ports.gate }),

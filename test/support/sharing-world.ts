@@ -14,9 +14,10 @@ export const EQUAL: Submission = {
   cacheMs: HOUR_MS,
 };
 
+const CALL_MS = 1_000;
+
 /** So many deliveries of a worker wait for answers at once. */
 export const FOLLOWERS = 3;
-const CALL_MS = 1_000;
 
 export type SharingWorld = CoreWorld & { sharing: AnswerSharing; learned: () => number };
 
