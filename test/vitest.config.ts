@@ -55,10 +55,17 @@ const long = [
     testTimeout: 600_000,
     fileParallelism: false,
   }),
-  project('long-emulator', ['scenarios/storm.emulator.test.ts', 'long/*.emulator.test.ts'], {
-    ...onEmulators,
-    testTimeout: 600_000,
-  }),
+  project(
+    'long-emulator',
+    [
+      ...['scenarios/storm.emulator.test.ts', 'scenarios/crowds.emulator.test.ts', 'emulator/lists.test.ts'],
+      'long/*.emulator.test.ts',
+    ],
+    {
+      ...onEmulators,
+      testTimeout: 600_000,
+    },
+  ),
 ];
 
 export default defineConfig({

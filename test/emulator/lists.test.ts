@@ -15,7 +15,7 @@ import { describeOnEmulators, emulatorConfig, emulators } from '../support/emula
 import { countField, type GrpcProxy, type ProxiedAnswer, startGrpcProxy } from '../support/grpc-proxy.ts';
 import { batchSuite } from '../surface/batch-suite.ts';
 
-const JOBS = 10_000;
+const JOBS = process.env.LONG ? 10_000 : 2_000;
 /** Firestore takes no more writes in one commit. */
 const WRITES_MOST = 500;
 /** Fields of `google.firestore.v1.RunQueryResponse`, … */
@@ -65,7 +65,7 @@ describeOnEmulators('on Firestore', () => {
   const idsIn = (body: { jobs: { job_id: string }[] }) => body.jobs.map((view) => view.job_id);
   const add = async () => (await api.post(SUBMIT, general({ prompt: 'added' }))).body.job_id as string;
 
-  test('10,000 jobs from place to place: no gap, no repeat while more are added, limit + 1 reads at any depth', async () => {
+  test(`${JOBS} jobs from place to place: no gap, no repeat while more are added, limit + 1 reads at any depth`, async () => {
     const limit = 500;
     const seen: string[] = [];
     const costs: unknown[] = [];
@@ -90,7 +90,7 @@ describeOnEmulators('on Firestore', () => {
     expect(new Set(idsIn(body))).toEqual(new Set(added));
   });
 
-  test('a thousand of them by tag and cursor over HTTP: the same', async () => {
+  test('a tenth of them by tag and cursor over HTTP: the same', async () => {
     const tenth = made.filter((_, index) => index % 10 === 0);
     const seen: string[] = [];
     const costs: unknown[] = [];
@@ -103,7 +103,8 @@ describeOnEmulators('on Firestore', () => {
       if (body.next_cursor === undefined) break;
       cursor = `&cursor=${body.next_cursor}`;
     }
-    expect(costs).toEqual([...Array(9).fill([{ read: 101, skipped: 0 }]), [{ read: 100, skipped: 0 }]]);
+    const pages = JOBS / 10 / 100;
+    expect(costs).toEqual([...Array(pages - 1).fill([{ read: 101, skipped: 0 }]), [{ read: 100, skipped: 0 }]]);
     expect(seen).toEqual(tenth);
   });
 

@@ -13,7 +13,7 @@ import { request, type View } from '../support/http-client.ts';
 const LOCAL: Principal = { tenant: 'default', user: 'local', scopes: [] };
 const CROWD = 500;
 /** 500 jobs at once are among the long tests, as streams. */
-const JOBS = 150;
+const JOBS = 60;
 const LINGER_MS = 5_000;
 /** What tells a process that stops from one that waits its time out. */
 const AT_ONCE_MS = 5_000;

@@ -9,7 +9,6 @@ import { backgroundStopScenarios } from './background-stops.ts';
 import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios } from './credits.ts';
-import { creditCrowdScenarios } from './credits-crowd.ts';
 import { deleteScenarios } from './deleting.ts';
 import { deliveryScenarios } from './delivery.ts';
 import { openEmulatorWorld } from './emulator-world.ts';
@@ -49,9 +48,8 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   experimentScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
   // A hundred on real processes: `long/sharing.emulator.test.ts`.
-  sharingScenarios(openEmulatorWorld, 60);
+  sharingScenarios(openEmulatorWorld, 20);
   creditScenarios(openEmulatorWorld);
-  creditCrowdScenarios(openEmulatorWorld, 100);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
   erasingScenarios(openEmulatorWorld);

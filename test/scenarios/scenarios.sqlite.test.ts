@@ -31,7 +31,7 @@ import { openSqliteWorld } from './sqlite-world.ts';
 import { stormScenarios } from './storm.ts';
 import { streamingScenarios } from './streaming.ts';
 import { submitScenarios } from './submit.ts';
-import { backlogScenarios, sweeperScenarios } from './sweepers.ts';
+import { sweeperScenarios } from './sweepers.ts';
 import { unreadableScenarios } from './unreadable.ts';
 import { zombieScenarios } from './zombie.ts';
 
@@ -47,7 +47,6 @@ describe('on SQLite', () => {
   zombieScenarios(openSqliteWorld);
   sweepScenarios(openSqliteWorld);
   sweeperScenarios(openSqliteWorld);
-  backlogScenarios(openSqliteWorld);
   rescueScenarios(openSqliteWorld);
   cancelScenarios(openSqliteWorld);
   redriveScenarios(openSqliteWorld);

@@ -22,7 +22,7 @@ const sum = (reports: SimulationReport[], figure: Figure) =>
   reports.reduce((total, report) => total + report[figure], 0);
 
 test('X01 without faults every job ends, and every call that was recorded was made', async () => {
-  const reports = await simulateAll(20, { faultRate: 0 });
+  const reports = await simulateAll(14, { faultRate: 0 });
   expect(reports.flatMap((report) => report.violations)).toEqual([]);
   expect(sum(reports, 'deletes')).toBeGreaterThan(10);
   expect(sum(reports, 'chunks')).toBeGreaterThan(10);
@@ -38,7 +38,7 @@ test('X01 without faults every job ends, and every call that was recorded was ma
 test.each([0.01, 0.05])(
   'X01 with %f of all calls failing, everything holds',
   async (faultRate) => {
-    const reports = await simulateAll(20, { faultRate });
+    const reports = await simulateAll(14, { faultRate });
     const broken = reports.filter((report) => report.violations.length > 0);
     expect(
       broken.map(({ seed, violations }) => ({
