@@ -83,7 +83,7 @@ describeOnEmulators('on the emulators,', () => {
       expect(counted.service.listeners()).toBe(0);
     });
 
-    test('150 who wait for 150 jobs see their ends, and no listener is left', async () => {
+    test(`${JOBS} who wait for ${JOBS} jobs see their ends, and no listener is left`, async () => {
       const jobs: Job[] = [];
       await inTwenties(async () => {
         if (jobs.length >= JOBS) return false;
