@@ -16,6 +16,8 @@ const startsPrograms = here('support/programs-setup.ts');
 const onEmulators = { globalSetup: [startsPrograms, here('support/emulators-setup.ts')], hookTimeout: 90_000 };
 /** Spies on a module that all others share. */
 const REPLACES_MODULES = 'surface/issuers.test.ts';
+/** Minutes of a worker's time, for what others show, too, but not on the emulators. */
+const MOSTLY_WAITING = ['emulator/dead-letters.test.ts', 'browser/*.emulator.test.ts'];
 const everyday = [
   project('architecture', ['architecture.test.ts']),
   project(
@@ -42,8 +44,9 @@ const everyday = [
   project('redis', ['contracts/*.redis.test.ts', 'scenarios/*.redis.test.ts'], {
     globalSetup: here('support/redis-setup.ts'),
   }),
-  project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts', 'browser/*.emulator.test.ts'], {
+  project('emulator', ['emulator/**/*.test.ts', 'scenarios/*.emulator.test.ts'], {
     ...onEmulators,
+    exclude: MOSTLY_WAITING.map((pattern) => here(pattern)),
     isolate: false,
     testTimeout: 60_000,
   }),
@@ -59,6 +62,7 @@ const long = [
     'long-emulator',
     [
       ...['scenarios/storm.emulator.test.ts', 'scenarios/crowds.emulator.test.ts', 'emulator/lists.test.ts'],
+      ...MOSTLY_WAITING,
       'long/*.emulator.test.ts',
     ],
     {

@@ -48,7 +48,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   experimentScenarios(openEmulatorWorld);
   slotScenarios(openEmulatorWorld);
   // A hundred on real processes: `long/sharing.emulator.test.ts`.
-  sharingScenarios(openEmulatorWorld, 20);
+  sharingScenarios(openEmulatorWorld, 60);
   creditScenarios(openEmulatorWorld);
   streamingScenarios(openEmulatorWorld);
   deleteScenarios(openEmulatorWorld);
