@@ -68,8 +68,11 @@ export type JobEvent =
   | ({ type: 'defer'; nextAttemptAt: number; leads?: string | undefined } & NowAndBirth)
   /** A worker wants the job, and an equal one has an answer that will do. `apart`: where that lies, if not here. */
   | ({ type: 'reuse'; answer: AnswerOf; result?: Json | undefined } & Apart & NowAndBirth)
-  /** A worker wants the job, and there is no slot for it, or an equal one will have the answer. */
-  | ({ type: 'park'; parkedFor: string } & NowAndBirth)
+  /**
+   * A worker wants the job, and there is no slot for it, or an equal one will have the answer. `route`: it waits for the
+   * model of that one. `leads` as with a claim: those who wait for its answer go on doing so should it end without.
+   */
+  | ({ type: 'park'; parkedFor: string; route?: number | undefined; leads?: string | undefined } & NowAndBirth)
   /** There is a slot for a parked job: it is kept for it until a worker comes. */
   | ({ type: 'promote'; slotUntil: number } & NowAndBirth)
   /** The holder is alive. */

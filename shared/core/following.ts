@@ -97,7 +97,10 @@ export async function follow(
 /** `isOpen`: it has to wait for a breaker, as others do. */
 type Step = { step: NextStep; staysHere?: boolean; isOpen?: boolean; pass?: Pass };
 
-/** What follows, and the right to its call where that comes at once. A route that may not be called after all is waited for as any other. */
+/**
+ * What follows, and the right to its call where that comes at once. A route that may not be called after all is waited for
+ * as any other.
+ */
 async function stepOf(
   options: FollowingOptions,
   lease: Holder,

@@ -109,16 +109,12 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
   /** Parks the job, unless it is parked for that already, and looks once more whether a slot is free. */
   async function park(stored: StoredJob, waitFor: string, seen: SlotSet): Promise<Admission> {
     const { job, revision, readAtMs: nowMs, storedAtMs } = stored;
-    const { tenant } = job;
+    const { tenant, route, leads } = job;
     let parked = stored;
     let set = seen;
     if (job.parkedFor !== waitFor) {
-      const { changes } = transition(job, { type: 'park', nowMs, storedAtMs, parkedFor: waitFor });
+      const { changes } = transition(job, { type: 'park', nowMs, storedAtMs, parkedFor: waitFor, route, leads });
       if (!changes) return { refused: 'changed' };
-      // It may wait for the model of another route than the one that is in the document.
-      if (job.route !== undefined) changes.route = job.route;
-      // Those who wait for its answer go on doing so should it end without.
-      if (job.leads !== undefined) changes.leads = job.leads;
       const slot = seen.waiting.includes(waitFor) ? undefined : { waitFor };
       const answer = await store.update(job, revision, changes, { slot });
       if ('refused' in answer) return answer;

@@ -11,9 +11,12 @@ import { isOverdue, RING_GRACE_MS, rung } from './waking.ts';
 /** What readers are shown while a job is parked. */
 const PARKED_STAGES = { slot: 'waiting_for_slot', answer: 'waiting_for_answer' } as const;
 
-/** No slot is free, or an equal job will have the answer: the job waits, and the sweeper rings as it does for a backlog, in case nobody else does. */
+/**
+ * No slot is free, or an equal job will have the answer: the job waits, and the sweeper rings as it does for a backlog, in
+ * case nobody else does.
+ */
 export function park(job: Job, event: EventOf<'park'>): Decision {
-  const { nowMs, storedAtMs, parkedFor } = event;
+  const { nowMs, storedAtMs, parkedFor, route, leads } = event;
   if (isLeaseAlive(job, nowMs)) return { refused: 'leased' };
   // One that is parked may have to wait for something else, whatever its time.
   if (job.parkedFor === undefined && isOverdue(job, event)) return { refused: 'overdue' };
@@ -24,6 +27,8 @@ export function park(job: Job, event: EventOf<'park'>): Decision {
     changes: {
       ...{ ...lost, ...unheld(job), ...rung(job, nowMs, deadlineOf(job, storedAtMs).atMs) },
       ...{ parkedAt: job.parkedAt ?? nowMs, parkedFor, stage, version: job.version + 1 },
+      ...(route === undefined ? {} : { route }),
+      ...(leads === undefined ? {} : { leads }),
     },
   };
 }

@@ -39,17 +39,7 @@ export function backgroundHandoverScenarios(open: Open): void {
     open,
     'P11 a worker loses its lease while the provider is asked: it has its orphan stopped, the other goes on',
     async (world) => {
-      const job = await submitBackground(world);
-      const zombie = world.instance();
-      const starting = atProvider(world, 'start');
-      const outcome = zombie.run(job);
-      await world.eventually(starting.isThere);
-      zombie.pause();
-      await world.makeDue(job);
-      await world.main.sweep();
-      expect(await world.deliver(job)).toEqual({ finished: 'completed' });
-      zombie.resume();
-      starting.goOn();
+      const { job, outcome } = await takenOver(world, 'start');
       expect(await world.until(outcome)).toEqual({ lost: true });
       expect(upstreamsOf(world, job)).toMatchObject([
         { given: 1, cancels: 0 },
@@ -62,17 +52,7 @@ export function backgroundHandoverScenarios(open: Open): void {
     open,
     'P11 a worker loses its lease as it looks: it lets the other go on with the same answer',
     async (world) => {
-      const job = await submitBackground(world);
-      const zombie = world.instance();
-      const looking = atProvider(world, 'look');
-      const outcome = zombie.run(job);
-      await world.eventually(looking.isThere);
-      zombie.pause();
-      await world.makeDue(job);
-      await world.main.sweep();
-      expect(await world.deliver(job)).toEqual({ finished: 'completed' });
-      zombie.resume();
-      looking.goOn();
+      const { job, outcome } = await takenOver(world, 'look');
       expect(await world.until(outcome)).toEqual({ lost: true });
       expect(upstreamsOf(world, job)).toMatchObject([{ cancels: 0 }]);
       expect(await world.read(job)).toMatchObject({ result: resultOf(1), attempt: 1, losses: 1 });
@@ -144,6 +124,22 @@ export function backgroundSlotScenarios(open: Open): void {
     },
     { limits: one },
   );
+}
+
+/** A worker is at its provider for longer than its lease; another one ends the job, and then the first comes back. */
+async function takenOver(world: World, at: Parameters<typeof atProvider>[1]) {
+  const job = await submitBackground(world);
+  const zombie = world.instance();
+  const call = atProvider(world, at);
+  const outcome = zombie.run(job);
+  await world.eventually(call.isThere);
+  zombie.pause();
+  await world.makeDue(job);
+  await world.main.sweep();
+  expect(await world.deliver(job)).toEqual({ finished: 'completed' });
+  zombie.resume();
+  call.goOn();
+  return { job, outcome };
 }
 
 async function goesOnElsewhere(world: World, job: Job, by: Instance = world.instance()): Promise<void> {
