@@ -18,8 +18,9 @@ import {
 import { respondToPushes } from '../shared/http/intake.ts';
 import { doorbellHandler } from '../shared/http/push.ts';
 import { googleRuntime } from '../shared/runtime.ts';
+import { renderJob } from './surfaces/llm-jobs-view.ts';
 
-const { config, log, worker: jobs, intakeFor, onlyInvokers } = googleRuntime(readConfig());
+const { config, log, worker: jobs, intakeFor, onlyInvokers } = googleRuntime(readConfig(), undefined, { renderJob });
 if (!isCalledWithEvents(config.signatureType)) handleRequestsWhole();
 else if (config.invokers.length > 0 && !config.invokers.includes('iam')) {
   throw new ConfigError('INVOKERS must be `iam` where the worker is called with events, which have no credentials');

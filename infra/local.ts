@@ -2,6 +2,7 @@
  * `npm start`: the whole service in one process on one SQLite file. No cloud, no Java, no key.
  */
 import { existsSync } from 'node:fs';
+import { renderJob } from '../functions/surfaces/llm-jobs-view.ts';
 import { publicApp } from '../functions/surfaces/mount.ts';
 import { type Config, readConfig } from '../shared/config.ts';
 import type { Log } from '../shared/core/ports.ts';
@@ -17,7 +18,7 @@ export type LocalService = { baseUrl: string; log: Log; close(): Promise<void> }
 
 /** Starts the embedded service and resolves when it listens. */
 export async function startLocal(config: Config): Promise<LocalService> {
-  const runtime = await embeddedRuntime(config);
+  const runtime = await embeddedRuntime(config, undefined, { renderJob });
   try {
     const { baseUrl, close } = await listen(publicApp(runtime, EVERYTHING).fetch, config);
     // Only now: a start that fails must not have paid for calls.

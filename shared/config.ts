@@ -17,6 +17,7 @@ import {
   whole,
 } from './config-kinds.ts';
 import { LIMIT_SETTINGS } from './config-limits.ts';
+import { NOTICE_SETTINGS } from './config-notices.ts';
 import { SURFACE_SETTINGS } from './config-surfaces.ts';
 
 export const SETTINGS = {
@@ -74,6 +75,7 @@ export const SETTINGS = {
     read: (raw) => new Map(listed(raw).map(toPair)),
   } satisfies Setting<ReadonlyMap<string, string>>,
   ...LIMIT_SETTINGS,
+  ...NOTICE_SETTINGS,
   configuredProviders: list(
     'CONFIGURED_PROVIDERS',
     'Providers that the workers have keys for, separated by commas, for functions that hold no keys themselves.',

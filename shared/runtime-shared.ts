@@ -1,4 +1,4 @@
-/** What all instances have together where there is a Redis, and each for itself where there is none. */
+/** What is the same on every store: what all instances have together where there is a Redis, and each for itself where there is none; and what goes out. */
 import { memoryRateLimiter } from './adapters/memory-rate-limiter.ts';
 import { memoryResultCache } from './adapters/memory-result-cache.ts';
 import { memoryWindowLimiter } from './adapters/memory-window-limiter.ts';
@@ -6,18 +6,44 @@ import { redisLink } from './adapters/redis-link.ts';
 import { redisRateLimiter } from './adapters/redis-rate-limiter.ts';
 import { redisResultCache } from './adapters/redis-result-cache.ts';
 import { redisWindowLimiter } from './adapters/redis-window-limiter.ts';
+import { stdoutLog } from './adapters/stdout-log.ts';
+import { webhookSender } from './adapters/webhook-sender.ts';
 import type { Config } from './config.ts';
+import type { AccountStore } from './core/accounts.ts';
+import type { ApiKeyStore } from './core/api-keys.ts';
+import type { LeaderStore } from './core/leader-store.ts';
 import { type ModelLimits, modelLimits } from './core/model-limits.ts';
-import type { Clock, Log } from './core/ports.ts';
+import type { RenderJob } from './core/notice-message.ts';
+import type { EventsTopic, WebhookSender } from './core/notices.ts';
+import type { PartStore } from './core/part-store.ts';
+import type { ChunkStore, Clock, EstimateStore, JobStore, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import type { ResultCache } from './core/result-cache.ts';
 import { type Limits, limitsFor } from './http/limits.ts';
+
+/** What differs from store to store. */
+export type Stores = Shown & {
+  store: JobStore;
+  chunks: ChunkStore;
+  parts: PartStore;
+  leaders: LeaderStore;
+  estimateStore: EstimateStore;
+  apiKeys: ApiKeyStore;
+  accounts: AccountStore;
+  flushMs: number;
+  eventsTopic?: EventsTopic | undefined;
+};
+
+/** How a webhook is shown a job, where its owner wants it whole. */
+export type Shown = { renderJob?: RenderJob };
 
 export type SharedParts = {
   limits: Limits;
   rateLimiter: RateLimiter;
   modelLimits: ModelLimits;
   resultCache: ResultCache;
+  /** Absent where there are no secrets to sign with. */
+  webhooks: WebhookSender | undefined;
   close(): Promise<void>;
 };
 
@@ -34,6 +60,16 @@ export function sharedParts(config: Config, clock: Clock, log: Log): SharedParts
     rateLimiter,
     modelLimits: modelLimits({ ...config, clock, windowLimiter }),
     resultCache: link ? redisResultCache(link) : memoryResultCache({ clock }),
+    webhooks: config.webhookSecrets.length > 0 ? webhookSender({ ...webhookOptions(config), clock }) : undefined,
     close: async () => link?.close(),
   };
+}
+
+function webhookOptions({ webhookSecrets: secrets, webhookHosts: hosts, allowPrivateWebhooks: allowPrivate }: Config) {
+  return { secrets, hosts, allowPrivate };
+}
+
+/** Lines on standard output, as the settings have them. */
+export function logOf({ logFormat, logLevel }: Config): Log {
+  return stdoutLog({ format: logFormat, level: logLevel });
 }

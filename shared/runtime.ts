@@ -7,8 +7,8 @@ import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
 import { firestoreLeaderStore } from './adapters/firestore-leader-store.ts';
 import { firestorePartStore } from './adapters/firestore-part-store.ts';
+import { pubsubEventsTopic } from './adapters/pubsub-events-topic.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
-import { stdoutLog } from './adapters/stdout-log.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
 import type { Principal } from './core/access.ts';
@@ -19,11 +19,9 @@ import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
 import { gateOf } from './core/gate.ts';
 import { handingOn } from './core/handing-on.ts';
-import type { LeaderStore } from './core/leader-store.ts';
 import { concurrencyLimiter } from './core/limiter.ts';
 import type { ModelCatalog } from './core/llm.ts';
-import type { PartStore } from './core/part-store.ts';
-import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from './core/ports.ts';
+import type { Clock, JobQueue, Log } from './core/ports.ts';
 import type { RateLimiter } from './core/rate-limits.ts';
 import { reserving } from './core/reserving.ts';
 import type { ResultCache } from './core/result-cache.ts';
@@ -44,7 +42,7 @@ import { modelCatalog } from './llm/catalog.ts';
 import { tablePricing } from './llm/cost.ts';
 import { providerLoader } from './llm/provider-loader.ts';
 import { type ProviderSettings, providerAddresses } from './llm/provider-registry.ts';
-import { sharedParts } from './runtime-shared.ts';
+import { logOf, type Shown, type Stores, sharedParts } from './runtime-shared.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
 export type Runtime = Doors & {
@@ -79,7 +77,7 @@ const FLUSH_MS = 250;
 const EMBEDDED_FLUSH_MS = 10;
 
 /** On Firestore and Pub/Sub, Google's own or the emulators. Connects on first use. */
-export function googleRuntime(config: Config, log = logOf(config)): Runtime {
+export function googleRuntime(config: Config, log = logOf(config), shown: Shown = {}): Runtime {
   const { projectId, leaseMs } = config;
   const database = firestoreDatabase({
     projectId,
@@ -88,12 +86,10 @@ export function googleRuntime(config: Config, log = logOf(config)): Runtime {
     // A heartbeat's write must be known before the next one is due.
     deadlineMs: Math.min(CALL_MS, leaseMs / 3),
   });
-  const queue = pubsubJobQueue({
-    projectId,
-    topic: config.jobsTopic,
-    emulatorHost: config.pubsubEmulatorHost,
-    deadlineMs: CALL_MS,
-  });
+  const pubsub = { projectId, emulatorHost: config.pubsubEmulatorHost, deadlineMs: CALL_MS };
+  const queue = pubsubJobQueue({ ...pubsub, topic: config.jobsTopic });
+  const { eventsTopic: topic } = config;
+  const eventsTopic = topic === undefined ? undefined : pubsubEventsTopic({ ...pubsub, topic });
   const stores = {
     store: firestoreJobStore(database, config),
     chunks: firestoreChunkStore(database),
@@ -103,9 +99,11 @@ export function googleRuntime(config: Config, log = logOf(config)): Runtime {
     apiKeys: firestoreApiKeyStore(database),
     accounts: firestoreAccountStore(database),
     flushMs: config.flushMs ?? FLUSH_MS,
+    ...shown,
+    eventsTopic,
   };
   return assemble(config, systemClock(), log, stores, queue, async () => {
-    await Promise.all([database.close(), queue.close()]);
+    await Promise.all([database.close(), queue.close(), eventsTopic?.close()]);
   });
 }
 
@@ -120,7 +118,11 @@ export type EmbeddedRuntime = Runtime & {
  * On one SQLite file. Its start takes over every lease in the file: nobody else can hold one. Throws a sentence for
  * people when another process has the file open.
  */
-export async function embeddedRuntime(config: Config, log = logOf(config)): Promise<EmbeddedRuntime> {
+export async function embeddedRuntime(
+  config: Config,
+  log = logOf(config),
+  shown: Shown = {},
+): Promise<EmbeddedRuntime> {
   const clock = steadyClock();
   const { sqliteFile } = await import('./runtime-sqlite.ts');
   const file = sqliteFile(config.databaseUrl, clock, log);
@@ -129,7 +131,7 @@ export async function embeddedRuntime(config: Config, log = logOf(config)): Prom
   let stopConsuming = () => {};
   let cancelSweep = () => {};
   let isStopping = false;
-  const stores = { ...file.stores, flushMs: config.flushMs ?? EMBEDDED_FLUSH_MS };
+  const stores = { ...file.stores, flushMs: config.flushMs ?? EMBEDDED_FLUSH_MS, ...shown };
   const runtime = assemble(config, clock, log, stores, queue, async () => {
     await drain();
     file.close();
@@ -175,21 +177,6 @@ export async function embeddedRuntime(config: Config, log = logOf(config)): Prom
   };
 }
 
-function logOf({ logFormat, logLevel }: Config): Log {
-  return stdoutLog({ format: logFormat, level: logLevel });
-}
-
-type Stores = {
-  store: JobStore;
-  chunks: ChunkStore;
-  parts: PartStore;
-  leaders: LeaderStore;
-  estimateStore: EstimateStore;
-  apiKeys: ApiKeyStore;
-  accounts: AccountStore;
-  flushMs: number;
-};
-
 function assemble(
   config: Config,
   clock: Clock,
@@ -203,9 +190,9 @@ function assemble(
   const models = modelCatalog(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
   const pricing = tablePricing();
-  const { close: closeShared, modelLimits, ...shared } = sharedParts(config, clock, log);
+  const { close: closeShared, modelLimits, webhooks, ...shared } = sharedParts(config, clock, log);
   const ground = {
-    ...{ ...stores, resultCache: shared.resultCache, queue, pricing },
+    ...{ ...stores, resultCache: shared.resultCache, queue, pricing, webhooks },
     ...{ clock, newId, log, random: Math.random, jobTypes: jobTypesByName },
   };
   const limits = config.maxRunning;

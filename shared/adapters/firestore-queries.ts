@@ -54,7 +54,7 @@ export const JOB_FIELDS = Object.keys({
   ...{ retentionMs: 1, expiresAt: 1, deleteAt: 1, deletedAt: 1 },
   ...{ slotUntil: 1, parkedAt: 1, parkedFor: 1 },
   ...{ store: 1, payloadsExpireAt: 1, payloadsRemovedAt: 1 },
-  ...{ hold: 1, settled: 1 },
+  ...{ hold: 1, settled: 1, webhook: 1, announced: 1, outbox: 1, deliveries: 1 },
   ...{ failures: 1, refusals: 1, losses: 1, holder: 1, cancelFor: 1 },
   ...{ leaseExpiresAt: 1, wakeAt: 1, wakeShard: 1, rings: 1, schemaVersion: 1 },
 } satisfies Record<keyof Job, 1>);

@@ -5,6 +5,7 @@
 import type Database from 'libsql';
 import { NOTHING_SPENT } from '../core/costs.ts';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
+import { takenOver } from '../core/outbox.ts';
 import type { Clock, JobStore, JobUpdate, StoredJob, UsageSums } from '../core/ports.ts';
 import { givesBack } from '../core/slots.ts';
 import { sqliteAccounts } from './sqlite-accounts.ts';
@@ -39,9 +40,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   const selectDue = database.prepare(
     'SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?',
   );
-  const selectProcessing = database.prepare(
-    "SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND state = 'processing'",
-  );
+  const selectWaking = database.prepare('SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL');
   const removeOld = database.prepare(
     "DELETE FROM jobs WHERE job ->> '$.deleteAt' IS NOT NULL AND job ->> '$.deleteAt' <= ?",
   );
@@ -220,11 +219,11 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     endAllLeases() {
       const endLeases = database.transaction(() => {
         const nowMs = clock.nowMs();
-        const processing = (selectProcessing.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
-        // The others wait for their next attempt, and go on waiting.
-        const leased = processing.filter(({ job }) => job.leaseExpiresAt !== null);
-        for (const { row, job } of leased) save({ ...job, leaseExpiresAt: nowMs, wakeAt: nowMs }, row.revision);
-        return leased.length;
+        const waking = (selectWaking.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
+        // The others wait for their next attempt, or to be told of, and go on waiting.
+        const held = waking.filter(({ job }) => job.leaseExpiresAt !== null || job.outbox?.token !== undefined);
+        for (const { row, job } of held) save(applyChanges(job, takenOver(job, nowMs)), row.revision);
+        return held.filter(({ job }) => job.leaseExpiresAt !== null).length;
       });
       return endLeases();
     },

@@ -17,7 +17,12 @@ const NEXT_MOST = 3;
  * Never throws: what cannot be done now time does.
  */
 export async function afterEnd(options: AftermathOptions, job: Job): Promise<void> {
-  await Promise.all([forgetChunks(options, job), ringFollowers(options, job)]);
+  await Promise.all([forgetChunks(options, job), ringFollowers(options, job), haveTold(options, job)]);
+}
+
+/** Its doorbell brings a worker that tells others of the end. Never throws. */
+export async function haveTold(options: Omit<AftermathOptions, 'store' | 'chunks'>, job: Job): Promise<void> {
+  if (job.outbox && isTerminal(job.state)) await ringDoorbell(options, job);
 }
 
 /** What came of a deleted job's text after its delete goes: its holder wrote on until it heard of it. */

@@ -10,6 +10,7 @@ export type AdminAct =
   | 'cancel'
   | 'delete'
   | 'redrive'
+  | 'redeliver'
   | 'erase-user'
   | 'usage'
   | AccountAct;

@@ -1,6 +1,6 @@
 /** Ending jobs from outside: cancel, and delete. */
 import { keyFor, notFound, owns, type Principal, type Seen, seenBy } from './access.ts';
-import { ringFollowers } from './aftermath.ts';
+import { haveTold, ringFollowers } from './aftermath.ts';
 import { auditJobs } from './audit.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import { applyChanges, isTerminal, type Job, type JobKey } from './job.ts';
@@ -107,6 +107,7 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
       });
       // The holder of a deleted job, should it have one, does not know any more whom it led.
       if (!isTerminal(job.state)) await ringFollowers(options, { ...next, leads: job.leads });
+      if (isEnd) await haveTold(options, next);
       const { revision, atMs: readAtMs } = answer.written;
       // A worker has to stop what the provider works on by itself.
       if (isForWorker(next, readAtMs) && !isLeaseAlive(next, readAtMs)) await ringDoorbell(options, key);

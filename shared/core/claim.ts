@@ -43,7 +43,9 @@ export type ClaimOptions = DecisionOptions & {
 export type ClaimRefusal = Refusal | OtherRefusal;
 type OtherRefusal = 'unknown-job' | 'contended' | 'denied' | 'parked' | 'deferred' | 'answered' | 'draining';
 /** `pass`: the right to its call; whoever has the claim has to end it. */
-export type Claim = { held: Held; input: Json; pass?: Pass | undefined } | { refused: ClaimRefusal };
+export type Claim = { held: Held; input: Json; pass?: Pass | undefined } | Refused;
+/** `hasNotices`: others were not told something yet. */
+type Refused = { refused: ClaimRefusal; hasNotices?: true };
 
 /** A claim that loses a race looks again this often. Each look either finds a live lease or a job still free. */
 const CLAIM_TRIES = 5;
@@ -73,7 +75,7 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
   try {
     claim = await tryToClaim(options, key, tried);
     if (tried.seen) await afterOf(tried)?.(tried.seen);
-    return claim;
+    return 'refused' in claim && tried.seen?.outbox ? { ...claim, hasNotices: true } : claim;
   } finally {
     if (!claim || 'refused' in claim) passOf(tried).pass?.end('unused');
   }

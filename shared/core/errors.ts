@@ -23,6 +23,8 @@ export type RequestErrorCode =
   | 'credits_off'
   | 'job_not_complete'
   | 'job_not_failed'
+  | 'nothing_to_deliver'
+  | 'webhooks_off'
   | 'result_removed'
   | 'input_removed'
   | 'job_id_taken'

@@ -3,6 +3,7 @@
 import type { AttemptOutcome, Usage } from './attempt-record.ts';
 import type { Cost, Hold } from './costs.ts';
 import type { AnswerOf, JobChanges, JobError, Json, Upstream } from './job.ts';
+import type { Audience, Delivery } from './notices.ts';
 import type { PartSet } from './part-set.ts';
 
 /** What a call left behind, whichever way it ended. */
@@ -98,14 +99,29 @@ export type JobEvent =
   /** The owner of a job that is over was given its result. */
   | ({ type: 'read' } & Now)
   /** Somebody who holds nothing looks: the job is ended, or has to be rung. `random` is between 0 and 1. */
-  | ({ type: 'wake'; random: number } & NowAndBirth);
+  | ({ type: 'wake'; random: number } & NowAndBirth)
+  | NoticeEvent;
+
+/** What can happen to what others were not told of the job yet, whatever state it is in. No reader sees it. */
+export type NoticeEvent =
+  /** Somebody is going to tell them. */
+  | ({ type: 'take-notices' } & ByHolder & Lease)
+  /**
+   * They were told, or not: `delivered` are the versions of the notices that were, `tried` is for the log. `retryAfterMs`:
+   * the receiver asks for patience; `isGone`: it wants to hear no more of this job. `random` is between 0 and 1.
+   */
+  | ({ type: 'told'; delivered: { [A in Audience]: number[] }; tried: Delivery[]; random: number } & Patience &
+      ByHolder)
+  /** The owner wants the newest notice sent again. */
+  | ({ type: 'tell-again' } & Now);
+type Patience = { retryAfterMs?: number | undefined; isGone?: boolean };
 
 export type EventOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>;
 
 /**
  * Why an event is not allowed now.
  *
- * - `done`: the job is over. - `leased`: somebody's lease is alive. - `not-leased`: the job was never claimed.
+ * - `done`: the job is over, or nobody is to be told anything. - `leased`: somebody's lease is alive. - `not-leased`: the job was never claimed.
  * - `lease-lost`: another holder has taken over. - `lease-ended`: too late to renew, though nobody took over.
  * - `not-due`: its time has not come. - `overdue`: no attempt may start; a `wake` says what happens instead.
  * - `not-parked`: it does not wait for a slot. - `cancelling`: its end was asked for before. - `unknown-state`: a newer version wrote it; it is not ours to change.

@@ -23,6 +23,7 @@
  * - **account**: what a user may use, where credits are on: a subscription, tokens, and perhaps a budget of money.
  * - **hold**: what a job reserves of its user's account with its first claim. **settle**: to release that, and charge what
  *   was used, in the commit that ends the job. **grant**: tokens that are added to an account, once.
+ * - **notice**: what others are told when a job came to another state. **outbox**: the notices that did not go out yet.
  * - **ring**: to publish a job's doorbell (again). **sweep**: to look for jobs whose time has come.
  *
  * Instants end in `At` and are milliseconds since the epoch; on the wire they are RFC 3339.
@@ -30,6 +31,7 @@
 
 import type { Attempt, RouteTries } from './attempt-record.ts';
 import type { CallEstimate, Hold, Settled, Spent } from './costs.ts';
+import type { Told } from './notices.ts';
 import type { InParts, PartSet } from './part-set.ts';
 
 /** Any value that JSON can express. */
@@ -105,7 +107,7 @@ export type Limits = {
  * The fields under "who may write" stay in the document after the lease ends: they tell a writer whether a write of
  * unknown fate was its own.
  */
-export type Job = {
+export type Job = Told & {
   tenant: string;
   id: string;
   user: string;

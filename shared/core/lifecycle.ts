@@ -5,16 +5,18 @@
 import { defer } from './deferring.ts';
 import { attach, detach } from './detaching.ts';
 import { cancel, endUnheld, erase, finish, reuse } from './endings.ts';
-import type { Decision, EventOf, JobEvent, NowAndBirth, Refusal } from './events.ts';
+import type { Decision, EventOf, JobEvent, NoticeEvent, NowAndBirth, Refusal } from './events.ts';
 import type { Job, JobChanges, JobState } from './job.ts';
 import { changeStage, handBack, isLeaseAlive, renewLease, retryUnderLease, takeLease } from './leases.ts';
+import { changeOutbox, withNotices, withoutOutbox } from './outbox.ts';
 import { park, promote } from './parking.ts';
 import { readPayloads, removePayloads } from './payloads.ts';
 import { redrive } from './redrivable.ts';
 import { isOverdue, wake } from './waking.ts';
 
-type Rule<T extends JobEvent['type']> = (job: Job, event: EventOf<T>) => Decision;
-type Row = { [T in JobEvent['type']]: Rule<T> };
+type LifeEvent = Exclude<JobEvent, NoticeEvent>;
+type Rule<T extends LifeEvent['type']> = (job: Job, event: EventOf<T>) => Decision;
+type Row = { [T in LifeEvent['type']]: Rule<T> };
 
 const refuse = (refused: Refusal) => (): Decision => ({ refused });
 
@@ -110,6 +112,13 @@ const table: { [S in JobState]: Row } = {
 /** Decides what an event does to a job: the fields to change, or why it may not happen. */
 export function transition(job: Job, event: JobEvent): Decision {
   const row: Row | undefined = table[job.state];
-  const rule = row?.[event.type] as Rule<JobEvent['type']> | undefined;
-  return rule ? rule(job, event) : { refused: 'unknown-state' };
+  if (!row) return { refused: 'unknown-state' };
+  if (isOfOutbox(event)) return changeOutbox(job, event);
+  const rule = row[event.type] as Rule<LifeEvent['type']> | undefined;
+  if (!rule) return { refused: 'unknown-state' };
+  return withNotices(job, event, rule(withoutOutbox(job), event));
+}
+
+function isOfOutbox(event: JobEvent): event is NoticeEvent {
+  return event.type === 'take-notices' || event.type === 'told' || event.type === 'tell-again';
 }

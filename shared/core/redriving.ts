@@ -90,7 +90,7 @@ function submissionOf(job: Job, input: Json): Submission {
     job;
   return {
     ...{ jobType, model: model.id, input, questionId, tags, metadata, stream, store, retentionMs, projectId },
-    ...{ nanoUsdMost, limits, cacheMs: job.cacheMs, background: job.background, arm: job.arm },
+    ...{ nanoUsdMost, limits, cacheMs: job.cacheMs, background: job.background, arm: job.arm, webhook: job.webhook },
     fallbacks: job.fallbacks?.map(({ model: { id } }) => id),
   };
 }

@@ -3,6 +3,7 @@ import { type AccountKeeping, accountKeeping } from './account-keeping.ts';
 import type { AccountStore } from './accounts.ts';
 import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
+import { type Deliveries, deliveries } from './deliveries.ts';
 import { type Erasing, erasing } from './erasing.ts';
 import { jobWatch } from './job-watch.ts';
 import type { LeaderStore } from './leader-store.ts';
@@ -23,6 +24,7 @@ export type JobService = Submitting &
   Cancelling &
   Redriving &
   Erasing &
+  Deliveries &
   EndingOverdue &
   UsageReporting & {
     accounts: AccountKeeping;
@@ -55,6 +57,7 @@ export function jobService(options: JobServiceOptions): JobService {
     ...cancels,
     ...redriving({ ...parts, takeIn }),
     ...erasing({ ...parts, removal }),
+    ...deliveries(options),
     ...endingOverdue(parts),
     ...usageReporting(options),
     accounts: accountKeeping(options.accounts && { accounts: options.accounts, log: options.log }),

@@ -1,8 +1,9 @@
 /** Taking jobs in: one document each, then its doorbell, once however often it is submitted. */
 import type { Principal, Seen } from './access.ts';
+import { haveTold } from './aftermath.ts';
 import { createOnce, replayed } from './creating.ts';
 import type { Denial } from './credits.ts';
-import { ServiceError } from './errors.ts';
+import { invalidRequest, ServiceError } from './errors.ts';
 import { type Estimates, estimateKeyOf } from './estimates.ts';
 import type { Experiment } from './experiments.ts';
 import { fingerprintOf } from './ids.ts';
@@ -18,6 +19,8 @@ import {
   rejectedJob,
   type SubmissionIdentity,
 } from './new-job.ts';
+import type { EventsTopic, Webhook, WebhookSender } from './notices.ts';
+import { bornWithNotice } from './outbox.ts';
 import type { PartStore } from './part-store.ts';
 import { type JobPlan, planJob } from './planning.ts';
 import type { JobQueue, JobStore, JobUpdate, Log } from './ports.ts';
@@ -44,6 +47,8 @@ export type SubmissionExtras = {
   cacheMs?: number | undefined;
   /** Calls are made in their provider's background mode. */
   background?: true | undefined;
+  /** Whom to tell of it. */
+  webhook?: Webhook | undefined;
   /** The caller's own project. */
   projectId?: string | undefined;
   /** Other than the job type's. */
@@ -102,6 +107,10 @@ export type SubmittingOptions = JobMaker & {
   log: Log;
   /** Where jobs take from their users' accounts. */
   credits?: Reserving | undefined;
+  /** Absent: no job may have a webhook. */
+  webhooks?: WebhookSender | undefined;
+  /** Where the events of all jobs are published. */
+  eventsTopic?: EventsTopic | undefined;
 };
 
 /** The longest name of a project. */
@@ -115,6 +124,7 @@ export type TakingIn = {
 
 export function submitting(options: SubmittingOptions): Submitting & TakingIn {
   const { store, jobTypes, newId, log, credits } = options;
+  const announced = options.eventsTopic ? true : undefined;
 
   async function takeIn(
     principal: Principal,
@@ -125,6 +135,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const type = jobTypes.get(jobType);
     if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
     const id = jobIdOf(principal, submission, newId);
+    checkWebhook(submission.webhook, options.webhooks);
     const plan = await planJob(options, type, submission, id);
     const job = await pendingJob(principal, submission, type, id, plan);
     const denial = await credits?.denialAtSubmit(job, submission.emptyAccount === 'accept');
@@ -158,7 +169,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
       // Of an answer that is not kept there is none for another job, nor was this one's own to be looked for.
       cacheMs: kept === false ? undefined : (submission.cacheMs ?? type.cacheMs),
       ...{ background, arm, fallbacks: fallbacks.length > 0 ? fallbacks : undefined },
-      redriveOf: submission.redriveOf,
+      ...{ redriveOf: submission.redriveOf, webhook: submission.webhook, announced },
       limits: { ...type.limits, ...limits },
       retentionMs: retentionMs ?? type.retentionMs,
     });
@@ -167,9 +178,12 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
   }
 
   async function recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job> {
-    const job = await rejectedJob(options, principal, message, error);
+    const rejected = await rejectedJob(options, principal, message, error);
+    const job = bornWithNotice(applyChanges(rejected, { announced }));
     const answer = await store.create(job, null);
-    return 'created' in answer ? job : ((await store.get(job))?.job ?? job);
+    if ('refused' in answer) return (await store.get(job))?.job ?? job;
+    await haveTold(options, job);
+    return job;
   }
 
   /** A job that is there already is answered, whatever its user may submit now. */
@@ -187,13 +201,21 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
   };
 }
 
+/** Throws `invalid_request` for a webhook that would not be called. */
+function checkWebhook(webhook: Webhook | undefined, webhooks: WebhookSender | undefined): void {
+  if (!webhook) return;
+  if (!webhooks) throw invalidRequest([{ path: 'webhook', message: 'cannot be had here: WEBHOOK_SECRETS is not set' }]);
+  const message = webhooks.refusalOf(webhook.url);
+  if (message !== undefined) throw invalidRequest([{ path: 'webhook.url', message }]);
+}
+
 /** What makes two submissions the same: all that was given; what was not leaves no trace. */
 export function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
   const { limits = {}, tags, metadata, stream, store, retentionMs, projectId, nanoUsdMost } = more;
-  const { fallbacks, experiment, arm, cacheMs, background } = more;
+  const { fallbacks, experiment, arm, cacheMs, background, webhook } = more;
   const own = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata };
   const routing = { experiment, arm, cacheMs, background };
-  const extras = { ...own, ...routing, stream, store, retentionMs, projectId, nanoUsdMost, fallbacks };
+  const extras = { ...own, ...routing, webhook, stream, store, retentionMs, projectId, nanoUsdMost, fallbacks };
   const given = Object.entries(extras).filter(([, value]) => value !== undefined);
   return {
     jobType,

@@ -4,12 +4,13 @@
  */
 import { afterEnd } from './aftermath.ts';
 import { describeError, isServiceError } from './errors.ts';
-import { applyChanges, isTerminal, type Job } from './job.ts';
+import { applyChanges, isTerminal } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { removeOrphans } from './orphans.ts';
+import { ringAgain } from './outbox.ts';
 import type { PartStore } from './part-store.ts';
-import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob, Written } from './ports.ts';
-import { isForWorker, RING_GRACE_MS } from './waking.ts';
+import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
+import { isForWorker } from './waking.ts';
 
 export type SweepOptions = {
   store: JobStore;
@@ -65,7 +66,8 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
   // What we cannot read must not stand before the others for ever.
   const changes = decision.changes ?? { wakeAt: nowMs + UNREADABLE_PAUSE_MS };
   const next = applyChanges(job, changes);
-  const mustRing = !decision.refused && isForWorker(next, nowMs);
+  const isForLife = next.rings > job.rings && isForWorker(next, nowMs);
+  const mustRing = isForLife || (next.outbox?.rings ?? 0) > (job.outbox?.rings ?? 0);
   const isRemoval = next.payloadsRemovedAt !== job.payloadsRemovedAt;
   try {
     // Before the write after which nobody looks again.
@@ -79,7 +81,8 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
     if (answer && 'refused' in answer) return undefined;
     if (mustRing) {
       await queue.publish({ tenant: job.tenant, id: job.id }).catch(async (error: unknown) => {
-        if (answer) await ringSoon(store, job, next, answer.written);
+        if (answer)
+          await store.update(next, answer.written.revision, ringAgain(job, next, answer.written.atMs, isForLife));
         throw error;
       });
       return answer ? 'rung' : undefined;
@@ -96,13 +99,4 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
     log('warning', 'wake-failed', { job_id: job.id, error: describeError(error) });
     return undefined;
   }
-}
-
-/**
- * A ring that failed counts for none: after an outage of the queue nobody waits the minutes until the one after it. Not
- * within this sweep, where such jobs would stand before the others.
- */
-async function ringSoon(store: JobStore, { rings }: Job, next: Job, { revision, atMs }: Written): Promise<void> {
-  const wakeAt = Math.min(atMs + RING_GRACE_MS, next.wakeAt ?? Number.POSITIVE_INFINITY);
-  await store.update(next, revision, { rings, wakeAt });
 }

@@ -8,15 +8,17 @@ import type { RunOutcome } from './following.ts';
 import type { Holder } from './held.ts';
 import { type JobKey, jobName } from './job.ts';
 import { sleep } from './ports.ts';
+import { ringDoorbell } from './ring.ts';
 import { type RunOptions, runClaimed } from './run.ts';
+import { type TellingOptions, telling } from './telling.ts';
 
-export type WorkerOptions = ClaimOptions & RunOptions;
+export type WorkerOptions = ClaimOptions & RunOptions & TellingOptions;
 
 /** `refused`: there was nothing to do. */
 export type WorkOutcome = RunOutcome | { refused: ClaimRefusal };
 
 export type Worker = {
-  /** Runs one job, if it can be claimed. */
+  /** Runs one job, if it can be claimed; else tells others of it, if there is anything to be told. */
   run(key: JobKey): Promise<WorkOutcome>;
   /**
    * Takes no more jobs, lets those under way end for `graceMs`, and hands the others back so that their next attempts
@@ -33,6 +35,7 @@ const HAND_BACK_MS = 2_000;
 /** A worker that holds nothing yet. */
 export function jobWorker(options: WorkerOptions): Worker {
   const { store, clock, log, instance } = options;
+  const { tell } = telling(options);
   /** Claims under way: copies of a doorbell that come meanwhile need no look of their own. */
   const claiming = new Map<string, Promise<Claim>>();
   /** Of one job there may be two: one that lost its lease and does not know, and the one that took over. */
@@ -75,8 +78,11 @@ export function jobWorker(options: WorkerOptions): Worker {
     const claim = await claimOnce(key);
     if ('refused' in claim) {
       log('debug', 'claim-refused', { job_id: key.id, why: claim.refused });
-      return claim;
+      if (claim.hasNotices) await tell(key);
+      return { refused: claim.refused };
     }
+    // That it was started is told by whoever is free.
+    const rung = claim.held.job.outbox && ringDoorbell(options, key);
     let mine: Holder | undefined;
     const onHeld = (lease: Holder) => {
       mine = lease;
@@ -87,6 +93,7 @@ export function jobWorker(options: WorkerOptions): Worker {
       return await runClaimed(options, claim, { onHeld, isStopping: () => isDraining });
     } finally {
       if (mine) holders.delete(mine);
+      await rung;
     }
   }
 

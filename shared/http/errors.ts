@@ -26,6 +26,8 @@ const STATUS: Partial<Record<ErrorCode, ErrorStatus>> = {
   result_removed: 404,
   job_not_complete: 409,
   job_not_failed: 409,
+  nothing_to_deliver: 409,
+  webhooks_off: 409,
   input_removed: 409,
   job_id_taken: 409,
   idempotency_conflict: 409,

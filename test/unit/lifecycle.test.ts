@@ -1,7 +1,7 @@
 /** The transition table: every state × every event, and what must hold over any sequence of events. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { FailedAttempt, JobEvent, Refusal } from '../../shared/core/events.ts';
+import type { FailedAttempt, JobEvent, NoticeEvent, Refusal } from '../../shared/core/events.ts';
 import { applyChanges, isTerminal, JOB_STATES, type Job, type JobState } from '../../shared/core/job.ts';
 import { CANCEL_GRACE_MS, LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { transition } from '../../shared/core/lifecycle.ts';
@@ -42,7 +42,7 @@ const EVENTS = {
 } satisfies { [name: string]: JobEvent };
 
 /** Complete by its type: a new event does not compile until it is here, and then the table misses a column. */
-const EVENT_TYPES: Record<JobEvent['type'], true> = {
+const EVENT_TYPES: Record<Exclude<JobEvent, NoticeEvent>['type'], true> = {
   ...{ claim: true, renew: true, retry: true, 'hand-back': true, finish: true, cancel: true, delete: true },
   ...{ read: true, wake: true, park: true, promote: true, stage: true, deny: true, redrive: true },
   ...{ defer: true, reuse: true, attach: true, detach: true },
