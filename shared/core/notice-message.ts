@@ -5,9 +5,9 @@
  */
 import type { Seen } from './access.ts';
 import { derivedId } from './ids.ts';
-import { isTerminal, type Job, type Json } from './job.ts';
+import { isTerminal, type Job, type JobState, type Json } from './job.ts';
 import { jsonBytes } from './json-bytes.ts';
-import { type Notice, type NoticeMessage, stateOf } from './notices.ts';
+import type { Notice, NoticeMessage, NoticeType } from './notices.ts';
 import { asShown } from './payloads.ts';
 import { toTime } from './utc.ts';
 
@@ -62,6 +62,11 @@ function bare(job: Job, { type, version }: Notice) {
 
 function thin(job: Job, notice: Notice) {
   return { ...bare(job, notice), tags: job.tags, metadata: job.metadata };
+}
+
+/** The state that a notice tells of. */
+function stateOf(type: NoticeType): JobState {
+  return type === 'started' ? 'processing' : type;
 }
 
 /** The first of these that is small enough, or the last. */

@@ -1,5 +1,4 @@
 /** What others are told of a job: the words, and the ports by which it goes out. */
-import type { JobState } from './job.ts';
 
 /** What can be told. On the wire each has `job.` before it. */
 export const NOTICE_TYPES = ['started', 'completed', 'failed', 'cancelled'] as const;
@@ -75,17 +74,6 @@ export type Told = {
   /** What became of the tries to tell its webhook. */
   deliveries?: Delivery[] | undefined;
 };
-
-/** What a job that came to this state is told as; nothing, for the one that it begins with. */
-export function noticeTypeOf(state: JobState): NoticeType | undefined {
-  if (state === 'pending') return undefined;
-  return state === 'processing' ? 'started' : state;
-}
-
-/** The state that a notice tells of. */
-export function stateOf(type: NoticeType): JobState {
-  return type === 'started' ? 'processing' : type;
-}
 
 /** One try takes at most so long. */
 export const DELIVERY_MS_MOST = 15_000;

@@ -5,13 +5,13 @@
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 import type { Decision, EventOf, JobEvent, NoticeEvent } from './events.ts';
-import { applyChanges, type Job, type JobChanges } from './job.ts';
+import { applyChanges, type Job, type JobChanges, type JobState } from './job.ts';
 import {
   type Audience,
   DELIVERIES_KEPT,
   type Delivery,
   type Notice,
-  noticeTypeOf,
+  type NoticeType,
   type Outbox,
   type PendingNotice,
 } from './notices.ts';
@@ -129,6 +129,12 @@ function noticeOf(job: Job, nowMs: number): PendingNotice | undefined {
   if (job.webhook?.events.includes(type)) to.push('webhook');
   if (job.announced) to.push('topic');
   return to.length === 0 ? undefined : { type, version: job.version, happenedAt: nowMs, to };
+}
+
+/** What a job that came to this state is told as; nothing, for the one that it begins with. */
+function noticeTypeOf(state: JobState): NoticeType | undefined {
+  if (state === 'pending') return undefined;
+  return state === 'processing' ? 'started' : state;
 }
 
 /** The outbox after a change of its job; a new notice is due at once, and begins the schedule anew for all of them. */
