@@ -60,7 +60,7 @@ const MAY_IMPORT: { readonly [layer in Layer]: readonly Layer[] | 'anything' } =
   'other-contracts': [],
   surface: ['core', 'job-types', 'http', 'port', 'other-contracts', 'surface'],
   console: ['client', 'console'],
-  function: ['runtime', 'config', 'http', 'mount'],
+  function: ['runtime', 'config', 'http', 'mount', 'surface'],
   infra: 'anything',
   test: 'anything',
 };
