@@ -1,4 +1,5 @@
 /** Which addresses are on the internet, and not on a network that only we can reach. */
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** All that was ever given to networks on the internet. */
@@ -14,7 +15,7 @@ const CLOUDS_OWN = ['168.63.129.16'];
  * @see https://www.iana.org/assignments/iana-ipv6-special-registry
  */
 export function isPublicAddress(text: string): boolean {
-  if (!ipaddr.isValid(text) || CLOUDS_OWN.includes(text)) return false;
+  if (isIP(text) === 0 || CLOUDS_OWN.includes(text)) return false;
   const address = ipaddr.parse(text);
   if (address.range() !== 'unicast') return false;
   return address instanceof ipaddr.IPv4 || (address as ipaddr.IPv6).match(GLOBAL_UNICAST);
