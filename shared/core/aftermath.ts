@@ -17,7 +17,12 @@ const NEXT_MOST = 3;
  * Never throws: what cannot be done now time does.
  */
 export async function afterEnd(options: AftermathOptions, job: Job): Promise<void> {
-  await Promise.all([forgetChunks(options, job), ringFollowers(options, job), haveTold(options, job)]);
+  await Promise.all([cleanUpAfter(options, job), haveTold(options, job)]);
+}
+
+/** The same, by a worker that tells others itself. */
+export async function cleanUpAfter(options: AftermathOptions, job: Job): Promise<void> {
+  await Promise.all([forgetChunks(options, job), ringFollowers(options, job)]);
 }
 
 /** Its doorbell brings a worker that tells others of the end. Never throws. */

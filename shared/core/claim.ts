@@ -1,5 +1,5 @@
 /** How a worker gets a job: read it, and write the claim, or what happens in its place, under the revision that was read. */
-import { afterEnd } from './aftermath.ts';
+import { cleanUpAfter } from './aftermath.ts';
 import {
   afterOf,
   type DecidedInstead,
@@ -21,6 +21,7 @@ import type { Admission, Limiter, Prepare } from './limiter.ts';
 import { type ChunkStore, type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
 import type { Reserving } from './reserving.ts';
 import type { Pass } from './routing.ts';
+import type { FoundJob } from './telling.ts';
 import { isForWorker } from './waking.ts';
 
 export type ClaimOptions = DecisionOptions & {
@@ -44,8 +45,8 @@ export type ClaimRefusal = Refusal | OtherRefusal;
 type OtherRefusal = 'unknown-job' | 'contended' | 'denied' | 'parked' | 'deferred' | 'answered' | 'draining';
 /** `pass`: the right to its call; whoever has the claim has to end it. */
 export type Claim = { held: Held; input: Json; pass?: Pass | undefined } | Refused;
-/** `hasNotices`: others were not told something yet. */
-type Refused = { refused: ClaimRefusal; hasNotices?: true };
+/** `toTell`: the job as it was last seen, where others were not told something of it yet. */
+type Refused = { refused: ClaimRefusal; toTell?: FoundJob };
 
 /** A claim that loses a race looks again this often. Each look either finds a live lease or a job still free. */
 const CLAIM_TRIES = 5;
@@ -60,7 +61,7 @@ type Tried = Learned & {
   /** Of the claim, whichever of its tries is written. */
   token: string;
   /** The job as it was last seen. */
-  seen?: Job | undefined;
+  seen?: FoundJob | undefined;
   /** What the store threw in place of an answer to a write: a claim of ours may still land. */
   silence?: unknown;
 };
@@ -74,8 +75,9 @@ export async function claimJob(options: ClaimOptions, key: JobKey): Promise<Clai
   let claim: Claim | undefined;
   try {
     claim = await tryToClaim(options, key, tried);
-    if (tried.seen) await afterOf(tried)?.(tried.seen);
-    return 'refused' in claim && tried.seen?.outbox ? { ...claim, hasNotices: true } : claim;
+    const { seen } = tried;
+    if (seen) await afterOf(tried)?.(seen.job);
+    return 'refused' in claim && seen?.job.outbox ? { ...claim, toTell: seen } : claim;
   } finally {
     if (!claim || 'refused' in claim) passOf(tried).pass?.end('unused');
   }
@@ -116,12 +118,12 @@ async function lookAt({ store, clock }: ClaimOptions, key: JobKey, tried: Tried)
   if (!found) return { refused: 'unknown-job' };
   const answeredMs = clock.monotonicMs();
   const { input, ...stored } = found;
-  tried.seen = stored.job;
+  tried.seen = { ...stored, askedMs, answeredMs };
   // Our claim of a moment ago, whose answer we did not get, unless too much has happened since.
   if (stored.job.token === tried.token) {
     if (!isLeaseAlive(stored.job, stored.readAtMs)) return { refused: 'lease-ended' };
     if (tried.input && 'input' in tried.input)
-      return { held: { ...stored, askedMs, answeredMs }, input: tried.input.input, pass: passOf(tried).pass };
+      return { held: tried.seen, input: tried.input.input, pass: passOf(tried).pass };
   }
   return { stored, input, nowMs: () => stored.readAtMs + Math.floor(clock.monotonicMs() - answeredMs) };
 }
@@ -179,8 +181,8 @@ async function writeClaim(options: ClaimOptions, look: Look, input: Json, tried:
   if (!answer || 'refused' in answer) return undefined;
   const { revision, atMs: readAtMs } = answer.written;
   const job = applyChanges(stored.job, changes);
-  tried.seen = job;
-  return { held: { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() }, input, pass };
+  tried.seen = { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() };
+  return { held: tried.seen, input, pass };
 }
 
 /** Writes what happens in place of a claim; `undefined`: look at the job again. */
@@ -190,15 +192,18 @@ async function writeInstead(
   { instead, told }: DecidedInstead,
   tried: Tried,
 ): Promise<{ refused: ClaimRefusal } | undefined> {
+  const { clock } = options;
+  const askedMs = clock.monotonicMs();
   const answer = await orSilence(options.store.update(stored.job, stored.revision, instead), tried);
   if (!answer || 'refused' in answer) return undefined;
+  const { revision, atMs: readAtMs } = answer.written;
   const job = applyChanges(stored.job, instead);
-  tried.seen = job;
+  tried.seen = { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() };
   const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
   options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
-  await afterEnd(options, job);
+  await cleanUpAfter(options, job);
   // One that only had to be rung has its worker here.
-  return told === 'overdue' && isForWorker(job, answer.written.atMs) ? undefined : { refused: told };
+  return told === 'overdue' && isForWorker(job, readAtMs) ? undefined : { refused: told };
 }
 
 /** A write of unknown fate is not an error yet: the next look tells whether it landed. */

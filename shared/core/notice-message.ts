@@ -1,18 +1,20 @@
 /**
- * A notice as a message: thin, so that whoever gets it asks for what they may see. The same bytes each time it is sent.
+ * A notice as a message: thin, so that whoever gets it asks for what they may see. The same bytes each time it is sent,
+ * but for the job that is in it where its owner wants that: it is as it is then.
  *
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-structure
  */
 import type { Seen } from './access.ts';
 import { derivedId } from './ids.ts';
-import { isTerminal, type Job, type JobState, type Json } from './job.ts';
-import { jsonBytes } from './json-bytes.ts';
+import { isTerminal, type Job, type JobState } from './job.ts';
 import type { Notice, NoticeMessage, NoticeType } from './notices.ts';
 import { asShown } from './payloads.ts';
+import { isGone } from './retention.ts';
 import { toTime } from './utc.ts';
 
 /** The standard's advice is 20 kB. */
 const BODY_BYTES_MOST = 20_000;
+const encoder = new TextEncoder();
 
 /** How a job is shown whole, where its owner wants it in the message. */
 export type RenderJob = (seen: Seen) => unknown;
@@ -33,7 +35,8 @@ export async function webhookMessage(
   notice: Notice,
   { nowMs, renderJob }: { nowMs: number; renderJob?: RenderJob | undefined },
 ): Promise<NoticeMessage> {
-  const isWhole = job.webhook?.include === 'job' && isTerminal(stateOf(notice.type));
+  // Nobody is shown a job that expired.
+  const isWhole = job.webhook?.include === 'job' && isTerminal(stateOf(notice.type)) && !isGone(job, nowMs);
   const whole = isWhole && renderJob ? [{ ...thin(job, notice), job: renderJob(asShown({ job, nowMs })) }] : [];
   return {
     id: await eventIdOf(job, notice),
@@ -72,5 +75,5 @@ function stateOf(type: NoticeType): JobState {
 /** The first of these that is small enough, or the last. */
 function fitting(candidates: readonly object[], { type, happenedAt }: Notice): string {
   const bodies = candidates.map((data) => JSON.stringify({ type: `job.${type}`, timestamp: toTime(happenedAt), data }));
-  return bodies.find((body) => jsonBytes(body as Json).length <= BODY_BYTES_MOST) ?? (bodies.at(-1) as string);
+  return bodies.find((body) => encoder.encode(body).length <= BODY_BYTES_MOST) ?? (bodies.at(-1) as string);
 }

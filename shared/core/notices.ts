@@ -18,8 +18,8 @@ export type Notice = {
 /** A notice that somebody was not told yet. */
 export type PendingNotice = Notice & {
   to: Audience[];
-  /** How often its receiver said that it does not want this one (400 to 499); absent: never. */
-  refusals?: number | undefined;
+  /** How often its webhook was called in vain; absent: never. */
+  failures?: number | undefined;
 };
 
 /** Whom a job's owner wants told, and what. */
@@ -41,16 +41,18 @@ export type Outbox = {
   wakeAt: number;
   lifeWakeAt: number | null;
   token?: string | undefined;
+  /** Its webhook asked not to be called before that. */
+  patientUntil?: number | undefined;
   /** How often it was tried since the newest notice came; counted before each try. */
   tries: number;
   /** How often the sweeper rang for it since it was last tried. */
   rings: number;
 };
 
-/** Why a webhook was not delivered, for programs. `refused`: we did not call it; `gone`: it wants no more (410). */
+/** Why a webhook was not delivered, for programs. `refused`: we may not call it; `gone`: it wants no more (410). */
 export type DeliveryFailure = 'refused' | 'status' | 'redirect' | 'gone' | 'timeout' | 'network';
 
-/** One try to tell a webhook. */
+/** One try to tell a webhook, or why there was none. */
 export type Delivery = Notice & {
   triedAt: number;
   ms: number;

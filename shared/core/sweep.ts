@@ -67,7 +67,9 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
   const changes = decision.changes ?? { wakeAt: nowMs + UNREADABLE_PAUSE_MS };
   const next = applyChanges(job, changes);
   const isForLife = next.rings > job.rings && isForWorker(next, nowMs);
-  const mustRing = isForLife || (next.outbox?.rings ?? 0) > (job.outbox?.rings ?? 0);
+  // Of one that ends here others are told by what follows its end.
+  const isEnd = isTerminal(next.state) && !isTerminal(job.state);
+  const mustRing = !isEnd && (isForLife || (next.outbox?.rings ?? 0) > (job.outbox?.rings ?? 0));
   const isRemoval = next.payloadsRemovedAt !== job.payloadsRemovedAt;
   try {
     // Before the write after which nobody looks again.
@@ -79,19 +81,18 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
       throw error;
     });
     if (answer && 'refused' in answer) return undefined;
+    if (isRemoval && answer) log('info', 'payloads-removed', { job_id: job.id });
     if (mustRing) {
       await queue.publish({ tenant: job.tenant, id: job.id }).catch(async (error: unknown) => {
         if (answer)
           await store.update(next, answer.written.revision, ringAgain(job, next, answer.written.atMs, isForLife));
         throw error;
       });
-      return answer ? 'rung' : undefined;
+      if (!answer) return undefined;
+      return isRemoval ? 'removed' : 'rung';
     }
+    if (isRemoval) return 'removed';
     if (!isTerminal(next.state)) return 'postponed';
-    if (isRemoval) {
-      log('info', 'payloads-removed', { job_id: job.id });
-      return 'removed';
-    }
     log('info', 'job-finished', { job_id: job.id, attempt: job.attempt, state: next.state, code: next.error?.code });
     await afterEnd(options, next);
     return 'ended';

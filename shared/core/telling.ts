@@ -3,7 +3,7 @@
  * made; what they did not write down by then is tried again, with the same ids. The job itself goes on as it would.
  */
 import { describeError, isServiceError } from './errors.ts';
-import { applyChanges, type Job, type JobKey } from './job.ts';
+import { applyChanges, type Job, type JobChanges, type JobKey } from './job.ts';
 import { transition } from './lifecycle.ts';
 import { attributesOf, noticeMessage, type RenderJob, webhookMessage } from './notice-message.ts';
 import {
@@ -15,7 +15,8 @@ import {
   type Sent,
   type WebhookSender,
 } from './notices.ts';
-import { hasDueNotices, REFUSALS_HOLD } from './outbox.ts';
+import { hasDueNotices } from './outbox.ts';
+import { FAILURES_HOLD, leftAfter } from './outbox-tries.ts';
 import type { Clock, JobStore, Log, StoredJob } from './ports.ts';
 
 export type TellingOptions = {
@@ -31,12 +32,15 @@ export type TellingOptions = {
   renderJob?: RenderJob | undefined;
 };
 
+/** A job as it was read or written, and our monotonic clock when we asked for that and when the answer was here. */
+export type FoundJob = StoredJob & { askedMs: number; answeredMs: number };
+
 export type Telling = {
   /**
-   * Tells whoever has to be told something of this job now, if nobody else is at it. Throws `store_unavailable` when it is
-   * not known whether that was written down: then it is done again.
+   * Tells whoever has to be told something of this job now, if nobody else is at it. `found`: it was read a moment ago.
+   * Throws `store_unavailable` when it is not known whether that was written down: then it is done again.
    */
-  tell(key: JobKey): Promise<void>;
+  tell(key: JobKey, found?: FoundJob): Promise<void>;
 };
 
 /** For reading, writing and publishing, beside the calls of webhooks. */
@@ -48,55 +52,92 @@ const REBASES_MOST = 5;
 
 /** What one round came to, as the outbox is told it. */
 type Outcome = { webhook: number[]; topic: number[]; tried: Delivery[]; retryAfterMs: number; isGone: boolean };
+/** The right to tell, and until when a call of a webhook may begin. */
+type Turn = { held: FoundJob; nowMs: () => number; hasTime: () => boolean };
 
 export function telling(options: TellingOptions): Telling {
   const { store, clock, log, newId, random } = options;
 
-  async function tellOnce(found: StoredJob): Promise<void> {
-    const { job, revision, readAtMs } = found;
+  async function look(key: JobKey): Promise<FoundJob | undefined> {
+    const askedMs = clock.monotonicMs();
+    const found = await store.get(key);
+    return found && { ...found, askedMs, answeredMs: clock.monotonicMs() };
+  }
+
+  /** The job as written; `undefined`: somebody else was faster, or the store says nothing, so the next look tells. */
+  async function write(found: FoundJob, changes: JobChanges): Promise<FoundJob | undefined> {
+    const askedMs = clock.monotonicMs();
+    const answer = await store.update(found.job, found.revision, changes).catch((error: unknown) => {
+      if (!isServiceError(error, 'store_unavailable')) throw error;
+      return undefined;
+    });
+    if (!answer || 'refused' in answer) return undefined;
+    const { revision, atMs: readAtMs } = answer.written;
+    const job = applyChanges(found.job, changes);
+    return { ...found, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() };
+  }
+
+  /** One round, and the job after it; `undefined`: nothing is left to do for now. */
+  async function tellOnce(found: FoundJob): Promise<FoundJob | undefined> {
+    const { job, readAtMs, askedMs, answeredMs } = found;
     const { notices = [] } = job.outbox ?? {};
     const calls = notices.filter(({ to }) => to.includes('webhook')).length;
     const leaseMs = calls * DELIVERY_MS_MOST + MARGIN_MS;
     const token = newId();
     const startedMs = clock.monotonicMs();
-    const taken = transition(job, { type: 'take-notices', nowMs: readAtMs, token, leaseMs });
-    if (taken.refused) return;
-    const answer = await store.update(job, revision, taken.changes);
-    if ('refused' in answer) return;
-    const held = applyChanges(job, taken.changes);
-    if (!held.outbox) return log('warning', 'notices-given-up', { job_id: job.id, notices: notices.length });
-    const hasTime = () => clock.monotonicMs() - startedMs + DELIVERY_MS_MOST <= leaseMs;
-    const [topic, webhook] = await Promise.all([publishAll(options, held), callAll(options, held, readAtMs, hasTime)]);
-    const { revision: heldAt, atMs } = answer.written;
-    await writeDown({ ...found, job: held, revision: heldAt, readAtMs: atMs }, token, { ...webhook, topic });
+    const nowMs = readAtMs + Math.floor(startedMs - answeredMs);
+    const taken = transition(job, { type: 'take-notices', nowMs, token, leaseMs });
+    if (taken.refused) return undefined;
+    const written = (await write(found, taken.changes)) ?? (await look(job));
+    if (!written) return undefined;
+    if (!taken.changes.outbox && !written.job.outbox) {
+      log('warning', 'notices-given-up', { job_id: job.id, notices: notices.length });
+      return undefined;
+    }
+    if (written.job.outbox?.token !== token) return written;
+    // The lease began at most so long before we asked for it.
+    const endsMs = startedMs - (answeredMs - askedMs) + leaseMs;
+    const turn: Turn = {
+      held: written,
+      nowMs: () => latestNowMs(written),
+      hasTime: () => clock.monotonicMs() + DELIVERY_MS_MOST <= endsMs,
+    };
+    const [topic, webhook] = await Promise.all([publishAll(options, written.job), callAll(options, turn)]);
+    return writeDown(written, token, { ...webhook, topic });
   }
 
-  async function writeDown(taken: StoredJob, token: string, outcome: Outcome): Promise<void> {
+  /** The store's time, not earlier than it really is: nobody is called sooner than they asked. */
+  function latestNowMs({ readAtMs, askedMs }: FoundJob): number {
+    return readAtMs + Math.ceil(clock.monotonicMs() - askedMs);
+  }
+
+  async function writeDown(taken: FoundJob, token: string, outcome: Outcome): Promise<FoundJob | undefined> {
     const { webhook, topic, tried, retryAfterMs, isGone } = outcome;
-    const answeredMs = clock.monotonicMs();
-    let found: StoredJob | undefined = taken;
+    const delivered = { webhook, topic };
+    let found: FoundJob | undefined = taken;
     for (let rebases = 0; rebases <= REBASES_MOST && found; rebases++) {
-      const nowMs = found.readAtMs + (rebases === 0 ? Math.floor(clock.monotonicMs() - answeredMs) : 0);
-      const event = { type: 'told', nowMs, token, random: random() } as const;
-      const decision = transition(found.job, {
-        ...event,
-        delivered: { webhook, topic },
-        ...{ tried, retryAfterMs, isGone },
-      });
-      // Somebody else is at it by now, or the job was deleted.
-      if (decision.refused) return;
-      const answer = await store.update(found.job, found.revision, decision.changes);
-      if ('written' in answer) return;
-      found = await store.get(found.job);
+      const by = { nowMs: latestNowMs(found), token, random: random() };
+      const decision = transition(found.job, { type: 'told', ...by, delivered, tried, retryAfterMs, isGone });
+      // Somebody else is at it by now, the job was deleted, or a write of ours had no answer and happened.
+      if (decision.refused) return undefined;
+      const written = await write(found, decision.changes);
+      if (written) {
+        const left = found.job.outbox && !written.job.outbox ? leftAfter(found.job.outbox, { delivered, isGone }) : [];
+        if (left.length > 0) log('warning', 'notices-given-up', { job_id: found.job.id, notices: left.length });
+        return written;
+      }
+      found = await look(found.job);
     }
+    return undefined;
   }
 
   return {
-    async tell(key) {
-      for (let rounds = 0; rounds < ROUNDS_MOST; rounds++) {
-        const found = await store.get(key);
-        if (!found || !hasDueNotices(found.job, found.readAtMs)) return;
-        await tellOnce(found);
+    async tell(key, given) {
+      let found = given ?? (await look(key));
+      for (let rounds = 0; rounds < ROUNDS_MOST && found; rounds++) {
+        const nowMs = found.readAtMs + Math.floor(clock.monotonicMs() - found.answeredMs);
+        if (!hasDueNotices(found.job, nowMs)) return;
+        found = await tellOnce(found);
       }
     },
   };
@@ -124,28 +165,27 @@ async function publishAll({ eventsTopic, log }: TellingOptions, job: Job): Promi
 }
 
 /**
- * Calls the webhook with each notice in its order. Stops at one that was not delivered, unless its receiver has said often
- * enough that it does not want this one: once a newer one is delivered, the older is not sent any more.
+ * Calls the webhook with each notice in its order. Stops at one that was not delivered, unless that failed often before, or
+ * where the receiver asked for patience: once a newer one is delivered, the older is not sent any more.
  */
-async function callAll(
-  options: TellingOptions,
-  job: Job,
-  nowMs: number,
-  hasTime: () => boolean,
-): Promise<Omit<Outcome, 'topic'>> {
+async function callAll(options: TellingOptions, { held, nowMs, hasTime }: Turn): Promise<Omit<Outcome, 'topic'>> {
   const outcome: Omit<Outcome, 'topic'> = { webhook: [], tried: [], retryAfterMs: 0, isGone: false };
-  for (const notice of job.outbox?.notices ?? []) {
+  const { notices = [], patientUntil = 0 } = held.job.outbox ?? {};
+  // They are at it for the topic alone.
+  if (held.readAtMs < patientUntil) return outcome;
+  for (const notice of notices) {
     if (!notice.to.includes('webhook')) continue;
     if (!hasTime()) break;
-    const sent = await callOnce(options, job, notice, nowMs);
-    outcome.tried.push(deliveryOf(notice, nowMs, sent));
+    const triedAt = nowMs();
+    const sent = await callOnce(options, held.job, notice, triedAt);
+    outcome.tried.push(deliveryOf(notice, triedAt, sent));
     if (sent.delivered) {
       outcome.webhook.push(notice.version);
       continue;
     }
-    outcome.retryAfterMs = Math.max(outcome.retryAfterMs, sent.retryAfterMs ?? 0);
+    outcome.retryAfterMs = sent.retryAfterMs ?? 0;
     outcome.isGone = sent.failure === 'gone';
-    if (outcome.isGone || !isUnwanted(notice)) break;
+    if (outcome.isGone || outcome.retryAfterMs > 0 || !isHopeless(notice)) break;
   }
   return outcome;
 }
@@ -169,8 +209,8 @@ async function callOnce(
   return sent;
 }
 
-function isUnwanted({ refusals = 0 }: PendingNotice): boolean {
-  return refusals >= REFUSALS_HOLD;
+function isHopeless({ failures = 0 }: PendingNotice): boolean {
+  return failures >= FAILURES_HOLD;
 }
 
 function deliveryOf({ type, version, happenedAt }: Notice, triedAt: number, sent: Sent): Delivery {

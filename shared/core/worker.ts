@@ -7,6 +7,7 @@ import { type Claim, type ClaimOptions, type ClaimRefusal, claimJob } from './cl
 import type { RunOutcome } from './following.ts';
 import type { Holder } from './held.ts';
 import { type JobKey, jobName } from './job.ts';
+import { hasDueNotices } from './outbox.ts';
 import { sleep } from './ports.ts';
 import { ringDoorbell } from './ring.ts';
 import { type RunOptions, runClaimed } from './run.ts';
@@ -78,11 +79,12 @@ export function jobWorker(options: WorkerOptions): Worker {
     const claim = await claimOnce(key);
     if ('refused' in claim) {
       log('debug', 'claim-refused', { job_id: key.id, why: claim.refused });
-      if (claim.hasNotices) await tell(key);
+      if (claim.toTell) await tell(key, claim.toTell);
       return { refused: claim.refused };
     }
     // That it was started is told by whoever is free.
-    const rung = claim.held.job.outbox && ringDoorbell(options, key);
+    const { job, readAtMs } = claim.held;
+    const rung = hasDueNotices(job, readAtMs) ? ringDoorbell(options, key) : undefined;
     let mine: Holder | undefined;
     const onHeld = (lease: Holder) => {
       mine = lease;

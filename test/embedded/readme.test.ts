@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { SETTINGS } from '../../shared/config.ts';
 import { ACCESS_SETTINGS } from '../../shared/config-access.ts';
+import { NOTICE_SETTINGS } from '../../shared/config-notices.ts';
 import { SURFACE_SETTINGS } from '../../shared/config-surfaces.ts';
 import { type LocalProcess, npmStart } from '../support/local-process.ts';
 
@@ -36,7 +37,7 @@ describe('the commands', () => {
   });
 });
 
-test('the settings tables are the rows of config.ts: who may come in and which contracts, how it runs, the providers, and the others', () => {
+test('the settings tables are the rows of config.ts: which contracts, who may come in and what goes out, how it runs, the providers, and the others', () => {
   const rowsIn = (file: string) =>
     [
       ...read(file)
@@ -51,7 +52,7 @@ test('the settings tables are the rows of config.ts: who may come in and which c
     settings.map(({ variable, shownDefault, meaning }) => ({ variable, shownDefault, meaning }));
   const doors = rowsIn('functions/README.md');
   const running = rowsIn('infra/README.md');
-  expect(doors).toEqual(rowsOf(Object.values({ ...SURFACE_SETTINGS, ...ACCESS_SETTINGS })));
+  expect(doors).toEqual(rowsOf(Object.values({ ...SURFACE_SETTINGS, ...ACCESS_SETTINGS, ...NOTICE_SETTINGS })));
   const isOf = (rows: typeof doors) => (row: { variable: string }) =>
     rows.some(({ variable }) => variable === row.variable);
   const others = Object.values(SETTINGS).filter((row) => !isOf(doors)(row));
