@@ -78,21 +78,22 @@ function neverAnswered({ notices }: Outbox, nowMs: number): Delivery[] {
   return [{ type, version, happenedAt, triedAt: nowMs, ms: 0, failure: 'network', message }];
 }
 
-/** What became of a try. What came meanwhile is due at once. */
+/** What became of a try. What came meanwhile, or comes after what was delivered, is due at once. */
 function told(job: Job, event: EventOf<'told'>): Decision {
   const { nowMs, token, tried, retryAfterMs = 0, random } = event;
   const { outbox } = job;
   if (outbox?.token !== token) return { refused: 'lease-lost' };
   const log = logged(job, tried);
   const notices = leftAfter(outbox, event).map((notice) => failedBy(notice, tried));
-  const hasNew = outbox.tries === 0;
-  const pause = hasNew ? 0 : NOTICE_PAUSES_MS[outbox.tries - 1];
+  const isNext = event.delivered.webhook.length > 0 && notices.some(({ to }) => to.includes('webhook'));
+  const tries = isNext ? 0 : outbox.tries;
+  const pause = tries === 0 ? 0 : NOTICE_PAUSES_MS[tries - 1];
   if (notices.length === 0 || pause === undefined) return { changes: { ...kept(lifeWakeAt(job), undefined), ...log } };
   const { token: _, ...free } = outbox;
   const askedMs = Math.min(retryAfterMs, RETRY_AFTER_MOST_MS);
   const patientUntil = askedMs > 0 ? nowMs + askedMs : outbox.patientUntil;
   const due = dueFrom(notices, nowMs, nowMs + Math.ceil(pause * (1 + random * JITTER)), patientUntil);
-  return { changes: { ...kept(lifeWakeAt(job), { ...free, notices, patientUntil, rings: 0, ...due }), ...log } };
+  return { changes: { ...kept(lifeWakeAt(job), { ...free, notices, tries, patientUntil, rings: 0, ...due }), ...log } };
 }
 
 /** The owner wants the newest notice sent again, whatever became of it: the schedule begins anew. */
