@@ -14,6 +14,19 @@ type EventType = (typeof EVENT_TYPES)[number];
 const ENDS: readonly EventType[] = ['job.completed', 'job.failed', 'job.cancelled'];
 
 const eventType = z.enum(EVENT_TYPES);
+const EVENTS_RULE = `must hold 1 to ${EVENT_TYPES.length} events`;
+
+function checkEvents(events: readonly EventType[], context: z.core.$RefinementCtx): void {
+  if (events.length < 1 || events.length > EVENT_TYPES.length) {
+    context.addIssue({ code: 'custom', message: EVENTS_RULE });
+    return;
+  }
+  for (const [index, event] of events.entries()) {
+    const first = events.indexOf(event);
+    if (first === index) continue;
+    context.addIssue({ code: 'custom', path: [index], message: `is webhook.events.${first} already; leave it out` });
+  }
+}
 
 /** Whom any submission may have told of its job. */
 export const webhookFields = {
@@ -25,20 +38,12 @@ export const webhookFields = {
       .describe('Where events are sent to, by POST. Its answer is 2xx within 15 seconds; a redirect is not followed.'),
     events: z
       .array(eventType)
-      .min(1, { error: 'must hold at least 1 event' })
-      .max(EVENT_TYPES.length, { error: `must hold at most ${EVENT_TYPES.length} events`, abort: true })
-      .superRefine((events, context) => {
-        for (const [index, event] of events.entries()) {
-          const first = events.indexOf(event);
-          if (first === index) continue;
-          context.addIssue({
-            code: 'custom',
-            path: [index],
-            message: `is webhook.events.${first} already; leave it out`,
-          });
-        }
+      // Not `min` and `max`, which look at text, too.
+      .superRefine(checkEvents)
+      .meta({
+        ...{ minItems: 1, maxItems: EVENT_TYPES.length, uniqueItems: true },
+        description: 'Which events; the three ends of a job when absent.',
       })
-      .describe('Which events; the three ends of a job when absent.')
       .optional(),
     include: z
       .literal('job')

@@ -36,6 +36,9 @@ export const resultOf = (id: string) => `/api/llm/jobs/${id}/result/`;
 export const streamOf = (id: string) => `/api/llm/jobs/${id}/stream/`;
 export const cancelOf = (id: string) => `/api/llm/jobs/${id}/cancel/`;
 export const retryOf = (id: string) => `/api/llm/jobs/${id}/retry/`;
+export const deliveriesOf = (id: string) => `/api/llm/jobs/${id}/deliveries/`;
+export const redeliverOf = (id: string) => `/api/llm/jobs/${id}/redeliver/`;
+export const SECRETS = '/api/llm/webhooks/secrets/';
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A submit body for one prompt. */
