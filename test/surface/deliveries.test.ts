@@ -7,7 +7,7 @@ import { alwaysAs } from '../../shared/http/auth.ts';
 import { deliveriesOf, general, LIST, redeliverOf, retryOf, SECRETS, SUBMIT, statusOf } from '../support/app.ts';
 import { ADA, coreWorld } from '../support/core-world.ts';
 import { appOver, JSON_TYPE, refuser } from './counted-app.ts';
-import { HOOK, openWebhookWorld } from './webhook-world.ts';
+import { HOOK, openWebhookWorld, WEBHOOK_SECRET } from './webhook-world.ts';
 
 const ADMIN: Principal = { tenant: ADA.tenant, user: 'root', scopes: ['jobs:read', 'jobs:write', 'admin'] };
 const EVE: Principal = { ...ADA, user: 'eve' };
@@ -135,6 +135,13 @@ describe('the log shows', () => {
     await world.doorbell(id);
     expect(await log(id)).toMatchObject({ given_up: true, pending: [], deliveries: [{ reason: 'gone', status: 410 }] });
     expect(world.sent).toHaveLength(1);
+  });
+
+  test('when a receiver that asked for patience is called again', async () => {
+    const id = await ended({ url: HOOK, events: ALL });
+    world.answers.push({ ...BROKEN, status: 429, retryAfterMs: 3_600_000 });
+    await world.doorbell(id);
+    expect((await log(id)).next_try_at).toBe(time(world.clock.nowMs() + 3_600_000));
   });
 
   test('nothing of what the topic of all events has to be told', async () => {
@@ -291,11 +298,20 @@ describe('who may', () => {
 
 describe('the secrets', () => {
   test("are those of the caller's tenant, and kept by no cache", async () => {
-    for (const tenant of ['default', 'acme']) {
+    const shown = [];
+    for (const tenant of ['default', 'acme', 'umbrella', 'acme']) {
       const { status, headers, body } = await world.as({ ...ADMIN, tenant }).get(SECRETS);
-      expect([status, body]).toEqual([200, { success: true, secrets: [`whsec_of_${tenant}`] }]);
-      expect(headers.get('Cache-Control')).toBe('no-store');
+      expect([status, headers.get('Cache-Control'), Object.keys(body)]).toEqual([
+        200,
+        'no-store',
+        ['success', 'secrets'],
+      ]);
+      expect(body.secrets).toEqual([expect.stringMatching(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/)]);
+      shown.push(body.secrets[0]);
     }
+    const [own, acme, umbrella, again] = shown;
+    expect([own, acme]).toEqual([WEBHOOK_SECRET, again]);
+    expect(new Set([own, acme, umbrella]).size).toBe(3);
   });
 
   test('are not for who is no administrator', async () => {
