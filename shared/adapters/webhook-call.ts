@@ -23,6 +23,7 @@ export type CallOptions = {
 export type Outcome = Sent extends infer Each ? (Each extends Sent ? Omit<Each, 'ms'> : never) : never;
 type Failed = Extract<Outcome, { delivered: false }>;
 
+type TimeLimit = ReturnType<typeof timeLimit>;
 type Post = { url: URL; headers: { [name: string]: string }; body: string };
 
 /** Of an answer's body nothing is of interest; so much is read, so that its sender need not see a cut connection. */
@@ -32,40 +33,47 @@ const ADDRESS_PATIENCE_MS = 2_000;
 
 const TIMEOUT = failed('timeout', `The receiver did not answer within ${DELIVERY_MS_MOST / 1_000} seconds.`);
 const NOT_PUBLIC = failed('refused', 'The name of the host leads to an address that is not public.');
+const UNRESOLVED = failed('network', 'The name of the host could not be resolved.');
 const CUT = failed('network', 'The receiver closed the connection before it answered.');
 
 /** Never throws; over within `DELIVERY_MS_MOST`, the reading of the answer's body too. */
 export function call(post: Post, options: CallOptions): Promise<Outcome> {
   const limit = timeLimit(options.clock, DELIVERY_MS_MOST);
   const isOver = new Promise<Outcome>((resolve) => limit.signal.addEventListener('abort', () => resolve(TIMEOUT)));
-  const answered = addressesFor(post.url, options)
-    .then((addresses) => exchange(post, addresses, options, limit))
-    .catch((error: unknown) => {
-      limit.end();
-      return networkFailure(error);
-    });
+  const answered = callInTime(post, options, limit).catch((error: unknown) => {
+    limit.end();
+    return networkFailure(error);
+  });
   return Promise.race([isOver, answered]);
 }
 
-async function addressesFor(url: URL, { lookup }: CallOptions): Promise<string[]> {
+async function callInTime(post: Post, options: CallOptions, limit: TimeLimit): Promise<Outcome> {
+  const addresses = await addressesFor(post.url, options);
+  if (Array.isArray(addresses) && !limit.signal.aborted) return exchange(post, addresses, options, limit);
+  limit.end();
+  return Array.isArray(addresses) ? TIMEOUT : addresses;
+}
+
+async function addressesFor(url: URL, { lookup, isAllowed }: CallOptions): Promise<string[] | Failed> {
   const literal = addressIn(url);
-  return literal === undefined ? await lookup(url.hostname) : [literal];
+  if (literal !== undefined) return [literal];
+  try {
+    const addresses = await lookup(url.hostname);
+    // One that is not public among others is a sign that somebody tries: whom we call would be a matter of luck.
+    if (!addresses.every(isAllowed)) return NOT_PUBLIC;
+    return addresses.length > 0 ? addresses : UNRESOLVED;
+  } catch (error) {
+    return failed('network', UNRESOLVED.message, error);
+  }
 }
 
 function exchange(
   { url, headers, body }: Post,
   addresses: readonly string[],
   { isAllowed, clock, ca }: CallOptions,
-  { signal, end }: { signal: AbortSignal; end: () => void },
+  { signal, end }: TimeLimit,
 ): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return resolve(TIMEOUT);
-    if (addresses.length === 0) return reject(Object.assign(new Error(), { code: 'ENOTFOUND' }));
-    // One that is not public among others is a sign that somebody tries: connecting would be a matter of luck.
-    if (!addresses.every(isAllowed)) {
-      end();
-      return resolve(NOT_PUBLIC);
-    }
+  return new Promise((resolve) => {
     const request = (url.protocol === 'https:' ? https : http).request(url, {
       ...{ method: 'POST', headers, signal, lookup: only(addresses) },
       ...{ agent: false, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_PATIENCE_MS },
@@ -125,23 +133,28 @@ function drain(response: IncomingMessage): void {
   response.on('error', () => {});
 }
 
-/** What Node calls it, in a sentence; its own sentences name hosts and addresses. */
+/** In our words: Node's own sentences name hosts and addresses. */
 function networkFailure(error: unknown): Failed {
-  const { code } = error as { code?: unknown };
-  const name = typeof code === 'string' ? code : '';
-  if (name === 'ECONNRESET' || name === 'EPIPE') return CUT;
-  return failed('network', `${sentenceOf(name)}${name === '' ? '' : ` (${name})`}.`);
+  const code = codeOf(error);
+  if (code === 'ECONNRESET' || code === 'EPIPE') return CUT;
+  return failed('network', sentenceOf(code), error);
 }
 
 function sentenceOf(code: string): string {
-  if (/^(ENOTFOUND|ENODATA|EAI_)/.test(code)) return 'The name of the host could not be resolved';
-  if (code === 'ECONNREFUSED') return 'The receiver refused the connection';
-  if (code.startsWith('HPE_')) return 'The receiver answered something that is not HTTP';
-  if (/CERT|UNABLE_TO_/.test(code)) return "The receiver's certificate is not trusted";
-  if (/SSL|TLS|EPROTO/.test(code)) return 'No TLS connection could be made';
-  return 'The receiver could not be reached';
+  if (code === 'ECONNREFUSED') return 'The receiver refused the connection.';
+  if (code.startsWith('HPE_')) return 'The receiver answered something that is not HTTP.';
+  if (/CERT|UNABLE_TO_/.test(code)) return "The receiver's certificate is not trusted.";
+  if (/SSL|TLS|EPROTO/.test(code)) return 'No TLS connection could be made.';
+  return 'The receiver could not be reached.';
 }
 
-function failed(failure: Failed['failure'], message: string): Failed {
-  return { delivered: false, failure, message };
+function codeOf(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : '';
+}
+
+/** With what Node calls it, where it has a name. */
+function failed(failure: Failed['failure'], message: string, error: unknown = {}): Failed {
+  const code = codeOf(error);
+  return { delivered: false, failure, message: code === '' ? message : message.replace(/\.$/, ` (${code}).`) };
 }

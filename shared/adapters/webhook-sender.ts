@@ -1,9 +1,9 @@
 /** `WebhookSender` over HTTP: signed as Standard Webhooks has it, and only to where it may go. */
-import { lookup } from 'node:dns/promises';
 import type { Sent, WebhookSender } from '../core/notices.ts';
 import type { Clock } from '../core/ports.ts';
 import { isPublicAddress } from './webhook-addresses.ts';
 import { type CallOptions, call, type Outcome } from './webhook-call.ts';
+import { dnsLookup, machineLookup } from './webhook-lookup.ts';
 import { refusalOf, type WebhookRules } from './webhook-rules.ts';
 import { secretOf, signedHeaders } from './webhook-signing.ts';
 
@@ -11,7 +11,7 @@ export type WebhookSenderOptions = Pick<WebhookRules, 'hosts' | 'allowPrivate'> 
   /** `whsec_…`, the newest first; all of them sign. */
   secrets: readonly string[];
   clock: Clock;
-  /** All addresses of a name; absent: as the machine resolves it. */
+  /** All addresses of a name; absent: as the DNS has it, and where private ones are allowed as the machine resolves it. */
   lookup?: CallOptions['lookup'];
   /** Absent: as IANA has it. */
   isPublic?: WebhookRules['isPublic'];
@@ -23,7 +23,7 @@ export function webhookSender(options: WebhookSenderOptions): WebhookSender {
   const { secrets, clock, isPublic = isPublicAddress, allowPrivate } = options;
   const rules = { ...options, isPublic };
   const calling = {
-    ...{ clock, ca: options.ca, lookup: options.lookup ?? resolved },
+    ...{ clock, ca: options.ca, lookup: options.lookup ?? (allowPrivate ? machineLookup : dnsLookup()) },
     isAllowed: (address: string) => allowPrivate || isPublic(address),
   };
 
@@ -47,9 +47,4 @@ export function webhookSender(options: WebhookSenderOptions): WebhookSender {
     },
     secretsOf,
   };
-}
-
-async function resolved(name: string): Promise<string[]> {
-  const found = await lookup(name, { all: true });
-  return found.map(({ address }) => address);
 }
