@@ -1,7 +1,11 @@
 /** Webhooks from end to end: a job is submitted, a receiver on a real socket hears of it, and the log says what it answered. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventBody } from '../../functions/surfaces/llm-jobs-deliveries-events.ts';
+import { freePort } from '../../infra/child-processes.ts';
 import { readConfig } from '../../shared/config.ts';
 import {
   cancelOf,
@@ -128,6 +132,35 @@ test('one that answers 410 is told no more of that job, until its owner asks', a
   receiver.answers((socket) => socket.end(answerOf('200 OK')));
   await api.send('POST', redeliverOf(id));
   expect(await tried(id, 2)).toMatchObject({ deliveries: [{ outcome: 'delivered' }, { reason: 'gone' }] });
+});
+
+test('the receiver of the README takes in what is ours, and nothing else', { timeout: 20_000 }, async () => {
+  const readme = readFileSync(join(import.meta.dirname, '../../functions/README.md'), 'utf8');
+  const [, command = '', code = ''] = /```js\n\/\/ (WEBHOOK_SECRET=\S+) node (.*?)```/s.exec(readme) ?? [];
+  const port = await freePort();
+  const program = `//${code.replace('9000', String(port))}`;
+  const environment = { ...process.env, WEBHOOK_SECRET: command.replace('WEBHOOK_SECRET=', '') };
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env: environment });
+  let printed = '';
+  child.stdout.on('data', (text) => {
+    printed += text;
+  });
+  try {
+    const url = `http://127.0.0.1:${port}/`;
+    const answered = () => fetch(url, { method: 'POST', body: '{}' }).catch(() => undefined);
+    let forged = await answered();
+    for (const until = Date.now() + PATIENCE_MS; !forged && Date.now() < until; forged = await answered())
+      await pause(20);
+    expect(forged?.status).toBe(401);
+    const id = await submit('Hello.', { url });
+    await api.poll(id);
+    const { deliveries } = await tried(id, 1);
+    expect(deliveries).toMatchObject([{ outcome: 'delivered', status: 204 }]);
+    const [{ event_id, version }] = deliveries;
+    await expect.poll(() => printed).toBe(`${event_id} job.completed ${id} ${version}\n`);
+  } finally {
+    child.kill();
+  }
 });
 
 test('one that is not there is said not to be, and another job is not kept waiting', async () => {
