@@ -165,8 +165,9 @@ async function publishAll({ eventsTopic, log }: TellingOptions, job: Job): Promi
 }
 
 /**
- * Calls the webhook with each notice in its order. Stops at one that was not delivered, unless that failed often before, or
- * where the receiver asked for patience: once a newer one is delivered, the older is not sent any more.
+ * Calls the webhook with the notices in their order, until one is delivered: that is written down before a newer one is
+ * sent, for else a worker that is lost between would have it sent again after the newer one. Stops at one that was not delivered, unless that failed often
+ * before, or where the receiver asked for patience: once a newer one is delivered, the older is not sent any more.
  */
 async function callAll(options: TellingOptions, { held, nowMs, hasTime }: Turn): Promise<Omit<Outcome, 'topic'>> {
   const outcome: Omit<Outcome, 'topic'> = { webhook: [], tried: [], retryAfterMs: 0, isGone: false };
@@ -181,7 +182,7 @@ async function callAll(options: TellingOptions, { held, nowMs, hasTime }: Turn):
     outcome.tried.push(deliveryOf(notice, triedAt, sent));
     if (sent.delivered) {
       outcome.webhook.push(notice.version);
-      continue;
+      break;
     }
     outcome.retryAfterMs = sent.retryAfterMs ?? 0;
     outcome.isGone = sent.failure === 'gone';

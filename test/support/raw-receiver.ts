@@ -82,7 +82,7 @@ export function head(status: number, ...lines: string[]): string {
 /** Resolves when it holds, in real time. */
 export async function until(holds: () => boolean): Promise<void> {
   for (let waits = 0; !holds(); waits++) {
-    if (waits > 400) throw new Error('It does not come to that.');
+    if (waits > 2_000) throw new Error('It does not come to that.');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
