@@ -435,6 +435,28 @@ test('an event that comes while an earlier one is told follows at once, whatever
   own.close();
 });
 
+test('an event costs a message, a read and two writes, and so does each try', async () => {
+  const costs = () => {
+    const [reads, writes] = [world.store.calls('get'), world.store.calls('create') + world.store.calls('update')];
+    return [world.store.calls('getWithInput') + reads, writes, world.published.length];
+  };
+  const costOf = async (work: () => Promise<unknown>) => {
+    const before = costs();
+    await work();
+    return costs().map((calls, index) => calls - (before[index] ?? 0));
+  };
+  const { body } = await world.api.post(SUBMIT, general({ prompt: 'Hello.' }));
+  const plain = await costOf(() => world.doorbell(body.job_id));
+  const id = await submitted();
+  expect(await costOf(() => world.doorbell(id))).toEqual([plain[0], plain[1], (plain[2] ?? 0) + 1]);
+  world.answers.push(BROKEN);
+  for (const outcome of ['failed', 'delivered']) {
+    expect(await costOf(() => world.doorbell(id))).toEqual([1, 2, 0]);
+    expect((await log(id)).deliveries[0].outcome).toBe(outcome);
+    await world.clock.advance(6_000);
+  }
+});
+
 test('a service without a sender shows what was, and sends nothing again', async () => {
   const off = coreWorld();
   const job = await off.submit();
