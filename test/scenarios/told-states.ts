@@ -8,7 +8,7 @@ import { ADA } from '../support/core-world.ts';
 import { leftAlone, toItsEnd } from './background-jobs.ts';
 import { ON } from './credits.ts';
 import { FAILURES } from './receiver-double.ts';
-import { ALL, hook, untilTold } from './webhooks.ts';
+import { ALL, hook, unhurried, untilTold } from './webhooks.ts';
 import { inCall, type Open, scenario, type World, type WorldOptions } from './world.ts';
 
 /** What becomes of the job, and what is told of it. */
@@ -127,7 +127,8 @@ const WAYS: { [name: string]: Way } = {
   ],
 };
 
-export function toldStateScenarios(open: Open, isEach = true): void {
+export function toldStateScenarios(given: Open, isEach = true): void {
+  const open = unhurried(given);
   for (const [name, [told, live, options]] of Object.entries(WAYS).slice(0, isEach ? undefined : 5)) {
     scenario(
       open,
