@@ -4,7 +4,7 @@
  * store, and before the queue.
  */
 import { PubSub } from '@google-cloud/pubsub';
-import { PUBSUB_CHANNEL } from '../shared/adapters/pubsub-job-queue.ts';
+import { PUBSUB_CHANNEL } from '../shared/adapters/pubsub-client.ts';
 import { type Config, readConfig } from '../shared/config.ts';
 import type { Principal } from '../shared/core/access.ts';
 import { googleRuntime, type Runtime } from '../shared/runtime.ts';

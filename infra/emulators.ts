@@ -15,7 +15,7 @@ import { explain } from './explain.ts';
 import { type FunctionProcess, startFunction } from './function-process.ts';
 import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
-import { deadLettersOf, type PushDriver, startPushDriver } from './push-driver.ts';
+import { deadLettersOf, type PushDriver, type PushDriverOptions, startPushDriver } from './push-driver.ts';
 
 export type EmulatorStackOptions = {
   config: Config;
@@ -72,14 +72,17 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     ...Array.from({ length: (options.workers ?? 1) - 1 }, (_, n) => startWorker(n + 1)),
   ]);
   const workers = [worker, ...others];
-  const { projectId, jobsTopic, submissionsTopic, workerConcurrency: concurrency } = config;
+  const { projectId, jobsTopic, submissionsTopic, eventsTopic, workerConcurrency: concurrency } = config;
   const { deliveriesMost } = options;
-  const push = (topic: string, pushUrl: string, more: { deliveriesMost?: number | 'never' }) =>
+  const push = (topic: string, pushUrl: string, more: Pick<PushDriverOptions, 'deliveriesMost' | 'topicsBeside'>) =>
     startPushDriver({
       ...{ projectId, emulatorHost: pubsubHost, topic, pushUrl, concurrency, onProblem: onLine },
       ...more,
     });
-  const few = deliveriesMost === undefined ? {} : { deliveriesMost };
+  const few = {
+    ...(deliveriesMost === undefined ? {} : { deliveriesMost }),
+    topicsBeside: eventsTopic === undefined ? [] : [eventsTopic],
+  };
   const pushTo = ({ url }: FunctionProcess) =>
     Promise.all([push(jobsTopic, url, few), push(submissionsTopic, `${url}/submissions`, few)]);
   const [[driver, intake], ...more] = await Promise.all([pushTo(worker), ...others.map(pushTo)]);

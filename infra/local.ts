@@ -19,6 +19,8 @@ export type LocalService = { baseUrl: string; log: Log; close(): Promise<void> }
 /** Starts the embedded service and resolves when it listens. */
 export async function startLocal(config: Config): Promise<LocalService> {
   const runtime = await embeddedRuntime(config, undefined, { renderJob });
+  const { eventsTopic: topic } = config;
+  if (topic !== undefined) runtime.log('warning', 'events-topic-ignored', { topic, why: 'there is no Pub/Sub here' });
   try {
     const { baseUrl, close } = await listen(publicApp(runtime, EVERYTHING).fetch, config);
     // Only now: a start that fails must not have paid for calls.

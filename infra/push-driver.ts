@@ -4,12 +4,14 @@
  * acknowledgement acknowledges, anything else refuses. Makes topics and subscriptions again after the emulator lost them.
  */
 import { type Message, PubSub, type Subscription } from '@google-cloud/pubsub';
-import { PUBSUB_CHANNEL } from '../shared/adapters/pubsub-job-queue.ts';
+import { PUBSUB_CHANNEL } from '../shared/adapters/pubsub-client.ts';
 
 export type PushDriverOptions = {
   projectId: string;
   emulatorHost: string;
   topic: string;
+  /** Topics that are made with it, and again. */
+  topicsBeside?: readonly string[];
   pushUrl: string;
   concurrency: number;
   /** After this many refusals a message goes to the dead letters; Pub/Sub takes 5 to 100. `never`: it comes for ever. */
@@ -108,8 +110,11 @@ export function deadLettersOf(topic: string): string {
   return `${topic}-dead-letters`;
 }
 
-async function createAll(client: PubSub, { topic, deliveriesMost = 20 }: PushDriverOptions): Promise<void> {
-  await client.createTopic(topic).catch(unlessThere);
+async function createAll(
+  client: PubSub,
+  { topic, topicsBeside = [], deliveriesMost = 20 }: PushDriverOptions,
+): Promise<void> {
+  for (const name of [topic, ...topicsBeside]) await client.createTopic(name).catch(unlessThere);
   const policy = { ackDeadlineSeconds: ACK_DEADLINE_SECONDS, retryPolicy: RETRY_POLICY };
   if (deliveriesMost === 'never') {
     await client.createSubscription(topic, `${topic}-worker`, policy).catch(unlessThere);

@@ -1,5 +1,5 @@
 /** Settings of what goes out: webhooks, and the topic of all jobs' events. */
-import { deployed, listed, optional, type Setting } from './config-kinds.ts';
+import { deployed, listed, type Setting } from './config-kinds.ts';
 
 /** Known to everybody who reads this file: for receivers on the same machine. */
 const LOCAL_SECRET = 'whsec_bGxtLWpvYnMgb24gdGhpcyBtYWNoaW5lLCBubyBzZWNyZXQ=';
@@ -14,7 +14,8 @@ export const NOTICE_SETTINGS = {
     read: (raw, environment) => {
       if (raw === undefined) return deployed(environment) ? [] : [LOCAL_SECRET];
       const secrets = listed(raw);
-      if (secrets.length <= SECRETS_MOST && secrets.every(isSecret)) return secrets;
+      const isOneOrTwo = secrets.length > 0 && secrets.length <= SECRETS_MOST;
+      if (isOneOrTwo && secrets.every(isSecret)) return secrets;
       throw new Error(
         'must be one or two secrets, each `whsec_` and 24 to 64 bytes in base64: echo "whsec_$(openssl rand -base64 32)"',
       );
@@ -46,14 +47,22 @@ export const NOTICE_SETTINGS = {
       return raw === undefined ? !isDeployed : raw === 'true';
     },
   } satisfies Setting<boolean>,
-  eventsTopic: optional(
-    'EVENTS_TOPIC',
-    'The Pub/Sub topic to which the events of all jobs are published; without it none are. The same for all functions. `npm start` has no Pub/Sub, and publishes nothing.',
-  ),
+  eventsTopic: {
+    variable: 'EVENTS_TOPIC',
+    meaning:
+      'The Pub/Sub topic to which the events of all jobs are published; without it none are. The same for all functions. `npm start` has no Pub/Sub, and publishes nothing.',
+    shownDefault: '',
+    read: (raw, { JOBS_TOPIC, SUBMISSIONS_TOPIC }) => {
+      // An event among the submissions would be kept as a rejected one, whose end is an event again, and so on for ever.
+      const heard = [JOBS_TOPIC || 'llm-jobs', SUBMISSIONS_TOPIC || 'llm-jobs-submissions'];
+      if (raw === undefined || !heard.includes(raw)) return raw;
+      throw new Error('must be a topic of its own: our functions hear what is published to this one');
+    },
+  } satisfies Setting<string | undefined>,
 };
 
 function isSecret(secret: string): boolean {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
-  const bytes = (base64.replace(/=+$/, '').length * 3) / 4;
+  const bytes = Math.floor((base64.replace(/=+$/, '').length * 3) / 4);
   return base64.length % 4 === 0 && bytes >= 24 && bytes <= 64;
 }

@@ -7,6 +7,7 @@ import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
 import { firestoreLeaderStore } from './adapters/firestore-leader-store.ts';
 import { firestorePartStore } from './adapters/firestore-part-store.ts';
+import { pubsubClient } from './adapters/pubsub-client.ts';
 import { pubsubEventsTopic } from './adapters/pubsub-events-topic.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
 import { steadyClock, systemClock } from './adapters/system-clock.ts';
@@ -86,10 +87,9 @@ export function googleRuntime(config: Config, log = logOf(config), shown: Shown 
     // A heartbeat's write must be known before the next one is due.
     deadlineMs: Math.min(CALL_MS, leaseMs / 3),
   });
-  const pubsub = { projectId, emulatorHost: config.pubsubEmulatorHost, deadlineMs: CALL_MS };
-  const queue = pubsubJobQueue({ ...pubsub, topic: config.jobsTopic });
-  const { eventsTopic: topic } = config;
-  const eventsTopic = topic === undefined ? undefined : pubsubEventsTopic({ ...pubsub, topic });
+  const pubsub = pubsubClient({ projectId, emulatorHost: config.pubsubEmulatorHost, deadlineMs: CALL_MS });
+  const queue = pubsubJobQueue(pubsub, config.jobsTopic);
+  const { eventsTopic } = config;
   const stores = {
     store: firestoreJobStore(database, config),
     chunks: firestoreChunkStore(database),
@@ -100,10 +100,10 @@ export function googleRuntime(config: Config, log = logOf(config), shown: Shown 
     accounts: firestoreAccountStore(database),
     flushMs: config.flushMs ?? FLUSH_MS,
     ...shown,
-    eventsTopic,
+    eventsTopic: eventsTopic === undefined ? undefined : pubsubEventsTopic(pubsub, eventsTopic),
   };
   return assemble(config, systemClock(), log, stores, queue, async () => {
-    await Promise.all([database.close(), queue.close(), eventsTopic?.close()]);
+    await Promise.all([database.close(), pubsub.close()]);
   });
 }
 
@@ -209,7 +209,7 @@ function assemble(
   const routes = routing({ clock, log, limits: modelLimits, scriptedProvider: 'simulated' });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ ...ground, routing: routes }) });
   const working = { providerFor, routing: routes, gate, leaseMs: config.leaseMs, instance: newId() };
-  const worker = jobWorker({ ...ports, ...working });
+  const worker = jobWorker({ ...ports, ...working, jobsAtOnce: config.workerConcurrency });
   const verify = apiKeyAuthenticator({ store: apiKeys, clock, log });
   return {
     ...shared,

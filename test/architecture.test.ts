@@ -125,7 +125,6 @@ describe('an arrow', () => {
     ['functions/surfaces/other-contracts.ts', './llm-jobs.ts'],
     ['functions/surfaces/mount.ts', '../../shared/runtime.ts'],
     ['functions/api.ts', '../shared/core/service.ts'],
-    ['functions/api.ts', './surfaces/llm-jobs.ts'],
     ['functions/api.ts', './submit.ts'],
     ['functions/api.ts', '../package.json'],
     ['functions/console/page.ts', '../../shared/http/app.ts'],

@@ -9,7 +9,8 @@ import { renderRetryAfter } from '../../shared/http/errors.ts';
 import { entityTagOf, parseIfNoneMatch, waitMsOf } from '../../shared/http/polling.ts';
 import { answerWhole } from './llm-jobs-large.ts';
 import { renderToken } from './llm-jobs-tokens.ts';
-import { renderSubmitted, renderUrls, renderWhole } from './llm-jobs-view.ts';
+import { renderUrls } from './llm-jobs-urls.ts';
+import { renderSubmitted, renderWhole } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
 /** The status of a job: at once, or when it has changed; without a body where the reader has seen it. */

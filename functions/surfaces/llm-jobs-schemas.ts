@@ -8,15 +8,12 @@ import { clocks, extras, questionId } from '../../shared/job-types/submission.ts
 import { trainerQuestionInput } from '../../shared/job-types/trainer-question-analysis.ts';
 import { cachedFields } from './llm-jobs-cached.ts';
 import { modelReference as model, routing } from './llm-jobs-routing-view.ts';
+import { urls } from './llm-jobs-urls.ts';
 
-const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
+export const time = z.string().openapi({ format: 'date-time', example: '2025-01-18T10:15:30Z' });
 export const status = z.enum(JOB_STATES as [JobState, ...JobState[]]);
 export const success = z.literal(true);
-const jobId = z.uuid();
-const urls = z.object({
-  ...{ status: z.string(), result: z.string(), stream: z.string(), cancel: z.string() },
-  retry: z.string().optional().describe('Of a job that can be retried: it failed or was cancelled.'),
-});
+export const jobId = z.uuid();
 
 const usage = z
   .object({

@@ -6,28 +6,16 @@ import { type Cost, type NanoUsd, type Spent, toUsd } from '../../shared/core/co
 import { isTerminal, type Job } from '../../shared/core/job.ts';
 import { limitsOf } from '../../shared/core/limits.ts';
 import { pollAfterMs, progressOf } from '../../shared/core/progress.ts';
-import { isRedrivable } from '../../shared/core/redrivable.ts';
 import { DEFAULT_RETENTION_MS } from '../../shared/core/retention.ts';
 import { routeOf } from '../../shared/core/routes.ts';
 import { ALL_MODELS } from '../../shared/core/slots.ts';
 import { toTime } from '../../shared/core/utc.ts';
 import { awaitingMessage, renderCached } from './llm-jobs-cached.ts';
 import { renderModelReference, renderRouting } from './llm-jobs-routing-view.ts';
+import { renderUrls } from './llm-jobs-urls.ts';
 
 function optionalTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toTime(ms);
-}
-
-/** The paths at which a job is read, ended, and made anew. */
-export function renderUrls(job: Job) {
-  const path = `/api/llm/jobs/${job.id}`;
-  return {
-    status: `${path}/status/`,
-    result: `${path}/result/`,
-    stream: `${path}/stream/`,
-    cancel: `${path}/cancel/`,
-    retry: isRedrivable(job) ? `${path}/retry/` : undefined,
-  };
 }
 
 /** The model as every view shows it. */

@@ -19,6 +19,7 @@ import {
 import { trainerQuestionAnalysis } from '../../shared/job-types/trainer-question-analysis.ts';
 import { mountAccounts } from './llm-jobs-accounts.ts';
 import { isBatch, mountBatch } from './llm-jobs-batch.ts';
+import { mountDeliveries } from './llm-jobs-deliveries.ts';
 import { answerWhole } from './llm-jobs-large.ts';
 import { mountLists } from './llm-jobs-lists.ts';
 import { mountModels } from './llm-jobs-models.ts';
@@ -46,6 +47,7 @@ export const llmJobsSurface: Surface = {
   mount(app, context) {
     mountWrites(app, context);
     mountRedrive(app, context);
+    mountDeliveries(app, context);
     mountReads(app, context);
     mountStream(app, context);
     mountTokens(app, context);

@@ -1,7 +1,16 @@
-/** `EventsTopic` on Pub/Sub. */
+/** `EventsTopic` on Pub/Sub; subscriptions to it are their owners'. The outbox of the job is the retry. */
+import { ServiceError } from '../core/errors.ts';
 import type { EventsTopic } from '../core/notices.ts';
-import type { PubsubJobQueueOptions } from './pubsub-job-queue.ts';
+import type { PubsubClient } from './pubsub-client.ts';
 
-export function pubsubEventsTopic(options: PubsubJobQueueOptions): EventsTopic & { close(): Promise<void> } {
-  throw new Error(`not built yet: ${options.topic}`);
+export function pubsubEventsTopic(client: PubsubClient, topic: string): EventsTopic {
+  return {
+    async publish(data, attributes) {
+      try {
+        await client.publish(topic, { data, attributes });
+      } catch (cause) {
+        throw new ServiceError('store_unavailable', 'The event may not have been published.', { cause });
+      }
+    },
+  };
 }

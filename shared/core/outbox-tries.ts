@@ -78,14 +78,16 @@ function untold(job: Job, nowMs: number, why: typeof GIVEN_UP | typeof GONE): De
   return [{ ...newest, triedAt: nowMs, ms: 0, ...why }];
 }
 
-/** What became of a try. What came meanwhile is due at once. */
+/** What became of a try. What came meanwhile, or comes after what was delivered, is due at once. */
 function told(job: Job, event: EventOf<'told'>): Decision {
   const { nowMs, token, tried, retryAfterMs = 0, isGone = false, random } = event;
   const { outbox } = job;
   if (outbox?.token !== token) return { refused: 'lease-lost' };
   const notices = leftAfter(outbox, event).map((notice) => failedBy(notice, tried));
-  const hasNew = outbox.tries === 0;
-  const pause = hasNew ? 0 : NOTICE_PAUSES_MS[outbox.tries - 1];
+  // What comes after one that was delivered has tries of its own.
+  const isNext = event.delivered.webhook.length > 0 && notices.some(({ to }) => to.includes('webhook'));
+  const tries = isNext ? 0 : outbox.tries;
+  const pause = tries === 0 ? 0 : NOTICE_PAUSES_MS[tries - 1];
   const isGivenUp = pause === undefined;
   const isDropped = isGone || isGivenUp;
   const seen = applyChanges(job, logged(job, tried));
@@ -94,8 +96,11 @@ function told(job: Job, event: EventOf<'told'>): Decision {
   const { token: _, ...free } = outbox;
   const askedMs = Math.min(retryAfterMs, RETRY_AFTER_MOST_MS);
   const patientUntil = askedMs > 0 ? nowMs + askedMs : outbox.patientUntil;
-  const due = dueFrom(notices, nowMs, nowMs + Math.ceil(pause * (1 + random * JITTER)), patientUntil);
-  return { changes: { ...kept(lifeWakeAt(job), { ...free, notices, patientUntil, rings: 0, ...due }), ...log } };
+  // `nowMs` is rather late, so that nobody is called too soon; it must not hold up what is due at once.
+  const newAtMs = Math.min(nowMs, notices.at(-1)?.happenedAt ?? nowMs);
+  const dueAtMs = tries === 0 ? newAtMs : nowMs + Math.ceil(pause * (1 + random * JITTER));
+  const due = dueFrom(notices, nowMs, dueAtMs, patientUntil);
+  return { changes: { ...kept(lifeWakeAt(job), { ...free, notices, tries, patientUntil, rings: 0, ...due }), ...log } };
 }
 
 /** The owner wants the newest notice sent again, whatever became of it: the schedule begins anew. */

@@ -14,6 +14,7 @@ import { PROJECT_CHARACTERS_MOST, type Submission, type SubmissionExtras } from 
 import { fields, refuseLostName } from './fields.ts';
 import { JOB_TYPES } from './registry.ts';
 import { modelId, routingFields, toRouting } from './routing-fields.ts';
+import { toWebhook, webhookFields } from './webhook-field.ts';
 
 const PROJECT_TEXT = new RegExp(`^[\\s\\S]{1,${PROJECT_CHARACTERS_MOST}}$`);
 const PROJECT = `must be 1 to ${PROJECT_CHARACTERS_MOST} characters, or a whole number`;
@@ -108,6 +109,7 @@ export const extras = {
     .describe('How long the job can be read after its end; 30 days when absent.')
     .optional(),
   ...routingFields,
+  ...webhookFields,
 };
 
 type Extras = { [name in keyof typeof extras]?: z.infer<(typeof extras)[name]> };
@@ -124,6 +126,7 @@ export function toExtras({ tags = [], metadata = {}, stream, store, ttl_seconds,
     store: store === false ? false : undefined,
     retentionMs: ttl_seconds === undefined ? undefined : ttl_seconds * 1_000,
     ...toRouting(more),
+    ...toWebhook(more),
   };
 }
 

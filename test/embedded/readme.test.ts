@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { SETTINGS } from '../../shared/config.ts';
 import { ACCESS_SETTINGS } from '../../shared/config-access.ts';
+import { NOTICE_SETTINGS } from '../../shared/config-notices.ts';
 import { SURFACE_SETTINGS } from '../../shared/config-surfaces.ts';
 import { type LocalProcess, npmStart } from '../support/local-process.ts';
 
@@ -17,14 +18,18 @@ const commands = [...readme.matchAll(/```bash\n([\s\S]*?)```/g)]
 
 describe('the commands', () => {
   let service: LocalProcess;
+  let receiverPort: number;
   beforeAll(async () => {
+    receiverPort = await freePort();
     service = await npmStart({ PORT: String(await freePort()), DATABASE_URL: ':memory:', SIMULATED_MS: '0' });
   }, 30_000);
   afterAll(() => stopGroup(service.child));
 
   test('every curl works as pasted, one after the other in one shell', () => {
     const pause = 'sleep 0.5\n';
-    const script = commands.map((code) => code.replaceAll('http://127.0.0.1:8080', service.baseUrl)).join(pause);
+    const here = (code: string) =>
+      code.replaceAll('http://127.0.0.1:8080', service.baseUrl).replaceAll('9000', String(receiverPort));
+    const script = commands.map(here).join(pause);
     const shell = spawnSync('bash', ['-ec', script], { encoding: 'utf8' });
     const answers = shell.stdout + shell.stderr;
     expect(shell.status).toBe(0);
@@ -32,11 +37,12 @@ describe('the commands', () => {
     expect(answers).toContain('"status":"completed"');
     expect(answers).toContain('"openapi":"3.1.0"');
     expect(answers).toMatch(/"cancel_requested_at":|"status":"cancelled"/);
+    expect(answers).toMatch(/"type":"job.completed".*"order":"17"/);
     expect(answers).not.toContain('"success":false');
   });
 });
 
-test('the settings tables are the rows of config.ts: who may come in and which contracts, how it runs, the providers, and the others', () => {
+test('the settings tables are the rows of config.ts: which contracts, who may come in and what goes out, how it runs, the providers, and the others', () => {
   const rowsIn = (file: string) =>
     [
       ...read(file)
@@ -51,7 +57,7 @@ test('the settings tables are the rows of config.ts: who may come in and which c
     settings.map(({ variable, shownDefault, meaning }) => ({ variable, shownDefault, meaning }));
   const doors = rowsIn('functions/README.md');
   const running = rowsIn('infra/README.md');
-  expect(doors).toEqual(rowsOf(Object.values({ ...SURFACE_SETTINGS, ...ACCESS_SETTINGS })));
+  expect(doors).toEqual(rowsOf(Object.values({ ...SURFACE_SETTINGS, ...ACCESS_SETTINGS, ...NOTICE_SETTINGS })));
   const isOf = (rows: typeof doors) => (row: { variable: string }) =>
     rows.some(({ variable }) => variable === row.variable);
   const others = Object.values(SETTINGS).filter((row) => !isOf(doors)(row));

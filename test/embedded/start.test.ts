@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort, stopGroup } from '../../infra/child-processes.ts';
+import { freePort, startGroup, stopGroup } from '../../infra/child-processes.ts';
 import { pollToEnd, pollUntil, readStatus, request, submit } from '../support/http-client.ts';
 import { startLocalProcess } from '../support/local-process.ts';
 import { argumentsFor } from '../support/programs.ts';
@@ -38,6 +38,28 @@ test.each<[string, () => Record<string, string>, string]>([
   expect(stderr).toContain(sentence);
   expect(stderr).not.toMatch(/^\s+at /m);
 });
+
+test('EVENTS_TOPIC, where there is no Pub/Sub: one line says so, and jobs run as ever', async () => {
+  const environment = { EVENTS_TOPIC: 'llm-jobs-events', DATABASE_URL: ':memory:', SIMULATED_MS: '0' };
+  const port = String(await freePort());
+  const child = startGroup(process.execPath, argumentsFor('infra/local.ts'), {
+    env: { ...process.env, ...environment, PORT: port },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  try {
+    await expect.poll(() => printed, { timeout: 20_000 }).toContain('llm-jobs is ready');
+    await pollToEnd(`http://127.0.0.1:${port}`, await submit(`http://127.0.0.1:${port}`, request('simulated', 'Hi.')));
+    expect(printed.split('\n').filter((line) => /warning|error/.test(line))).toEqual([
+      expect.stringContaining('warning events-topic-ignored topic=llm-jobs-events'),
+    ]);
+  } finally {
+    await stopGroup(child);
+  }
+}, 40_000);
 
 function notes(): string {
   const file = join(folder, 'notes.txt');

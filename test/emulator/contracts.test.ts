@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PubSub } from '@google-cloud/pubsub';
 import { type PushDriver, startPushDriver } from '../../infra/push-driver.ts';
+import { pubsubClient } from '../../shared/adapters/pubsub-client.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import type { JobKey } from '../../shared/core/job.ts';
 import { decodeDoorbell } from '../../shared/http/push.ts';
@@ -45,7 +46,8 @@ describeOnEmulators('contracts', () => {
 
   jobQueueContract('Pub/Sub, through the push driver', async () => {
     const { projectId, jobsTopic: topic, pubsubEmulatorHost: emulatorHost = '' } = emulatorConfig();
-    const queue = pubsubJobQueue({ projectId, topic, emulatorHost, deadlineMs: 5_000 });
+    const publisher = pubsubClient({ projectId, emulatorHost, deadlineMs: 5_000 });
+    const queue = pubsubJobQueue(publisher, topic);
     const client = new PubSub({ projectId, apiEndpoint: emulatorHost, emulatorMode: true });
     await client.createTopic(topic);
     await client.createTopic(`${topic}-dead-letters`);
@@ -95,7 +97,7 @@ describeOnEmulators('contracts', () => {
       async close() {
         await end();
         await dead.close();
-        await Promise.all([queue.close(), client.close()]);
+        await Promise.all([publisher.close(), client.close()]);
         worker.close();
       },
     };

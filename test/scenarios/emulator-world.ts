@@ -1,5 +1,6 @@
 /** A world on Firestore's and Pub/Sub's emulators through the real clients, in real time, in a project of its own. */
 import { PubSub } from '@google-cloud/pubsub';
+import { pubsubClient } from '../../shared/adapters/pubsub-client.ts';
 import { pubsubJobQueue } from '../../shared/adapters/pubsub-job-queue.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import { emulatorConfig } from '../support/emulators.ts';
@@ -20,7 +21,8 @@ export const openEmulatorWorld: Open = async (options = {}) => {
   } = emulatorConfig();
   const stores = firestoreStores({ projectId, emulatorHost: firestoreEmulatorHost, wakeShards: WAKE_SHARDS });
   const { store } = stores;
-  const queue = pubsubJobQueue({ projectId, topic, emulatorHost, deadlineMs: DEADLINE_MS });
+  const publisher = pubsubClient({ projectId, emulatorHost, deadlineMs: DEADLINE_MS });
+  const queue = pubsubJobQueue(publisher, topic);
   const client = new PubSub({ projectId, apiEndpoint: emulatorHost, emulatorMode: true });
   // The first call opens the connection: not within a lease of a scenario.
   await Promise.all([client.createTopic(topic), store.get({ tenant: 'default', id: crypto.randomUUID() })]);
@@ -34,7 +36,7 @@ export const openEmulatorWorld: Open = async (options = {}) => {
       pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       until: (promise) => promise,
       async close() {
-        await Promise.all([stores.close(), queue.close()]);
+        await Promise.all([stores.close(), publisher.close()]);
       },
     },
     options,

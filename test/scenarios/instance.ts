@@ -151,7 +151,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const instance = `${name}-${crypto.randomUUID()}`;
   const sharing = answerSharing({ ...ports, addressOf: () => undefined, followersMost: FOLLOWERS });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ routing: routes, clock, random }) });
-  const worker = jobWorker({ ...ports, gate, instance, providerFor: async () => around.provider });
+  const worker = jobWorker({ ...ports, gate, instance, jobsAtOnce: 50, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });
   return {
     name,

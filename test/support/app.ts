@@ -1,4 +1,5 @@
 /** The public application on a store in memory, called without sockets. */
+import { renderJob } from '../../functions/surfaces/llm-jobs-view.ts';
 import { publicApp } from '../../functions/surfaces/mount.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
@@ -36,6 +37,9 @@ export const resultOf = (id: string) => `/api/llm/jobs/${id}/result/`;
 export const streamOf = (id: string) => `/api/llm/jobs/${id}/stream/`;
 export const cancelOf = (id: string) => `/api/llm/jobs/${id}/cancel/`;
 export const retryOf = (id: string) => `/api/llm/jobs/${id}/retry/`;
+export const deliveriesOf = (id: string) => `/api/llm/jobs/${id}/deliveries/`;
+export const redeliverOf = (id: string) => `/api/llm/jobs/${id}/redeliver/`;
+export const SECRETS = '/api/llm/webhooks/secrets/';
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A submit body for one prompt. */
@@ -45,7 +49,7 @@ export function general(input_data: unknown, model_id: unknown = 'simulated') {
 
 /** Opens the application; `environment` adds settings. */
 export async function openApp(environment: Record<string, string> = {}): Promise<TestApp> {
-  const runtime = await embeddedRuntime(readConfig({ ...QUICK, ...environment }));
+  const runtime = await embeddedRuntime(readConfig({ ...QUICK, ...environment }), undefined, { renderJob });
   const app = publicApp(runtime, EVERYTHING);
   runtime.start();
 

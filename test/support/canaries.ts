@@ -13,6 +13,7 @@ const CANARIES: readonly RegExp[] = [
   /\beyJ[\w-]{8,}\.[\w-]+/,
   /\bsk-[\w-]{4,}/,
   /\bAIza[\w-]{4,}/,
+  /\bwhsec_[\w+/]{8,}/,
   /\baccess_token=(?!\*)[^\s&"]+/,
   /\bBearer (?!owner\b)[\w.-]{8,}/,
 ];

@@ -25,7 +25,7 @@ export async function startTestStack(
   hosts = emulators(),
   workers = 1,
 ): Promise<TestStack> {
-  const config = emulatorConfig({ PORT: '0' });
+  const config = emulatorConfig({ ...more, PORT: '0' });
   const { pubsub, firestore } = hosts;
   const environment = {
     LOG_FORMAT: 'json',

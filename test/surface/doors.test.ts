@@ -36,6 +36,9 @@ GET /api/llm/jobs/:job_id/result           | 401m   401e    401u    200   404   
 GET /api/llm/jobs/:job_id/stream           | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
 POST /api/llm/jobs/:job_id/cancel          | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
 POST /api/llm/jobs/:job_id/retry           | 401m   401e    401u    202   404       404       403s   202    202   404       404     403c   202         403s      403s        401e
+GET /api/llm/jobs/:job_id/deliveries       | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         403s      403s        401e
+POST /api/llm/jobs/:job_id/redeliver       | 401m   401e    401u    409   404       404       403s   409    409   404       404     403c   409         403s      403s        401e
+GET /api/llm/webhooks/secrets              | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403s   403s        403s      403s        401e
 POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   404   404       404     403c   200         403s      403s        401e
 GET /api/llm/accounts/:user_id             | 401m   401e    401u    409   409       409       409    403s   409   409       409     409    409         403s      403s        401e
 PUT /api/llm/accounts/:user_id             | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403c   403s        403s      403s        401e
@@ -181,7 +184,9 @@ function inWords(reply: Reply, route = '/api/llm'): string {
     expect(challenge).toContain(`error="insufficient_scope", scope="${answer.scope}"`);
     return '403s';
   }
-  expect(answer.code).toMatch(/^(job|batch)_not_found$|^job_id_taken$|^credits_off$/);
+  expect(answer.code).toMatch(
+    /^(job|batch)_not_found$|^job_id_taken$|^credits_off$|^nothing_to_deliver$|^webhooks_off$/,
+  );
   return String(status);
 }
 

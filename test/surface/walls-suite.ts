@@ -35,7 +35,9 @@ const canaryOf = (who: number) => `canary-${'abc'[who]}`;
 const IDS = ['0b5e4c1e-7a0e-4b7e-9d52-3f1f3c9a1d01', '0b5e4c1e-7a0e-4b7e-9d52-3f1f3c9a1d02'] as const;
 const KEYS = ['one', 'two'];
 const ACTS = ['submit', 'keyed', 'put', 'batch', 'list', 'ids', 'cursor', 'batch-read'] as const;
-const OF_A_JOB = ['status', 'result', 'stream', 'cancel', 'retry', 'delete', 'run'] as const;
+const OF_A_JOB = [
+  ...(['status', 'result', 'stream', 'cancel', 'retry', 'deliveries', 'redeliver', 'delete', 'run'] as const),
+];
 const who = fc.nat({ max: WHO.length - 1 });
 const act = fc.record({ who, act: fc.constantFrom(...ACTS, ...OF_A_JOB), pick: fc.nat({ max: 1_000 }) });
 export type Act = { who: number; act: (typeof ACTS)[number] | (typeof OF_A_JOB)[number]; pick: number };
@@ -171,7 +173,7 @@ async function play(world: WalledWorld, acts: readonly Act[]): Promise<number> {
     } else if (what === 'run') {
       await world.run?.({ tenant: WHO[by]?.tenant ?? '', id: anybodys });
     } else {
-      const methods = { cancel: 'POST', retry: 'POST', delete: 'DELETE' } as Record<string, string>;
+      const methods = { cancel: 'POST', retry: 'POST', redeliver: 'POST', delete: 'DELETE' } as Record<string, string>;
       const path = what === 'delete' ? `${anybodys}/` : `${anybodys}/${what}/`;
       const mine = found(anybodys, by);
       const { status, body } = await ask(by, methods[what] ?? 'GET', path);

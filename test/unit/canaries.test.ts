@@ -23,6 +23,7 @@ const LEAKS = [
   ['eyJhbGciOiJub25lIn0', 'eyJzdWIiOiJhIn0', ''].join('.'),
   ['sk', 'proj', '1234'].join('-'),
   ['AI', 'zaSyA-1234'].join(''),
+  ['whsec', 'Zm9yIGEgd2ViaG9vaw=='].join('_'),
   ['access_token', 'abc.def'].join('='),
   ['Bearer', 'abcdefgh'].join(' '),
 ];

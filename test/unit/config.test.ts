@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../../shared/config.ts';
 
+const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`;
+const [NEW_SECRET, OLD_SECRET] = [secretOf(24), secretOf(64)];
 const CLOUD = { K_SERVICE: 'submit', AUTH_MODE: 'firebase', INVOKERS: 'iam', GOOGLE_CLOUD_PROJECT: 'p' };
 
 describe('a setting', () => {
@@ -58,6 +60,33 @@ describe('a setting', () => {
         tokensPerMinute: new Map([['openai/gpt-4o', 30_000]]),
       },
     ],
+    [
+      'webhooks: locally to everywhere, signed with a secret that everybody knows; no events',
+      {},
+      {
+        webhookSecrets: [expect.stringMatching(/^whsec_/)],
+        webhookHosts: [],
+        allowPrivateWebhooks: true,
+        eventsTopic: undefined,
+      },
+    ],
+    [
+      'webhooks on Google Cloud: none without secrets, and never to private addresses',
+      CLOUD,
+      { webhookSecrets: [], allowPrivateWebhooks: false },
+    ],
+    [
+      'what goes out, given',
+      {
+        ...{ ...CLOUD, WEBHOOK_SECRETS: ` ${NEW_SECRET},${OLD_SECRET}, `, ALLOW_PRIVATE_WEBHOOKS: 'false' },
+        ...{ WEBHOOK_HOSTS: 'Hooks.Example.com, *.acme.example', EVENTS_TOPIC: 'llm-jobs-events' },
+      },
+      {
+        ...{ webhookSecrets: [NEW_SECRET, OLD_SECRET], allowPrivateWebhooks: false },
+        ...{ webhookHosts: ['hooks.example.com', '*.acme.example'], eventsTopic: 'llm-jobs-events' },
+      },
+    ],
+    ['private addresses refused locally, too', { ALLOW_PRIVATE_WEBHOOKS: 'false' }, { allowPrivateWebhooks: false }],
     ['on Google Cloud: that default', CLOUD, { logFormat: 'json', wakeShards: 16, projectId: 'p' }],
   ])('%s', (_, environment, expected) => {
     expect(readConfig(environment as Record<string, string>)).toMatchObject(expected);
@@ -111,6 +140,26 @@ describe('a wrong setting stops the start', () => {
     [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS must hold origins like https://app.example.com'],
     [{ CORS_ORIGINS: 'https://a.example/' }, 'not https://a.example/'],
     [{ CORS_ORIGINS: 'a.example' }, 'not a.example'],
+    [
+      { WEBHOOK_SECRETS: ',' },
+      'WEBHOOK_SECRETS must be one or two secrets, each `whsec_` and 24 to 64 bytes in base64',
+    ],
+    [{ WEBHOOK_SECRETS: 'hunter2' }, 'WEBHOOK_SECRETS must be one or two secrets'],
+    [{ WEBHOOK_SECRETS: secretOf(32).slice('whsec_'.length) }, 'WEBHOOK_SECRETS must be one or two secrets'],
+    [{ WEBHOOK_SECRETS: secretOf(23) }, 'WEBHOOK_SECRETS must be one or two secrets'],
+    [{ WEBHOOK_SECRETS: secretOf(65) }, 'WEBHOOK_SECRETS must be one or two secrets'],
+    [{ WEBHOOK_SECRETS: `${secretOf(32)}!` }, 'WEBHOOK_SECRETS must be one or two secrets'],
+    [{ WEBHOOK_SECRETS: Array(3).fill(NEW_SECRET).join(',') }, 'WEBHOOK_SECRETS must be one or two secrets'],
+    [{ WEBHOOK_HOSTS: 'https://a.example' }, 'names of hosts, without scheme, port or path, not https://a.example'],
+    [{ WEBHOOK_HOSTS: 'a.example,b.example:8443' }, 'port or path, not b.example:8443'],
+    [{ WEBHOOK_HOSTS: 'a.example/hooks' }, 'port or path, not a.example/hooks'],
+    [{ WEBHOOK_HOSTS: '*' }, 'port or path, not *'],
+    [{ WEBHOOK_HOSTS: 'a.*.example' }, 'port or path, not a.*.example'],
+    [{ ALLOW_PRIVATE_WEBHOOKS: 'yes' }, 'ALLOW_PRIVATE_WEBHOOKS must be true or false'],
+    [{ ...CLOUD, ALLOW_PRIVATE_WEBHOOKS: 'true' }, 'ALLOW_PRIVATE_WEBHOOKS must not be true on Google Cloud'],
+    [{ EVENTS_TOPIC: 'llm-jobs' }, 'EVENTS_TOPIC must be a topic of its own'],
+    [{ EVENTS_TOPIC: 'llm-jobs-submissions' }, 'EVENTS_TOPIC must be a topic of its own'],
+    [{ EVENTS_TOPIC: 'all', JOBS_TOPIC: 'all' }, 'EVENTS_TOPIC must be a topic of its own'],
     [{ RATE_LIMITS: 'job-reads=60' }, 'RATE_LIMITS must leave job-reads at 120 or more'],
   ])('%o', (environment, sentence) => {
     expect(() => readConfig(environment)).toThrow(ConfigError);

@@ -1,6 +1,7 @@
 /** The sentences of our failure classes, and what a provider asks us to wait. */
 import { type FailureCode, type ProviderFacts, ServiceError } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
+import { askedPauseMs } from '../../core/retry-after.ts';
 
 /**
  * Sentences are ours: a provider's text may hold a part of the key (OpenAI's 401 does). It is passed on only where the
@@ -88,24 +89,12 @@ export function saysContextOverflow(text: string | undefined): boolean {
 /** Vendors' headers for a wait in milliseconds: OpenAI's, and Azure's. */
 const MILLISECOND_HEADERS = ['retry-after-ms', 'x-ms-retry-after-ms'];
 
-/**
- * How long the provider asks us to wait: in milliseconds, or `Retry-After` in seconds or as a date; the longest, where it
- * says several. A date is counted from the answer's own `Date`, for our clock may be wrong. What cannot be read is no
- * request to wait.
- *
- * @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
- */
+/** How long the provider asks us to wait: in milliseconds, or `Retry-After`; the longest, where it says several. */
 export function retryAfterOf(headers: Headers | undefined, nowMs: number): number | undefined {
   const inMilliseconds = MILLISECOND_HEADERS.map((name) => Number.parseFloat(headers?.get(name) ?? ''));
-  const asked = [...inMilliseconds, secondsOrDate(headers, nowMs)].filter((ms) => Number.isFinite(ms));
+  const standard = askedPauseMs(headers?.get('retry-after'), headers?.get('date'), nowMs);
+  const asked = [...inMilliseconds, standard ?? Number.NaN].filter((ms) => Number.isFinite(ms));
   return asked.length === 0 ? undefined : Math.max(0, ...asked);
-}
-
-function secondsOrDate(headers: Headers | undefined, nowMs: number): number {
-  const text = headers?.get('retry-after')?.trim() ?? '';
-  if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000;
-  const answeredMs = Date.parse(headers?.get('date') ?? '');
-  return Date.parse(text) - (Number.isNaN(answeredMs) ? nowMs : answeredMs);
 }
 
 const VENDOR_TEXT_MOST = 300;

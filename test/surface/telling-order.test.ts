@@ -1,0 +1,30 @@
+/** Never an older event after a newer one, also when whoever tells is lost between the two and their being written down. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { general, SUBMIT } from '../support/app.ts';
+import { DELIVERED, HOOK, openWebhookWorld } from './webhook-world.ts';
+
+let world: ReturnType<typeof openWebhookWorld>;
+beforeEach(() => {
+  world = openWebhookWorld();
+});
+afterEach(() => world.close());
+
+test.each(['job.started', 'job.completed'])('who tells is lost when %s was delivered', async (lost) => {
+  const webhook = { url: HOOK, events: ['job.started', 'job.completed'] };
+  const { body } = await world.api.post(SUBMIT, { ...general({ prompt: 'Hello.' }), webhook });
+  await world.doorbell(body.job_id);
+  const die = async () => {
+    world.store.fail('update', 'before', { times: 6 });
+    return DELIVERED;
+  };
+  world.answers.push(...(lost === 'job.started' ? [die] : [DELIVERED, die]));
+  await world.doorbell(body.job_id);
+  expect(world.store.fired()).toBe(6);
+  await world.clock.advance(60_000);
+  await world.doorbell(body.job_id);
+  const types = world.sent.map(({ message }) => JSON.parse(message.body).type);
+  expect(types.at(-1)).toBe('job.completed');
+  expect(types.filter((type) => type === lost)).toHaveLength(2);
+  expect(types.lastIndexOf('job.started')).toBeLessThan(types.indexOf('job.completed'));
+  expect((await world.stored(body.job_id))?.outbox).toBeUndefined();
+});
