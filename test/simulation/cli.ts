@@ -67,6 +67,7 @@ console.table({
   'jobs denied': total(reports, (report) => report.denied),
   'payloads removed': total(reports, (report) => report.removals),
   'zombie writes refused': total(reports, (report) => report.zombieWrites),
+  'webhooks called': total(reports, (report) => report.posts),
   calls: total(reports, (report) => report.calls),
   'recorded calls': total(reports, (report) => report.recordedCalls),
   ...ends,

@@ -40,7 +40,7 @@ export async function obey(commands: readonly Command[], seed: number): Promise<
     await clock.advance(10);
   }
   world.calm();
-  for (let turns = 0; turns < 250 && !world.areOver([...submitted]); turns++) {
+  for (let turns = 0; turns < 250 && !(world.areOver([...submitted]) && world.areTold()); turns++) {
     void world.sweep();
     await clock.advance(20_000);
   }

@@ -10,6 +10,7 @@ import { noLimits } from '../../shared/http/limits.ts';
 import { type PushHandler, respondToPush } from '../../shared/http/push.ts';
 import { equalOf, tenantOf } from './equal-jobs.ts';
 import { hasFallback, isFleeting, isInBackground, isStreamed, promptOf } from './model.ts';
+import { webhookOf } from './told.ts';
 
 export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 const JOB_TYPE = 'general_llm_request';
@@ -53,6 +54,7 @@ export const directDoors: Doors = {
         cacheMs: equalOf(jobId) === undefined ? undefined : CACHE_MS,
         background: isInBackground(jobId) || undefined,
         fallbacks: hasFallback(jobId) ? [OTHER_MODEL] : undefined,
+        webhook: webhookOf(jobId),
       }),
     cancel: async (id) => (await service.cancel(by(id), id)).job,
     remove: async (id) => (await service.remove(by(id), id)).job,

@@ -3,6 +3,7 @@
  * most invariants are checked at the write, the others when the dust has settled.
  */
 import { applyChanges, isTerminal, type Job, type JobChanges, type JobKey } from '../../shared/core/job.ts';
+import { NOTICE_TRIES_MOST } from '../../shared/core/outbox-tries.ts';
 import type { Clock, JobStore } from '../../shared/core/ports.ts';
 import { routeOf, routesOf } from '../../shared/core/routes.ts';
 import { LOSSES_MOST } from '../../shared/core/waking.ts';
@@ -52,6 +53,15 @@ const VISIBLE = [
   'parkedFor',
 ] as const;
 
+const OF_TELLING = ['outbox', 'wakeAt', 'deliveries'];
+
+/** Does this write change nothing but what others were told? */
+function isOfTelling(before: Job, after: Job, changes: JobChanges): boolean {
+  const isOther = (field: keyof Job) => JSON.stringify(before[field]) !== JSON.stringify(after[field]);
+  const fields = Object.keys(changes) as (keyof Job)[];
+  return 'outbox' in changes && fields.filter(isOther).every((field) => OF_TELLING.includes(field));
+}
+
 /** Is there still something to remove (`store: false`)? */
 function holdsPayloads({ store, deletedAt, payloadsRemovedAt }: Job): boolean {
   return store === false && deletedAt === undefined && payloadsRemovedAt === undefined;
@@ -98,10 +108,15 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
     // What goes on being wrong is said once.
     const wrong = [...slots.wrong().map((what) => `I7 ${what}`), ...money()];
     violations.push(...wrong.filter((what) => !violations.includes(what)));
-    if ((after.wakeAt === null) !== (isTerminal(after.state) && !holdsPayloads(after))) {
+    const isSettled = isTerminal(after.state) && !holdsPayloads(after) && after.outbox === undefined;
+    if ((after.wakeAt === null) !== isSettled) {
       fail('I3', id, 'nobody will look at it again');
     }
     if (!before) return;
+    if (isOfTelling(before, after, changes)) {
+      if ((after.outbox?.tries ?? 0) > NOTICE_TRIES_MOST) fail('R07', id, `${by} tried too often`);
+      return;
+    }
 
     const isDelete = changes.deletedAt !== undefined && before.deletedAt === undefined;
     const isOfPayloads = changes.payloadsExpireAt !== undefined || changes.payloadsRemovedAt !== undefined;
@@ -137,7 +152,7 @@ export function writeLog(real: JobStore, clock: Clock, slots: SlotCheck, money: 
   function checkRedrive(by: string, { id, state, redrivenAs }: Job, changes: JobChanges): void {
     if (state !== 'failed' && state !== 'cancelled') fail('R08', id, `${by} redrove it when it was ${state}`);
     if (redrivenAs !== undefined) fail('R08', id, `${by} redrove it again`);
-    const others = Object.keys(changes).filter((field) => field !== 'redrivenAs' && field !== 'version');
+    const others = Object.keys(changes).filter((field) => !['redrivenAs', 'version', ...OF_TELLING].includes(field));
     if (others.length > 0) fail('R08', id, `${by} changed ${others} with it`);
   }
 

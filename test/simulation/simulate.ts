@@ -57,6 +57,8 @@ export type SimulationReport = {
   /** How often a job was left to its provider, and how often what it worked on outlived a worker. */
   detaches: number;
   keptOn: number;
+  /** How often webhooks were called. */
+  posts: number;
   calls: number;
   recordedCalls: number;
   writes: number;
@@ -186,7 +188,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   isCalm = true;
   world.calm();
   const untilMs = clock.monotonicMs() + pace.patienceMs;
-  while (clock.monotonicMs() < untilMs && !world.areOver(ids)) await pace.pass(sweepMs);
+  while (clock.monotonicMs() < untilMs && !(world.areOver(ids) && world.areTold())) await pace.pass(sweepMs);
   isOver = true;
   // Zombies, late writes and the like have their say.
   await pace.pass(leaseMs);
@@ -223,6 +225,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     detaches: log.writes.filter(({ before, after }) => before?.leaseExpiresAt && isLeft(after)).length,
     keptOn: log.writes.filter(({ before, after }) => before && isKeptOn(before, after)).length,
     parks: log.writes.filter(({ before, after }) => after.parkedFor && !before?.parkedFor).length,
+    posts: world.posts(),
     calls: log.jobs().reduce((sum, { id }) => sum + log.calls(id), 0),
     recordedCalls: log.jobs().reduce((sum, { id }) => sum + log.recordedCalls(id), 0),
     writes: log.writes.length,

@@ -47,6 +47,7 @@ import { type SimulatedProcess, simulatedProcess } from './process.ts';
 import type { Chance } from './random.ts';
 import { slotCheck } from './slots.ts';
 import { keptTexts } from './texts.ts';
+import { listeners } from './told.ts';
 
 export type WorldOptions = {
   clock: Clock;
@@ -93,6 +94,8 @@ export const STORE_FAULTS: readonly Fault[] = [
   'crash',
   'crash-after',
 ];
+/** All others are answers of a sender. */
+const RECEIVER_FAULTS: readonly Fault[] = ['slow', 'duplicate', 'crash', 'crash-after'];
 const MODEL_FAULTS: readonly Fault[] = ['before', 'after', 'hang', 'slow', 'crash', 'crash-after'];
 /** So many deliveries of a worker wait for answers at once. */
 const FOLLOWERS_MOST = 4;
@@ -142,6 +145,7 @@ export function simulatedWorld(options: WorldOptions) {
   const type = options.isStaged ? { ...plainType, ...STAGED } : plainType;
   const jobTypes = new Map([[type.name, type]]);
   const workers: WorkerProcess[] = [];
+  const told = listeners({ clock, luck: luck.fork(), trouble: () => trouble });
 
   /** A new process, with ports of its own that fail by chance and die with it. */
   function start(role: string) {
@@ -173,6 +177,8 @@ export function simulatedWorld(options: WorldOptions) {
       estimates: estimates({ estimateStore: process.within(estimateStore), clock: process.clock, log: silent }),
       resultCache: memoryResultCache({ clock: process.clock }),
       ...{ newId: () => luck.uuid(), jobTypes },
+      webhooks: { ...told.webhooks, send: ports({ send: told.webhooks.send }, RECEIVER_FAULTS).send },
+      eventsTopic: ports(told.topic, STORE_FAULTS),
       credits: tokens === undefined ? undefined : reserving({ accounts: ports(accountStore, STORE_FAULTS), jobTypes }),
       provider: provider(process, chances),
     };
@@ -275,6 +281,10 @@ export function simulatedWorld(options: WorldOptions) {
       const states = new Map(log.jobs().map(({ id, state }) => [id, state]));
       return [...states.keys(), ...ids].every((id) => isTerminal(states.get(id) ?? 'pending'));
     },
+    /** Was everybody told of all of them? */
+    areTold: () => log.jobs().every(({ outbox }) => outbox === undefined),
+    /** How often webhooks were called. */
+    posts: told.calls,
 
     /** Submits under an id of its own, again and again until it is accepted. */
     async submit(id: string, limits: Partial<Limits> = {}): Promise<void> {
@@ -314,6 +324,7 @@ export function simulatedWorld(options: WorldOptions) {
     settled(strictly: boolean): readonly string[] {
       return [
         ...log.settled(),
+        ...told.wrong(log.jobs(), log.writes),
         ...log.jobs().flatMap((job) => texts.wrong(job, log.rootOf(job.id), clock.nowMs(), strictly)),
       ];
     },
