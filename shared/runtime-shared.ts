@@ -7,6 +7,7 @@ import { redisRateLimiter } from './adapters/redis-rate-limiter.ts';
 import { redisResultCache } from './adapters/redis-result-cache.ts';
 import { redisWindowLimiter } from './adapters/redis-window-limiter.ts';
 import { stdoutLog } from './adapters/stdout-log.ts';
+import { systemClock } from './adapters/system-clock.ts';
 import { webhookSender } from './adapters/webhook-sender.ts';
 import type { Config } from './config.ts';
 import type { AccountStore } from './core/accounts.ts';
@@ -60,13 +61,14 @@ export function sharedParts(config: Config, clock: Clock, log: Log): SharedParts
     rateLimiter,
     modelLimits: modelLimits({ ...config, clock, windowLimiter }),
     resultCache: link ? redisResultCache(link) : memoryResultCache({ clock }),
-    webhooks: config.webhookSecrets.length > 0 ? webhookSender({ ...webhookOptions(config), clock }) : undefined,
+    webhooks: config.webhookSecrets.length > 0 ? webhookSender(webhookOptions(config)) : undefined,
     close: async () => link?.close(),
   };
 }
 
 function webhookOptions({ webhookSecrets: secrets, webhookHosts: hosts, allowPrivateWebhooks: allowPrivate }: Config) {
-  return { secrets, hosts, allowPrivate };
+  // Receivers compare its time with theirs: it follows the machine's clock wherever that is set.
+  return { secrets, hosts, allowPrivate, clock: systemClock() };
 }
 
 /** Lines on standard output, as the settings have them. */

@@ -116,8 +116,7 @@ function outcomeOf({ statusCode: status = 0, headers }: IncomingMessage, nowMs: 
   if (status >= 200 && status < 300) return { delivered: true, status };
   const retryAfterMs = askedPauseMs(headers['retry-after'], headers.date, nowMs);
   const facts = { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-  if (status === 410)
-    return { ...failed('gone', 'The receiver answered 410: it wants no more of this job.'), ...facts };
+  if (status === 410) return { ...failed('gone', 'The receiver answered 410: it wants no more.'), ...facts };
   const isRedirect = status >= 300 && status < 400;
   const sentence = `The receiver answered ${status}${isRedirect ? ', and redirects are not followed' : ''}.`;
   return { ...failed(isRedirect ? 'redirect' : 'status', sentence), ...facts };

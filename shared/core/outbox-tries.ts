@@ -5,9 +5,9 @@
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 import type { Decision, EventOf, NoticeEvent } from './events.ts';
-import type { Job } from './job.ts';
+import { applyChanges, type Job } from './job.ts';
 import type { Audience, Delivery, Notice, Outbox, PendingNotice } from './notices.ts';
-import { dueFrom, isBeingTold, kept, lifeWakeAt, logged, without } from './outbox.ts';
+import { dueFrom, GONE, isBeingTold, kept, lifeWakeAt, logged, without } from './outbox.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
@@ -24,6 +24,8 @@ const RETRY_AFTER_MOST_MS = 24 * HOUR_MS;
 const JITTER = 0.2;
 /** A notice that failed so often does not hold up those after it: it may be the only one that its receiver cannot take. */
 export const FAILURES_HOLD = 3;
+
+const GIVEN_UP = { failure: 'network', message: 'It was given up: no try came to an answer of its own.' } as const;
 
 /** See `events.ts`. */
 export function changeOutbox(job: Job, event: NoticeEvent): Decision {
@@ -62,33 +64,35 @@ function takeNotices(job: Job, { nowMs, token, leaseMs }: EventOf<'take-notices'
   if (!outbox) return { refused: 'done' };
   if (outbox.dueAt > nowMs) return { refused: outbox.token === undefined ? 'not-due' : 'leased' };
   if (outbox.tries >= NOTICE_TRIES_MOST) {
-    return { changes: { ...kept(lifeWakeAt(job), undefined), ...logged(job, neverAnswered(outbox, nowMs)) } };
+    return { changes: { ...kept(lifeWakeAt(job), undefined), ...logged(job, untold(job, nowMs, GIVEN_UP)) } };
   }
   const untilMs = nowMs + leaseMs;
   const taken = { token, tries: outbox.tries + 1, rings: 0, dueAt: untilMs, wakeAt: untilMs };
   return { changes: kept(lifeWakeAt(job), { ...outbox, ...taken }) };
 }
 
-/** Its owner must see that there were tries, though whoever made them wrote down nothing. */
-function neverAnswered({ notices }: Outbox, nowMs: number): Delivery[] {
-  const message = 'It was given up: whoever called it was lost each time before the answer was written down.';
-  const newest = notices.findLast(({ to }) => to.includes('webhook'));
-  if (!newest) return [];
-  const { type, version, happenedAt } = newest;
-  return [{ type, version, happenedAt, triedAt: nowMs, ms: 0, failure: 'network', message }];
+/** The newest notice for the webhook, where that goes unlogged otherwise: its owner must see it, and may have it sent again. */
+function untold(job: Job, nowMs: number, why: typeof GIVEN_UP | typeof GONE): Delivery[] {
+  const newest = newestNotice(job);
+  if (!newest || job.deliveries?.some(({ version }) => version === newest.version)) return [];
+  return [{ ...newest, triedAt: nowMs, ms: 0, ...why }];
 }
 
 /** What became of a try. What came meanwhile, or comes after what was delivered, is due at once. */
 function told(job: Job, event: EventOf<'told'>): Decision {
-  const { nowMs, token, tried, retryAfterMs = 0, random } = event;
+  const { nowMs, token, tried, retryAfterMs = 0, isGone = false, random } = event;
   const { outbox } = job;
   if (outbox?.token !== token) return { refused: 'lease-lost' };
-  const log = logged(job, tried);
   const notices = leftAfter(outbox, event).map((notice) => failedBy(notice, tried));
+  // What comes after one that was delivered has tries of its own.
   const isNext = event.delivered.webhook.length > 0 && notices.some(({ to }) => to.includes('webhook'));
   const tries = isNext ? 0 : outbox.tries;
   const pause = tries === 0 ? 0 : NOTICE_PAUSES_MS[tries - 1];
-  if (notices.length === 0 || pause === undefined) return { changes: { ...kept(lifeWakeAt(job), undefined), ...log } };
+  const isGivenUp = pause === undefined;
+  const isDropped = isGone || isGivenUp;
+  const seen = applyChanges(job, logged(job, tried));
+  const log = logged(job, [...tried, ...(isDropped ? untold(seen, nowMs, isGone ? GONE : GIVEN_UP) : [])]);
+  if (notices.length === 0 || isGivenUp) return { changes: { ...kept(lifeWakeAt(job), undefined), ...log } };
   const { token: _, ...free } = outbox;
   const askedMs = Math.min(retryAfterMs, RETRY_AFTER_MOST_MS);
   const patientUntil = askedMs > 0 ? nowMs + askedMs : outbox.patientUntil;

@@ -19,6 +19,9 @@ export const NOTICE_GRACE_MS = 30_000;
 const RING_PAUSE_LEAST_MS = 60_000;
 const RING_PAUSE_MOST_MS = 900_000;
 
+/** Why a webhook is not called again. */
+export const GONE = { failure: 'gone', message: 'It was not called: its answer to an earlier event was 410.' } as const;
+
 /** An outbox, whatever the job's life wants. */
 export type OutboxAlone = Omit<Outbox, 'lifeWakeAt'>;
 
@@ -139,10 +142,9 @@ function newsOf(job: Job, nowMs: number): { notice?: PendingNotice; untold?: Del
   const isUntold = isWanted && isGone(job);
   const to: Audience[] = isWanted && !isUntold ? ['webhook'] : [];
   if (job.announced) to.push('topic');
-  const message = 'It was not called: its answer to an earlier event was 410.';
   return {
     ...(to.length > 0 ? { notice: { ...notice, to } } : {}),
-    ...(isUntold ? { untold: { ...notice, triedAt: nowMs, ms: 0, failure: 'gone', message } } : {}),
+    ...(isUntold ? { untold: { ...notice, triedAt: nowMs, ms: 0, ...GONE } } : {}),
   };
 }
 

@@ -8,8 +8,8 @@ const ANSWER = 0x8180;
 const NO_SUCH_NAME = 3;
 const IN = 1;
 
-/** What it says: of a name's addresses those of the family that it was asked for; `silent`: nothing. */
-export type Says = string[] | 'no-such-name' | 'silent';
+/** What it says: of a name's addresses those of the family that it was asked for. */
+export type Says = string[] | 'no-such-name';
 
 export async function nameServer(says: (family: 4 | 6, name: string) => Says) {
   const asked: string[] = [];
@@ -20,7 +20,6 @@ export async function nameServer(says: (family: 4 | 6, name: string) => Says) {
     const family = TYPES[question.readUInt16BE(question.length - 4)] ?? 4;
     asked.push(`${family} ${name}`);
     const said = says(family, name);
-    if (said === 'silent') return;
     const records = said === 'no-such-name' ? [] : said.filter((one) => isIP(one) === family).map(record);
     const header = Buffer.from(query.subarray(0, 12));
     header.writeUInt16BE(ANSWER | (said === 'no-such-name' ? NO_SUCH_NAME : 0), 2);

@@ -11,6 +11,8 @@ export type RawReceiver = {
   connections: () => number;
   /** How many of them are still there. */
   open: () => number;
+  /** Resolves when none is. */
+  gone: () => Promise<void>;
   received: Received[];
   /** What it does with the next whole request. */
   answers: (answer: (socket: Socket) => void) => void;
@@ -56,6 +58,7 @@ export async function rawReceiver({ host = '127.0.0.1', tls = false, port = 0 } 
     port: (server.address() as AddressInfo).port,
     connections: () => connections,
     open: () => sockets.size,
+    gone: () => until(() => sockets.size === 0),
     received,
     answers: (next) => {
       answer = next;
@@ -69,6 +72,19 @@ export async function rawReceiver({ host = '127.0.0.1', tls = false, port = 0 } 
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** An answer of this status with these headers, and no body. */
+export function head(status: number, ...lines: string[]): string {
+  return `${[`HTTP/1.1 ${status} Answer`, 'content-length: 0', ...lines].join('\r\n')}\r\n\r\n`;
+}
+
+/** Resolves when it holds, in real time. */
+export async function until(holds: () => boolean): Promise<void> {
+  for (let waits = 0; !holds(); waits++) {
+    if (waits > 2_000) throw new Error('It does not come to that.');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 function whole(text: string): Received | undefined {

@@ -11,3 +11,14 @@ test.each(['README.md', 'functions/README.md', 'infra/README.md'])('every test t
   const named = testsIn(read(file));
   expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
+
+test('each threat, and each line of the OWASP list, names the test that shows what is said', () => {
+  const [, section = ''] = /\n## Security\n([\s\S]*?)\n## /.exec(read('README.md')) ?? [];
+  const [threats = [], owasp = []] = section
+    .split('\n\n')
+    .filter((part) => part.startsWith('|'))
+    .map((table) => table.trim().split('\n').slice(2));
+  expect(threats.length).toBeGreaterThanOrEqual(12);
+  expect(owasp.map((row) => Number(/^\| (\d+) /.exec(row)?.[1]))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  for (const row of [...threats, ...owasp]) expect([row, testsIn(row).length > 0]).toEqual([row, true]);
+});

@@ -180,6 +180,17 @@ describe('with a real name server', () => {
     expect(receiver.connections()).toBe(0);
   });
 
+  test('is how names are resolved, unless private ones are allowed', async () => {
+    const clock = virtualClock();
+    const sender = webhookSender({ secrets: [], hosts: [], allowPrivate: false, clock });
+    const outbound = await outboundOf(async () => {
+      const sending = sender.send({ tenant: 'default', url: 'https://nobody.invalid/' }, MESSAGE);
+      await clock.advance(15_000);
+      expect(await sending).toMatchObject({ delivered: false });
+    });
+    expect(outbound).toEqual(['QUERYWRAP', 'QUERYWRAP']);
+  });
+
   test('a name that does not exist is not called', async () => {
     const message = 'The name of the host could not be resolved (ENOTFOUND).';
     expect((await sent(() => 'no-such-name')).answers).toMatchObject([{ failure: 'network', message }]);

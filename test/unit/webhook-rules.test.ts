@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
-import { isPublicAddress } from '../../shared/adapters/webhook-addresses.ts';
 import { webhookSender } from '../../shared/adapters/webhook-sender.ts';
 import { outboundOf } from '../support/outbound.ts';
 import { type RawReceiver, rawReceiver } from '../support/raw-receiver.ts';
@@ -180,12 +179,12 @@ test('no text makes the rule throw, and what it lets through is https to a host 
   );
   const texts = fc.oneof(
     fc.string(),
-    fc.webUrl(),
     fc.array(parts, { maxLength: 8 }).map((some) => some.join('')),
   );
+  const { refusalOf } = senderTo();
   fc.assert(
     fc.property(texts, (text) => {
-      if (senderTo().refusalOf(text) !== undefined) return;
+      if (refusalOf(text) !== undefined) return;
       const { protocol, hostname } = new URL(text);
       expect(protocol).toBe('https:');
       expect(hostname).toMatch(/\.|^\[[23]/);
@@ -236,69 +235,5 @@ describe('where private ones are allowed', () => {
     [`http://localhost/${'a'.repeat(2_048)}`, 'must be at most 2048 characters long'],
   ])('%s: %s', (url, expected) => {
     expect(senderTo({ allowPrivate: true }).refusalOf(url)).toBe(expected);
-  });
-});
-
-/** The first and the last of each range of IANA's registries that is not for everybody, and their neighbours. */
-describe('an address', () => {
-  test.each([
-    ...['0.0.0.0', '0.255.255.255', '10.0.0.0', '10.255.255.255', '100.64.0.0', '100.127.255.255', '127.0.0.0'],
-    ...[
-      '127.255.255.255',
-      '169.254.0.0',
-      '169.254.255.255',
-      '172.16.0.0',
-      '172.31.255.255',
-      '192.0.0.0',
-      '192.0.0.255',
-    ],
-    ...['192.0.2.1', '192.31.196.1', '192.52.193.1', '192.88.99.1', '192.168.0.0', '192.168.255.255', '192.175.48.1'],
-    ...['198.18.0.0', '198.19.255.255', '198.51.100.1', '203.0.113.1', '224.0.0.0', '239.255.255.255', '240.0.0.0'],
-    ...['255.255.255.255', '168.63.129.16'],
-    ...[
-      '::',
-      '::1',
-      '::2',
-      '::8.8.8.8',
-      '::ffff:8.8.8.8',
-      '::ffff:0:8.8.8.8',
-      '64:ff9b::808:808',
-      '64:ff9b:1::1',
-      '100::1',
-    ],
-    ...['100:0:0:1::1', '2001::1', '2001:1::1', '2001:2::1', '2001:3::1', '2001:4:112::1', '2001:10::1', '2001:20::1'],
-    ...['2001:30::1', '2001:db8::1', '2001:db8:ffff::1', '2002::1', '2002:808:808::1', '2620:4f:8000::1', '3fff::1'],
-    ...[
-      '3fff:fff::1',
-      '4000::1',
-      '5f00::1',
-      'fc00::1',
-      'fdff::1',
-      'fe80::1',
-      'fe80::1%eth0',
-      'febf::1',
-      'fec0::1',
-      'ff02::1',
-    ],
-    ...['', 'localhost', '127.1', '010.0.0.1', '8.8.8.8:53', '8.8.8.8 ', '0x8.8.8.8'],
-  ])('%s is not public', (address) => {
-    expect(isPublicAddress(address)).toBe(false);
-  });
-
-  test.each([
-    ...['1.0.0.0', '9.255.255.255', '11.0.0.0', '100.63.255.255', '100.128.0.0', '126.255.255.255', '128.0.0.0'],
-    ...[
-      '169.253.255.255',
-      '169.255.0.0',
-      '172.15.255.255',
-      '172.32.0.0',
-      '192.0.1.0',
-      '192.167.255.255',
-      '192.169.0.0',
-    ],
-    ...['198.17.255.255', '198.20.0.0', '223.255.255.255', '8.8.8.8', '168.63.129.15'],
-    ...['2001:200::1', '2001:4860:4860::8888', '2003::1', '2606:4700::1111', '2a00:1450:4001::1'],
-  ])('%s is public', (address) => {
-    expect(isPublicAddress(address)).toBe(true);
   });
 });

@@ -113,12 +113,13 @@ test('the timestamp is of the try, not of the message', async () => {
 test('no two tenants share a secret; `default` has them as they are', () => {
   const { secretsOf } = webhookSender({ secrets: [NEW, OLD], hosts: [], allowPrivate: true, clock: systemClock() });
   expect(secretsOf('default')).toEqual([NEW, OLD]);
+  const tenants = fc.uniqueArray(fc.string(), { minLength: 2, maxLength: 8 });
   fc.assert(
-    fc.property(fc.uniqueArray(fc.string({ unit: 'binary' }), { minLength: 2, maxLength: 8 }), (tenants) => {
-      const secrets = tenants.flatMap(secretsOf);
-      expect(new Set(secrets).size).toBe(tenants.length * 2);
-      for (const secret of secrets) expect(secret).toMatch(/^whsec_([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{3}=)?$/);
-      expect(tenants.flatMap(secretsOf)).toEqual(secrets);
+    fc.property(tenants, (names) => {
+      const secrets = names.flatMap(secretsOf);
+      expect(new Set(secrets).size).toBe(names.length * 2);
+      expect(secrets.filter((secret) => !/^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/.test(secret))).toEqual([]);
+      expect(names.flatMap(secretsOf)).toEqual(secrets);
     }),
     { numRuns: 25 },
   );
