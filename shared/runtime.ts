@@ -209,7 +209,7 @@ function assemble(
   const routes = routing({ clock, log, limits: modelLimits, scriptedProvider: 'simulated' });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ ...ground, routing: routes }) });
   const working = { providerFor, routing: routes, gate, leaseMs: config.leaseMs, instance: newId() };
-  const worker = jobWorker({ ...ports, ...working });
+  const worker = jobWorker({ ...ports, ...working, jobsAtOnce: config.workerConcurrency });
   const verify = apiKeyAuthenticator({ store: apiKeys, clock, log });
   return {
     ...shared,

@@ -2,7 +2,8 @@
 import type { Seen } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { eventIdOf } from '../../shared/core/notice-message.ts';
-import type { Delivery, Notice } from '../../shared/core/notices.ts';
+import type { Delivery, Notice, Outbox } from '../../shared/core/notices.ts';
+import { isBeingTold } from '../../shared/core/outbox.ts';
 import { toTime } from '../../shared/core/utc.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { eventTypeOf } from '../../shared/job-types/webhook-field.ts';
@@ -33,17 +34,21 @@ async function renderDeliveries({ job, nowMs }: Seen) {
   const { webhook, outbox, deliveries = [] } = job;
   const pending = (outbox?.notices ?? []).filter(({ to }) => to.includes('webhook'));
   const isPending = outbox !== undefined && pending.length > 0;
-  const isHeld = outbox?.token !== undefined && outbox.dueAt > nowMs;
   return {
     success: true as const,
     job_id: job.id,
     webhook: webhook && { ...webhook, events: webhook.events.map(eventTypeOf) },
     pending: await Promise.all(pending.map((notice) => renderNotice(job, notice))),
-    next_try_at: isPending && !isHeld ? toTime(outbox.dueAt) : undefined,
+    next_try_at: isPending && !isBeingTold(outbox, nowMs) ? toTime(nextTryAt(outbox)) : undefined,
     tries: isPending ? outbox.tries : undefined,
     given_up: !isPending && deliveries.at(-1)?.failure !== undefined ? (true as const) : undefined,
     deliveries: await Promise.all(deliveries.toReversed().map((delivery) => renderDelivery(job, delivery))),
   };
+}
+
+/** What is due for others may be due sooner. */
+function nextTryAt({ dueAt, patientUntil = 0 }: Outbox): number {
+  return Math.max(dueAt, patientUntil);
 }
 
 async function renderDelivery(job: Job, delivery: Delivery) {

@@ -11,6 +11,7 @@ export type AdminAct =
   | 'delete'
   | 'redrive'
   | 'redeliver'
+  | 'webhook-secrets'
   | 'erase-user'
   | 'usage'
   | AccountAct;

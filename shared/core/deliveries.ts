@@ -1,6 +1,6 @@
 /** What the owner of a job learns of its webhook's deliveries, and can do about them. */
 import { keyFor, type Principal, type Seen, seenBy } from './access.ts';
-import { auditJobs } from './audit.ts';
+import { auditJobs, auditTenant } from './audit.ts';
 import { ServiceError } from './errors.ts';
 import { applyChanges, type JobKey } from './job.ts';
 import { transition } from './lifecycle.ts';
@@ -67,8 +67,9 @@ export function deliveries(options: DeliveriesOptions): Deliveries {
       });
     },
 
-    webhookSecrets({ tenant }) {
-      if (webhooks) return webhooks.secretsOf(tenant);
+    webhookSecrets(principal) {
+      auditTenant(log, principal, 'webhook-secrets');
+      if (webhooks) return webhooks.secretsOf(principal.tenant);
       throw new ServiceError('webhooks_off', 'Webhooks are off: set WEBHOOK_SECRETS.');
     },
   };

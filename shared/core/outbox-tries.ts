@@ -96,7 +96,10 @@ function told(job: Job, event: EventOf<'told'>): Decision {
   const { token: _, ...free } = outbox;
   const askedMs = Math.min(retryAfterMs, RETRY_AFTER_MOST_MS);
   const patientUntil = askedMs > 0 ? nowMs + askedMs : outbox.patientUntil;
-  const due = dueFrom(notices, nowMs, nowMs + Math.ceil(pause * (1 + random * JITTER)), patientUntil);
+  // `nowMs` is rather late, so that nobody is called too soon; it must not hold up what is due at once.
+  const newAtMs = Math.min(nowMs, notices.at(-1)?.happenedAt ?? nowMs);
+  const dueAtMs = tries === 0 ? newAtMs : nowMs + Math.ceil(pause * (1 + random * JITTER));
+  const due = dueFrom(notices, nowMs, dueAtMs, patientUntil);
   return { changes: { ...kept(lifeWakeAt(job), { ...free, notices, tries, patientUntil, rings: 0, ...due }), ...log } };
 }
 

@@ -18,6 +18,7 @@ import {
 import { hasDueNotices } from './outbox.ts';
 import { FAILURES_HOLD, leftAfter } from './outbox-tries.ts';
 import type { Clock, JobStore, Log, StoredJob } from './ports.ts';
+import { tellingPlaces } from './telling-places.ts';
 
 export type TellingOptions = {
   store: JobStore;
@@ -30,6 +31,8 @@ export type TellingOptions = {
   /** Absent: nothing is published. */
   eventsTopic?: EventsTopic | undefined;
   renderJob?: RenderJob | undefined;
+  /** How many jobs this process runs at once: see `telling-places.ts`. */
+  jobsAtOnce: number;
 };
 
 /** A job as it was read or written, and our monotonic clock when we asked for that and when the answer was here. */
@@ -57,6 +60,7 @@ type Turn = { held: FoundJob; nowMs: () => number; hasTime: () => boolean };
 
 export function telling(options: TellingOptions): Telling {
   const { store, clock, log, newId, random } = options;
+  const places = tellingPlaces(options);
 
   async function look(key: JobKey): Promise<FoundJob | undefined> {
     const askedMs = clock.monotonicMs();
@@ -137,10 +141,22 @@ export function telling(options: TellingOptions): Telling {
       for (let rounds = 0; rounds < ROUNDS_MOST && found; rounds++) {
         const nowMs = found.readAtMs + Math.floor(clock.monotonicMs() - found.answeredMs);
         if (!hasDueNotices(found.job, nowMs)) return;
-        found = await tellOnce(found);
+        const url = calledFor(found.job);
+        const leave = url === undefined ? () => {} : await places.take(new URL(url).host);
+        if (!leave) return log('debug', 'telling-put-off', { job_id: key.id });
+        try {
+          found = await tellOnce(found);
+        } finally {
+          leave();
+        }
       }
     },
   };
+}
+
+/** The webhook that has to be called; `undefined`: what is due is for the topic alone. */
+function calledFor({ webhook, outbox }: Job): string | undefined {
+  return outbox?.notices.some(({ to }) => to.includes('webhook')) ? webhook?.url : undefined;
 }
 
 /** The versions that the topic has now. Stops at the first that it may not have: they are told in their order. */

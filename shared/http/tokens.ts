@@ -191,6 +191,13 @@ function admitted(
   if (typeof tenant !== 'string' || !isTenant(tenant)) {
     throw new ServiceError('forbidden', `The token names no tenant (claim ${tenantClaim}).`);
   }
+  // That of whoever runs the service: their keys and messages have it, and their secrets make those of all others.
+  if (tenantClaim !== undefined && tenant === 'default') {
+    throw new ServiceError(
+      'forbidden',
+      `The token names the tenant "default" (claim ${tenantClaim}), which nobody may.`,
+    );
+  }
   const given = scopesClaim === undefined ? undefined : claimOf(claims, scopesClaim);
   const principal: Principal = { tenant, user: `${door}:${claims.sub}`, scopes: scopesIn(given) };
   return { principal, expiresAtMs };

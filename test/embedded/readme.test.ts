@@ -18,14 +18,18 @@ const commands = [...readme.matchAll(/```bash\n([\s\S]*?)```/g)]
 
 describe('the commands', () => {
   let service: LocalProcess;
+  let receiverPort: number;
   beforeAll(async () => {
+    receiverPort = await freePort();
     service = await npmStart({ PORT: String(await freePort()), DATABASE_URL: ':memory:', SIMULATED_MS: '0' });
   }, 30_000);
   afterAll(() => stopGroup(service.child));
 
   test('every curl works as pasted, one after the other in one shell', () => {
     const pause = 'sleep 0.5\n';
-    const script = commands.map((code) => code.replaceAll('http://127.0.0.1:8080', service.baseUrl)).join(pause);
+    const here = (code: string) =>
+      code.replaceAll('http://127.0.0.1:8080', service.baseUrl).replaceAll('9000', String(receiverPort));
+    const script = commands.map(here).join(pause);
     const shell = spawnSync('bash', ['-ec', script], { encoding: 'utf8' });
     const answers = shell.stdout + shell.stderr;
     expect(shell.status).toBe(0);
@@ -33,6 +37,7 @@ describe('the commands', () => {
     expect(answers).toContain('"status":"completed"');
     expect(answers).toContain('"openapi":"3.1.0"');
     expect(answers).toMatch(/"cancel_requested_at":|"status":"cancelled"/);
+    expect(answers).toMatch(/"type":"job.completed".*"order":"17"/);
     expect(answers).not.toContain('"success":false');
   });
 });

@@ -73,7 +73,18 @@ async function run({ provider, model }: (typeof PROVIDERS)[number]): Promise<{ j
   const job = sampleJob({ model: { id: crypto.randomUUID(), name: model, provider, model }, createdAt: Date.now() });
   await store.create(job, { prompt: 'Hi' });
   const worker = jobWorker({
-    ...{ store, chunks, parts, flushMs: 0, clock, log, leaseMs: 60_000, instance: 'worker', random: Math.random },
+    ...{
+      store,
+      chunks,
+      parts,
+      flushMs: 0,
+      clock,
+      log,
+      leaseMs: 60_000,
+      jobsAtOnce: 1,
+      instance: 'worker',
+      random: Math.random,
+    },
     ...{ queue: { publish: async () => {} }, providerFor, pricing: tablePricing(), newId: () => crypto.randomUUID() },
     jobTypes: new Map([[generalLlmRequest.name, { ...generalLlmRequest, retry: NO_RETRY }]]),
     estimates: estimates({ estimateStore, clock, log }),

@@ -74,6 +74,7 @@ async function run(
     instance: 'worker',
     log,
     leaseMs: 60_000,
+    jobsAtOnce: 1,
     ...{ chunks, parts },
     flushMs: 0,
     estimates: estimates({ estimateStore, clock, log }),

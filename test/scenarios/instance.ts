@@ -13,6 +13,7 @@ import type { LeaderStore } from '../../shared/core/leader-store.ts';
 import { concurrencyLimiter } from '../../shared/core/limiter.ts';
 import type { LlmProvider } from '../../shared/core/llm.ts';
 import { modelLimits, type PerMinute } from '../../shared/core/model-limits.ts';
+import type { EventsTopic, WebhookSender } from '../../shared/core/notices.ts';
 import type { PartStore } from '../../shared/core/part-store.ts';
 import type { ChunkStore, Clock, EstimateStore, JobQueue, JobStore, Log } from '../../shared/core/ports.ts';
 import { reserving } from '../../shared/core/reserving.ts';
@@ -30,6 +31,7 @@ import { tablePricing } from '../../shared/llm/cost.ts';
 import { FLUSH_MS, NO_PROVIDERS } from '../support/core-world.ts';
 import { type Faulty, faulty } from '../support/faulty.ts';
 import { type Mortal, mortal } from './mortal.ts';
+import { receiverDouble } from './receiver-double.ts';
 
 /** So many deliveries of a process wait for answers at once. */
 export const FOLLOWERS = 16;
@@ -43,6 +45,9 @@ export type Instance = Pick<Mortal, 'die' | 'pause' | 'resume'> & {
   leaders: Faulty<LeaderStore>;
   accounts: Faulty<AccountStore>;
   queue: Faulty<JobQueue>;
+  /** A call of a webhook has no faults but deaths and delays: all others are answers. */
+  webhooks: Faulty<Pick<WebhookSender, 'send'>>;
+  eventsTopic: Faulty<EventsTopic> | undefined;
   service: JobService;
   worker: Worker;
   run: (key: JobKey) => Promise<WorkOutcome>;
@@ -66,6 +71,8 @@ export type Surroundings = {
   estimateStore: EstimateStore;
   queue: JobQueue;
   provider: LlmProvider;
+  webhooks?: WebhookSender;
+  eventsTopic?: EventsTopic | undefined;
   retry: Partial<RetryPolicy>;
   leaseMs: number;
   wakeShards: number;
@@ -91,6 +98,9 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const faults = { clock, crash: die };
   const store = faulty(process.around(deaf ? { ...around.store, watchCancels: () => () => {} } : around.store), faults);
   const queue = faulty(process.around(around.queue), faults);
+  const sender = around.webhooks ?? receiverDouble(clock).webhooks;
+  const webhooks = faulty(process.around({ send: sender.send }), faults);
+  const eventsTopic = around.eventsTopic && faulty(process.around(around.eventsTopic), faults);
   const chunks = faulty(process.around(around.chunks), faults);
   const parts = faulty(process.around(around.parts), faults);
   const leaders = faulty(process.around(around.leaders), faults);
@@ -133,6 +143,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     estimates: estimates({ estimateStore: process.around(around.estimateStore), clock, log }),
     jobTypes,
     ...(asked ? { credits: reserving({ accounts, jobTypes }), accounts } : {}),
+    ...{ webhooks: { ...sender, send: webhooks.send }, eventsTopic },
     newId: () => crypto.randomUUID(),
     pricing: tablePricing(),
     routing: routes,
@@ -140,7 +151,7 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
   const instance = `${name}-${crypto.randomUUID()}`;
   const sharing = answerSharing({ ...ports, addressOf: () => undefined, followersMost: FOLLOWERS });
   const gate = gateOf({ sharing: sharing.gate, routing: routingGate({ routing: routes, clock, random }) });
-  const worker = jobWorker({ ...ports, gate, instance, providerFor: async () => around.provider });
+  const worker = jobWorker({ ...ports, gate, instance, jobsAtOnce: 50, providerFor: async () => around.provider });
   const service = jobService({ ...ports, models: modelCatalog({ ...NO_PROVIDERS, clock, openaiApiKey: 'sk-test' }) });
   return {
     name,
@@ -151,6 +162,8 @@ export function startInstance(around: Surroundings, { skewMs = 0, deaf = false }
     leaders,
     accounts,
     queue,
+    webhooks,
+    eventsTopic,
     service,
     worker: {
       ...worker,

@@ -30,7 +30,9 @@ import { countedCallScenarios } from './socket.ts';
 import { streamingScenarios } from './streaming.ts';
 import { submitScenarios } from './submit.ts';
 import { sweeperScenarios } from './sweepers.ts';
+import { toldStateScenarios } from './told-states.ts';
 import { unreadableScenarios } from './unreadable.ts';
+import { webhookScenarios } from './webhooks.ts';
 import { zombieScenarios } from './zombie.ts';
 
 describeOnEmulators('on the emulators', { concurrent: true }, () => {
@@ -40,6 +42,9 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   unreadableScenarios(openEmulatorWorld);
   runningScenarios(openEmulatorWorld);
   zombieScenarios(openEmulatorWorld);
+  // The others are waiting, of which the emulators know no more.
+  webhookScenarios(openEmulatorWorld, ['500'], ['after', 'crash-after']);
+  toldStateScenarios(openEmulatorWorld, false);
   sweepScenarios(openEmulatorWorld);
   sweeperScenarios(openEmulatorWorld);
   rescueScenarios(openEmulatorWorld);

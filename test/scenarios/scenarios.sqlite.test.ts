@@ -32,7 +32,9 @@ import { stormScenarios } from './storm.ts';
 import { streamingScenarios } from './streaming.ts';
 import { submitScenarios } from './submit.ts';
 import { sweeperScenarios } from './sweepers.ts';
+import { toldStateScenarios } from './told-states.ts';
 import { unreadableScenarios } from './unreadable.ts';
+import { webhookScenarios, webhookTimeScenarios } from './webhooks.ts';
 import { zombieScenarios } from './zombie.ts';
 
 describe('on SQLite', () => {
@@ -45,6 +47,9 @@ describe('on SQLite', () => {
   runningScenarios(openSqliteWorld);
   longRunScenarios(openSqliteWorld);
   zombieScenarios(openSqliteWorld);
+  webhookScenarios(openSqliteWorld);
+  webhookTimeScenarios(openSqliteWorld);
+  toldStateScenarios(openSqliteWorld);
   sweepScenarios(openSqliteWorld);
   sweeperScenarios(openSqliteWorld);
   rescueScenarios(openSqliteWorld);

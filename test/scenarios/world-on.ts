@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { memoryWindowLimiter } from '../../shared/adapters/memory-window-limiter.ts';
 import type { Job, JobKey } from '../../shared/core/job.ts';
+import type { Outbox } from '../../shared/core/notices.ts';
 import { valueIn } from '../../shared/core/parts.ts';
 import type { JobQueue } from '../../shared/core/ports.ts';
 import { chance } from '../simulation/random.ts';
@@ -11,12 +12,14 @@ import { type Instance, type InstanceOptions, startInstance } from './instance.t
 import { callsRecorded, checkInvariants, type RecordedWrite, recorded } from './invariants.ts';
 import { checkAnswered, checkLeaders } from './leader-invariants.ts';
 import { promptOf, providerDouble } from './provider-double.ts';
+import { receiverDouble } from './receiver-double.ts';
 import type { Ground, World, WorldOptions } from './world.ts';
 
 export function worldOn(ground: Ground, options: WorldOptions): World {
-  const { retry, provider: given, limits, requestsPerMinute, credits, checkParts } = options;
+  const { retry, provider: given, limits, requestsPerMinute, credits, checkParts, hasTopic } = options;
   const { isVirtual, clock, store, accounts, chunks, parts, leaders, queue, leaseMs, wakeShards, pass, until } = ground;
   const provider = providerDouble(clock);
+  const receiver = receiverDouble(clock);
   const windowLimiter = memoryWindowLimiter({ clock });
   const published: JobKey[] = [];
   const { tenant } = ADA;
@@ -48,6 +51,7 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
       },
       ...{ chunks, parts, leaders, estimateStore: ground.estimateStore, limits, accounts, credits },
       ...{ requestsPerMinute, windowLimiter, skippedMs: () => skippedMs },
+      ...{ webhooks: receiver.webhooks, eventsTopic: hasTopic ? receiver.eventsTopic : undefined },
     };
     const made = startInstance(around, options);
     instances.push(made);
@@ -86,6 +90,7 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
       main,
       instance,
       provider,
+      receiver,
       writes,
       lines,
       ground: store,
@@ -134,14 +139,18 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
       // On the machine's clock nobody waits so long: everything that is to come comes sooner.
       skippedMs += waitMs;
       const sooner = (atMs: number | undefined) => (atMs === undefined ? undefined : atMs - waitMs);
-      await poke(key, ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt, payloadsExpireAt, tries }) => ({
-        wakeAt: wakeAt === null ? null : wakeAt - waitMs,
-        leaseExpiresAt: leaseExpiresAt === null ? null : leaseExpiresAt - waitMs,
-        ...(tries === undefined ? {} : { tries: tries.map((one) => ({ ...one, retryAt: sooner(one.retryAt) })) }),
-        ...(nextAttemptAt === undefined ? {} : { nextAttemptAt: nextAttemptAt - waitMs }),
-        ...(payloadsExpireAt === undefined ? {} : { payloadsExpireAt: payloadsExpireAt - waitMs }),
-        ...(cancelRequestedAt === undefined ? {} : { cancelRequestedAt: cancelRequestedAt - waitMs }),
-      }));
+      await poke(
+        key,
+        ({ wakeAt, leaseExpiresAt, nextAttemptAt, cancelRequestedAt, payloadsExpireAt, tries, outbox }) => ({
+          wakeAt: wakeAt === null ? null : wakeAt - waitMs,
+          ...(outbox === undefined ? {} : { outbox: outboxSooner(outbox, waitMs) }),
+          leaseExpiresAt: leaseExpiresAt === null ? null : leaseExpiresAt - waitMs,
+          ...(tries === undefined ? {} : { tries: tries.map((one) => ({ ...one, retryAt: sooner(one.retryAt) })) }),
+          ...(nextAttemptAt === undefined ? {} : { nextAttemptAt: nextAttemptAt - waitMs }),
+          ...(payloadsExpireAt === undefined ? {} : { payloadsExpireAt: payloadsExpireAt - waitMs }),
+          ...(cancelRequestedAt === undefined ? {} : { cancelRequestedAt: cancelRequestedAt - waitMs }),
+        }),
+      );
     },
 
     async eventually(isSo) {
@@ -195,4 +204,10 @@ export function worldOn(ground: Ground, options: WorldOptions): World {
       await ground.close();
     },
   };
+}
+
+function outboxSooner(outbox: Outbox, ms: number): Outbox {
+  const { lifeWakeAt, dueAt, wakeAt, patientUntil } = outbox;
+  const sooner = { dueAt: dueAt - ms, wakeAt: wakeAt - ms, lifeWakeAt: lifeWakeAt === null ? null : lifeWakeAt - ms };
+  return { ...outbox, ...sooner, ...(patientUntil === undefined ? {} : { patientUntil: patientUntil - ms }) };
 }

@@ -15,6 +15,7 @@ import type { WorkOutcome } from '../../shared/core/worker.ts';
 import type { Credits, Instance, InstanceOptions } from './instance.ts';
 import type { RecordedWrite } from './invariants.ts';
 import type { ProviderCall, ProviderDouble } from './provider-double.ts';
+import type { ReceiverDouble } from './receiver-double.ts';
 
 export type WorldOptions = {
   /** The policy of all job types, over the world's own. */
@@ -28,6 +29,8 @@ export type WorldOptions = {
   credits?: Credits;
   /** Another provider than the one that the test writes. */
   provider?: LlmProvider;
+  /** The events of all jobs are published. */
+  hasTopic?: boolean;
   /** `false`: parts are damaged on purpose. */
   checkParts?: false;
   /** On the machine's clock also where time is virtual otherwise: for real sockets. */
@@ -58,6 +61,8 @@ export type World = Pick<Ground, 'isVirtual' | 'clock' | 'leaseMs' | 'pass' | 'u
   main: Instance;
   instance(options?: InstanceOptions): Instance;
   provider: ProviderDouble;
+  /** Whom webhooks and the topic tell. */
+  receiver: ReceiverDouble;
   /** The calls that the provider got for a job. */
   callsOf(job: Job): ProviderCall[];
   /** Gives the nth of a job's answers that are `held`. */

@@ -212,6 +212,7 @@ export function simulatedWorld(options: WorldOptions) {
       ...ports,
       gate: gateOf({ sharing: sharing.gate, routing: ports.gate }),
       pricing: tablePricing(),
+      jobsAtOnce: 50,
       providerFor: async () => ports.provider,
       leaseMs,
       instance: process.name,

@@ -1,4 +1,5 @@
 /** The public application on a store in memory, called without sockets. */
+import { renderJob } from '../../functions/surfaces/llm-jobs-view.ts';
 import { publicApp } from '../../functions/surfaces/mount.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
@@ -48,7 +49,7 @@ export function general(input_data: unknown, model_id: unknown = 'simulated') {
 
 /** Opens the application; `environment` adds settings. */
 export async function openApp(environment: Record<string, string> = {}): Promise<TestApp> {
-  const runtime = await embeddedRuntime(readConfig({ ...QUICK, ...environment }));
+  const runtime = await embeddedRuntime(readConfig({ ...QUICK, ...environment }), undefined, { renderJob });
   const app = publicApp(runtime, EVERYTHING);
   runtime.start();
 

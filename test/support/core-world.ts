@@ -72,6 +72,7 @@ export function coreWorld(generate: Generate = answer, retry?: RetryPolicy, { ha
     gate: routingGate({ routing: routes, clock, random: () => 1 }),
     log,
     leaseMs: LEASE_MS,
+    jobsAtOnce: 50,
     ...{ chunks, parts },
     resultCache: memoryResultCache({ clock }),
     flushMs: FLUSH_MS,

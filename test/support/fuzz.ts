@@ -255,6 +255,7 @@ function bodyOf(
       ...(chance(0.2) ? { max_cost: random(), project_id: pick(WORDS) } : {}),
       ...(chance(0.3) ? { tags: [pick(WORDS)], metadata: { [pick(WORDS)]: pick(WORDS) } } : {}),
       ...(chance(0.2) ? { job_id: pick(ids), idempotency_key: pick(WORDS) } : {}),
+      ...(chance(0.1) ? { webhook: { url: 'http://127.0.0.1:9/', events: ['job.failed'], include: 'job' } } : {}),
       ...(chance(0.2) ? { timeout: random() * 1e4, stream: chance(0.5), question_id: pick(WORDS) } : {}),
     };
   }

@@ -5,9 +5,9 @@ import type { Sent } from '../../shared/core/notices.ts';
 import { READ_GRACE_MS } from '../../shared/core/payloads.ts';
 import { alwaysAs } from '../../shared/http/auth.ts';
 import { deliveriesOf, general, LIST, redeliverOf, retryOf, SECRETS, SUBMIT, statusOf } from '../support/app.ts';
-import { ADA, coreWorld } from '../support/core-world.ts';
+import { ADA, answer, coreWorld } from '../support/core-world.ts';
 import { appOver, JSON_TYPE, refuser } from './counted-app.ts';
-import { HOOK, openWebhookWorld } from './webhook-world.ts';
+import { DELIVERED, HOOK, openWebhookWorld, WEBHOOK_SECRET } from './webhook-world.ts';
 
 const ADMIN: Principal = { tenant: ADA.tenant, user: 'root', scopes: ['jobs:read', 'jobs:write', 'admin'] };
 const EVE: Principal = { ...ADA, user: 'eve' };
@@ -129,12 +129,27 @@ describe('the log shows', () => {
     expect((await world.api.get(statusOf(id))).body).toMatchObject({ status: 'completed' });
   });
 
-  test('that it was given up, when the receiver wants no more', async () => {
+  test('that it was given up, when the receiver wants no more, with what it was not called with', async () => {
     const id = await ended({ url: HOOK, events: ALL });
     world.answers.push({ delivered: false, ms: 1, status: 410, failure: 'gone', message: 'It wants no more.' });
     await world.doorbell(id);
-    expect(await log(id)).toMatchObject({ given_up: true, pending: [], deliveries: [{ reason: 'gone', status: 410 }] });
+    const gone = await log(id);
+    expect(gone).toMatchObject({
+      ...{ given_up: true, pending: [] },
+      deliveries: [
+        { type: 'job.completed', reason: 'gone', duration_ms: 0 },
+        { type: 'job.started', reason: 'gone', status: 410 },
+      ],
+    });
+    expect(gone.deliveries[0]).not.toHaveProperty('status');
     expect(world.sent).toHaveLength(1);
+  });
+
+  test('when a receiver that asked for patience is called again', async () => {
+    const id = await ended({ url: HOOK, events: ALL });
+    world.answers.push({ ...BROKEN, status: 429, retryAfterMs: 3_600_000 });
+    await world.doorbell(id);
+    expect((await log(id)).next_try_at).toBe(time(world.clock.nowMs() + 3_600_000));
   });
 
   test('nothing of what the topic of all events has to be told', async () => {
@@ -291,11 +306,20 @@ describe('who may', () => {
 
 describe('the secrets', () => {
   test("are those of the caller's tenant, and kept by no cache", async () => {
-    for (const tenant of ['default', 'acme']) {
+    const shown = [];
+    for (const tenant of ['default', 'acme', 'umbrella', 'acme']) {
       const { status, headers, body } = await world.as({ ...ADMIN, tenant }).get(SECRETS);
-      expect([status, body]).toEqual([200, { success: true, secrets: [`whsec_of_${tenant}`] }]);
-      expect(headers.get('Cache-Control')).toBe('no-store');
+      expect([status, headers.get('Cache-Control'), Object.keys(body)]).toEqual([
+        200,
+        'no-store',
+        ['success', 'secrets'],
+      ]);
+      expect(body.secrets).toEqual([expect.stringMatching(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/)]);
+      shown.push(body.secrets[0]);
     }
+    const [own, acme, umbrella, again] = shown;
+    expect([own, acme]).toEqual([WEBHOOK_SECRET, again]);
+    expect(new Set([own, acme, umbrella]).size).toBe(3);
   });
 
   test('are not for who is no administrator', async () => {
@@ -380,6 +404,57 @@ describe('with its job the webhook', () => {
     expect(world.sent[1]?.message.id).toBe(world.sent[0]?.message.id);
     expect(JSON.stringify(await world.store.getWithInput({ tenant: ADA.tenant, id }))).toContain(HOOK);
   });
+});
+
+test('an event that comes while an earlier one is told follows at once, whatever the clocks say', async () => {
+  let finish = () => {};
+  const own = openWebhookWorld({
+    generate: async function* () {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      yield* answer();
+    },
+  });
+  const { body } = await own.api.post(SUBMIT, {
+    ...general({ prompt: 'Hello.' }),
+    webhook: { url: HOOK, events: ALL },
+  });
+  const running = own.run({ tenant: ADA.tenant, id: body.job_id });
+  await own.clock.advance(0);
+  own.answers.push(async () => {
+    finish();
+    await running;
+    // Within a millisecond, as every look at the store takes a while.
+    own.store.before('get', () => own.clock.advance(0.4));
+    return DELIVERED;
+  });
+  await own.doorbell(body.job_id);
+  const told = own.sent.map(({ message }) => JSON.parse(message.body).type);
+  expect(told).toEqual(['job.started', 'job.completed']);
+  own.close();
+});
+
+test('an event costs a message, a read and two writes, and so does each try', async () => {
+  const costs = () => {
+    const [reads, writes] = [world.store.calls('get'), world.store.calls('create') + world.store.calls('update')];
+    return [world.store.calls('getWithInput') + reads, writes, world.published.length];
+  };
+  const costOf = async (work: () => Promise<unknown>) => {
+    const before = costs();
+    await work();
+    return costs().map((calls, index) => calls - (before[index] ?? 0));
+  };
+  const { body } = await world.api.post(SUBMIT, general({ prompt: 'Hello.' }));
+  const plain = await costOf(() => world.doorbell(body.job_id));
+  const id = await submitted();
+  expect(await costOf(() => world.doorbell(id))).toEqual([plain[0], plain[1], (plain[2] ?? 0) + 1]);
+  world.answers.push(BROKEN);
+  for (const outcome of ['failed', 'delivered']) {
+    expect(await costOf(() => world.doorbell(id))).toEqual([1, 2, 0]);
+    expect((await log(id)).deliveries[0].outcome).toBe(outcome);
+    await world.clock.advance(6_000);
+  }
 });
 
 test('a service without a sender shows what was, and sends nothing again', async () => {

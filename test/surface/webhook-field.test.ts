@@ -165,38 +165,48 @@ test('a published submission with any of them is a failed job that says so, and 
   world.close();
 });
 
-test('where webhooks are off, and where it may not be called, it is named by every way in', async () => {
-  const off = coreWorld();
-  const refuse = refuser(off);
-  const picky = openWebhookWorld({ refusalOf: (url) => (url.startsWith('http:') ? 'must be https' : undefined) });
-  const http = { ...BODY, webhook: { url: 'http://hooks.example.com/' } };
-  for (const [path, method, body, wrap] of [
-    ['', 'POST', http, (one: object) => one],
-    ['', 'PUT', http, (one: object) => one],
-    [TRAINER, 'POST', { ...TRAINER_BODY, webhook: http.webhook }, (one: object) => one],
-    [BATCH, 'POST', http, (one: object) => ({ jobs: [one] })],
-  ] as const) {
-    const where = path || (method === 'PUT' ? `/api/llm/jobs/${crypto.randomUUID()}/` : SUBMIT);
-    const of = (refused: { body: { details?: object[]; items?: { details: object[] }[] } }) =>
-      refused.body.items?.[0]?.details ?? refused.body.details;
-    const nowhere = await refuse(method, where, JSON.stringify(wrap(body)));
-    expect([nowhere.status, of(nowhere)]).toEqual([
+describe.each<[string, string, string, object, (body: object) => object]>([
+  ['a submit', 'POST', SUBMIT, BODY, (body) => body],
+  ['a PUT', 'PUT', `/api/llm/jobs/${crypto.randomUUID()}/`, BODY, (body) => body],
+  ['a trainer analysis', 'POST', TRAINER, TRAINER_BODY, (body) => body],
+  ['a job of a batch', 'POST', BATCH, BODY, (body) => ({ jobs: [body] })],
+])('%s', (_, method, path, own, wrap) => {
+  const detailsIn = (body: { details?: object[]; items?: { details: object[] }[] }) =>
+    body.items?.[0]?.details ?? body.details;
+
+  test('names the webhook where there are none', async () => {
+    const off = coreWorld();
+    const refused = await refuser(off)(method, path, JSON.stringify(wrap({ ...own, webhook: { url: URL_ } })));
+    expect([refused.status, detailsIn(refused.body)]).toEqual([
       400,
       [{ path: 'webhook', message: 'cannot be had here: WEBHOOK_SECRETS is not set' }],
     ]);
-    const init = { body: JSON.stringify(wrap(body)), headers: JSON_TYPE };
-    const refused = await picky.api.send(method, where, init);
-    expect([refused.status, of(refused)]).toEqual([400, [{ path: 'webhook.url', message: 'must be https' }]]);
-  }
-  expect((await picky.api.get(LIST)).body.jobs).toEqual([]);
-  // One wrong job of a batch is one job less.
-  const mixed = await picky.api.post(BATCH, { jobs: [BODY, http] });
-  expect(mixed.body).toMatchObject({
-    accepted: 1,
-    rejected: 1,
-    items: [{ index: 0 }, { index: 1, code: 'invalid_request' }],
+    off.close();
   });
-  off.close();
+
+  test.each([
+    ['http://hooks.example.com/', 'must be an https URL'],
+    ['https://user:secret@hooks.example.com/', 'must hold no user or password'],
+    ['https://other.example.org/', 'must go to one of: *.example.com, 127.0.0.1'],
+    ['https://hooks.example.com.evil.example/', 'must go to one of: *.example.com, 127.0.0.1'],
+    ['https://127.0.0.1/', 'must name a public host, not such an address'],
+    ['https://0x7f.1/', 'must name a public host, not such an address'],
+  ])('names its URL where it may not be called: %s', async (url, message) => {
+    const picky = openWebhookWorld({ hosts: ['*.example.com', '127.0.0.1'], allowPrivate: false });
+    const call = { body: JSON.stringify(wrap({ ...own, webhook: { url } })), headers: JSON_TYPE };
+    const { status, body } = await picky.api.send(method, path, call);
+    expect([status, detailsIn(body)]).toEqual([400, [{ path: 'webhook.url', message }]]);
+    expect([JSON.stringify(body).includes('secret'), (await picky.api.get(LIST)).body.jobs]).toEqual([false, []]);
+    picky.close();
+  });
+});
+
+test('one job of a batch whose webhook may not be called is one job less', async () => {
+  const picky = openWebhookWorld({ allowPrivate: false });
+  const jobs = [BODY, { ...BODY, webhook: { url: 'https://localhost/' } }, { ...BODY, webhook: { url: URL_ } }];
+  const { status, body } = await picky.api.post(BATCH, { jobs });
+  expect([status, body]).toMatchObject([202, { accepted: 2, rejected: 1 }]);
+  expect(body.items[1]).toMatchObject({ index: 1, code: 'invalid_request', details: [{ path: 'webhook.url' }] });
   picky.close();
 });
 

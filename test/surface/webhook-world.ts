@@ -1,5 +1,6 @@
-/** The application and a worker on virtual time, with webhooks whose receivers answer as the test says. */
+/** The application and a worker on virtual time, with webhooks that are judged as ever, and whose receivers answer as the test says. */
 import { renderJob } from '../../functions/surfaces/llm-jobs-view.ts';
+import { webhookSender } from '../../shared/adapters/webhook-sender.ts';
 import type { Principal } from '../../shared/core/access.ts';
 import type { EventsTopic, NoticeMessage, Sent, WebhookSender } from '../../shared/core/notices.ts';
 import { jobService } from '../../shared/core/service.ts';
@@ -10,28 +11,30 @@ import { ADA, coreWorld, type Generate, NO_PROVIDERS, NO_RETRY } from '../suppor
 import { appOver } from './counted-app.ts';
 
 export const DELIVERED: Sent = { delivered: true, ms: 12, status: 204 };
+export const WEBHOOK_SECRET = 'whsec_bmV3IHNlY3JldCBvZiB0d2VudHktZm91ciBieXRlcyEh';
 export const HOOK = 'https://hooks.example.com/jobs';
 
 export type WebhookWorldOptions = {
-  refusalOf?: WebhookSender['refusalOf'];
+  /** Where webhooks may go; anywhere when absent. */
+  hosts?: string[];
+  allowPrivate?: boolean;
   /** What the model does; it answers at once when absent. */
   generate?: Generate;
   eventsTopic?: EventsTopic;
 };
 
 /** `answers` are of the next calls, in order; all others are taken in. */
-export function openWebhookWorld({ refusalOf = () => undefined, generate, eventsTopic }: WebhookWorldOptions = {}) {
+export function openWebhookWorld({ generate, eventsTopic, hosts = [], allowPrivate = true }: WebhookWorldOptions = {}) {
   const world = coreWorld(generate, NO_RETRY);
   const answers: (Sent | (() => Promise<Sent>))[] = [];
   const sent: { tenant: string; url: string; message: NoticeMessage }[] = [];
   const webhooks: WebhookSender = {
-    refusalOf,
+    ...webhookSender({ secrets: [WEBHOOK_SECRET], hosts, allowPrivate, clock: world.clock }),
     send: async (target, message) => {
       sent.push({ ...target, message });
       const answer = answers.shift() ?? DELIVERED;
       return typeof answer === 'function' ? answer() : answer;
     },
-    secretsOf: (tenant) => [`whsec_of_${tenant}`],
   };
   const models = modelCatalog({ ...NO_PROVIDERS, clock: world.clock });
   const service = jobService({ ...world, models, webhooks, eventsTopic, wakeShards: 1 });
