@@ -34,6 +34,8 @@ const DRAINED_MS_MOST = 1_000;
 const ANNOUNCEMENTS_MOST = 100;
 /** Where a name has several addresses: Node's own patience, 250 ms, is less than the way to the other side of the world. */
 const ADDRESS_PATIENCE_MS = 2_000;
+/** Of each family. Whoever names a thousand addresses would have a thousand strangers called for each try. */
+const ADDRESSES_MOST = 4;
 
 const TIMEOUT = failed('timeout', `The receiver did not answer within ${DELIVERY_MS_MOST / 1_000} seconds.`);
 const NOT_PUBLIC = failed('refused', 'The name of the host leads to an address that is not public.');
@@ -66,7 +68,8 @@ async function addressesFor(url: URL, { lookup, isAllowed }: CallOptions): Promi
     const addresses = await lookup(url.hostname);
     // One that is not public among others is a sign that somebody tries: whom we call would be a matter of luck.
     if (!addresses.every(isAllowed)) return NOT_PUBLIC;
-    return addresses.length > 0 ? addresses : UNRESOLVED;
+    const some = [4, 6].flatMap((of) => addresses.filter((one) => isIP(one) === of).slice(0, ADDRESSES_MOST));
+    return some.length > 0 ? some : UNRESOLVED;
   } catch (error) {
     return failed('network', UNRESOLVED.message, error);
   }
@@ -136,7 +139,10 @@ function outcomeOf({ statusCode: status = 0, headers }: IncomingMessage, nowMs: 
 
 function drain(response: IncomingMessage, clock: Clock): void {
   let bytes = 0;
-  response.on('close', clock.setTimer(() => response.destroy(), DRAINED_MS_MOST));
+  response.on(
+    'close',
+    clock.setTimer(() => response.destroy(), DRAINED_MS_MOST),
+  );
   response.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > DRAINED_BYTES_MOST) response.destroy();
