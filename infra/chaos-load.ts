@@ -4,19 +4,22 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jobIdOf } from '../shared/core/new-job.ts';
+import { NOTICE_TYPES } from '../shared/core/notices.ts';
 import type { Chance } from '../test/simulation/random.ts';
 import type { Ledger, Told, View } from './chaos-ledger.ts';
 import { newMark } from './chaos-provider.ts';
 import { type ChaosWorld, LOCAL } from './chaos-world.ts';
 
 /** Shares of the jobs that are not a plain POST. */
-export type Habits = { puts: number; messages: number; streams: number; cancels: number; large: number };
-export const MANY_HABITS: Habits = { puts: 0.15, messages: 0.15, streams: 0.2, cancels: 0.12, large: 0.05 };
+export type Habits = Record<'puts' | 'messages' | 'streams' | 'cancels' | 'large' | 'webhooks', number>;
+export const MANY_HABITS: Habits = {
+  ...{ puts: 0.15, messages: 0.15, streams: 0.2, cancels: 0.12, large: 0.05, webhooks: 0.3 },
+};
 /** Every job is to complete. */
 export const NO_CANCELS: Habits = { ...MANY_HABITS, cancels: 0 };
 
 export type LoadOptions = {
-  world: Pick<ChaosWorld, 'baseUrl' | 'publish' | 'config'>;
+  world: Pick<ChaosWorld, 'baseUrl' | 'publish' | 'config' | 'receiver'>;
   ledger: Ledger;
   luck: Chance;
   clients: number;
@@ -41,6 +44,7 @@ const STRAGGLERS_MOST = 60;
 const REPUBLISH_MS = 5_000;
 /** How often a client reads one that was over before again. */
 const REREAD = 0.3;
+const ALL_EVENTS = NOTICE_TYPES.map((type) => `job.${type}`);
 /** Some fit into a document, some do not. */
 const LARGE_CHARACTERS = 900_000;
 
@@ -57,7 +61,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
     await pause(mine.between(0, 1_000));
     while (!enough.aborted && planned < jobsMost) {
       planned += 1;
-      const plan = planOf(mine, habits);
+      const plan = planOf(mine, habits, world.receiver.url);
       const job = plan.via === 'message' ? await publish(plan) : await submit(plan);
       if (job) await followed(follow(job, plan, mine));
       const ended = [...ledger.jobs.values()].filter(({ firstEnd }) => firstEnd !== undefined);
@@ -149,14 +153,15 @@ export async function look(
   return undefined;
 }
 
-function planOf(luck: Chance, habits: Habits): Plan {
+function planOf(luck: Chance, habits: Habits, hookUrl: string): Plan {
   const mark = newMark(luck);
   const [draw, id] = [luck.next(), luck.uuid()];
   const via = draw < habits.puts ? 'PUT' : draw < habits.puts + habits.messages ? 'message' : 'POST';
   const filler = luck.happens(habits.large) ? ' lorem'.repeat(luck.between(1, LARGE_CHARACTERS / 6)) : '';
   const stream = luck.happens(habits.streams) ? { stream: true } : {};
+  const webhook = luck.happens(habits.webhooks) ? { webhook: { url: hookUrl, events: ALL_EVENTS } } : {};
   const input_data = { prompt: `Say something about ${mark}.${filler}` };
-  const body = { job_type: 'general_llm_request', model_id: 'gpt-4o-mini', ...stream, input_data };
+  const body = { job_type: 'general_llm_request', model_id: 'gpt-4o-mini', ...stream, ...webhook, input_data };
   return { mark, via, id, body, cancelAfterMs: luck.happens(habits.cancels) ? luck.between(0, 3_000) : Infinity };
 }
 

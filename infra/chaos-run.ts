@@ -38,6 +38,8 @@ export type ChaosReport = {
   /** How often a fault was done, and how often it hit a worker that held a job. */
   faults: Breaker['counts'];
   redeliveries: number;
+  /** Requests to webhooks, and of how many events they were. */
+  told: { requests: number; events: number };
   zombieWrites: number;
   /** Holders that stopped by their own clock, without a write. */
   selfFenced: number;
@@ -97,17 +99,21 @@ async function judge({ world, ledger, faults }: ChaosView, isInterrupted: boolea
     const job = ended[index];
     if (job) await look({ world, ledger, over: notOver.signal }, job);
   }
-  const { log, provider } = world;
+  const { log, provider, receiver } = world;
   const wrong = [
     ...ledger.wrong,
+    ...receiver.wrong,
     ...log.leaks.map((line) => `a log line holds a key or a prompt: ${line}`),
     ...log.crashes.map((line) => `a process ended by itself: ${line}`),
   ];
+  // Before the documents: what is told in between is in neither, or in both.
   const documents = await readAll(world);
+  const { receipts } = receiver;
   return {
-    verdict: verdictOf({ told, documents, calls: provider.calls, wrong, isInterrupted }),
+    verdict: verdictOf({ told, documents, calls: provider.calls, receipts, wrong, isInterrupted }),
     faults: faults.counts,
     redeliveries: world.redeliveries(),
+    told: { requests: receipts.length, events: new Set(receipts.map(({ id }) => id)).size },
     zombieWrites: log.count('zombie-write-refused'),
     selfFenced: log.count('lease-lost', 'not renewed in time') + log.count('lease-lost', 'lease-ended'),
     troubles: log.troubles(),

@@ -56,6 +56,7 @@ export function verdictRows({ verdict, faults, ...report }: ChaosReport): Row[] 
     ...(open > 0 ? [['not over yet', open] as Row] : []),
     ...done.filter(([, times]) => times !== 0),
     ['redeliveries', report.redeliveries],
+    ['events told to webhooks', `${report.told.events}, with ${report.told.requests} requests`],
     ['zombie writes refused', report.zombieWrites],
     ['holders stopped by their own clock', report.selfFenced],
     ['calls', verdict.calls],

@@ -4,7 +4,10 @@
  */
 import { ATTEMPTS_KEPT } from '../shared/core/attempt-record.ts';
 import { isTerminal, type Job, type JobState } from '../shared/core/job.ts';
+import { withoutOutbox } from '../shared/core/outbox.ts';
 import { LOSSES_MOST } from '../shared/core/waking.ts';
+import { type Tellable, wrongTold } from '../test/support/told-check.ts';
+import type { Receipt } from '../test/support/webhook-receiver.ts';
 import type { Told, View } from './chaos-ledger.ts';
 import type { ProviderCall } from './chaos-provider.ts';
 
@@ -15,6 +18,8 @@ export type Evidence = {
   told: readonly Told[];
   documents: readonly Document[];
   calls: readonly ProviderCall[];
+  /** What the webhooks of jobs were told. */
+  receipts: readonly Receipt[];
   /** What was found wrong on the way: answers, leaks, crashes. */
   wrong: readonly string[];
   /** The run was broken off: jobs that are not over had no time to be. */
@@ -40,10 +45,11 @@ const RANKS: Record<string, number> = { pending: 0, processing: 1, completed: 2,
 /** So many calls that failed end a job, by the retry policy. */
 const FAILURES_MOST = 5;
 
-export function verdictOf({ told, documents, calls, wrong, isInterrupted }: Evidence): Verdict {
+export function verdictOf({ told, documents, calls, receipts, wrong, isInterrupted }: Evidence): Verdict {
   const lost: string[] = [];
   const doubled: string[] = [];
-  const violations = [...wrong];
+  const hooked = documents.flatMap(({ job }) => (job.webhook ? tellable(job) : []));
+  const violations = [...wrong, ...wrongTold({ jobs: hooked, receipts })];
   const states: Verdict['states'] = { pending: 0, processing: 0, completed: 0, failed: 0, cancelled: 0 };
   let recordedCalls = 0;
   let open = 0;
@@ -76,9 +82,15 @@ export function verdictOf({ told, documents, calls, wrong, isInterrupted }: Evid
       if (isInterrupted) open += 1;
       else lost.push(`${one.id}: accepted (${one.via}), and ${job.state}: ${briefly(job)}`);
     }
-    violations.push(...wrongTold(one, job).map((what) => `${one.id}: ${what}`));
+    violations.push(...wrongShown(one, job).map((what) => `${one.id}: ${what}`));
   }
   return { accepted: told.length, states, calls: calls.length, recordedCalls, lost, doubled, violations, open };
+}
+
+/** Nobody waits for an outbox: what is in it still has its time. */
+function tellable({ id, state: status, version, attempt, outbox }: Job): Tellable {
+  const pending = (outbox?.notices ?? []).map(({ type }) => `job.${type}`);
+  return { id, status, version, wasStarted: attempt > 0, pending };
 }
 
 /** What is wrong with a document, given the calls that were made for it. */
@@ -93,7 +105,7 @@ function wrongIn(job: Job, made: readonly ProviderCall[]): string[] {
   if (attempts.some(({ outcome, endedAt }) => outcome === undefined || endedAt === undefined)) {
     wrong.push(`it is ${state}, and an attempt has no end`);
   }
-  if (job.wakeAt !== null || job.leaseExpiresAt !== null)
+  if (withoutOutbox(job).wakeAt !== null || job.leaseExpiresAt !== null)
     wrong.push(`it is ${state}, and has a lease or a time to wake`);
   const at = attempts.findIndex(({ outcome }) => outcome === 'completed');
   if (state !== 'completed' && at >= 0) wrong.push(`it is ${state}, and attempt ${attempts[at]?.n} completed`);
@@ -119,7 +131,7 @@ function isExplained({ error, attempts }: Job, made: readonly ProviderCall[]): b
 }
 
 /** What its client was told and must not have been. */
-function wrongTold({ sightings, cancel, firstEnd, lastEnd }: Told, job: Job | undefined): string[] {
+function wrongShown({ sightings, cancel, firstEnd, lastEnd }: Told, job: Job | undefined): string[] {
   const wrong: string[] = [];
   for (const [index, later] of sightings.entries()) {
     const earlier = sightings[index - 1];

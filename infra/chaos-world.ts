@@ -9,6 +9,7 @@ import { type Config, readConfig } from '../shared/config.ts';
 import type { Principal } from '../shared/core/access.ts';
 import { googleRuntime, type Runtime } from '../shared/runtime.ts';
 import type { Chance } from '../test/simulation/random.ts';
+import { type Receiver, startReceiver } from '../test/support/webhook-receiver.ts';
 import { bundleAll } from './bundle.ts';
 import { type LogWatch, logWatch } from './chaos-log.ts';
 import { CHAOS_KEY, type ChaosProvider, startChaosProvider, type Temper } from './chaos-provider.ts';
@@ -25,6 +26,9 @@ const DRAIN_MS = 500;
 /** Messages that one worker is given at a time. */
 const CONCURRENCY = 12;
 const PUBLISH_MS = 3_000;
+const HOOK_SECRET = 'whsec_Y2hhb3M6IGEgc2VjcmV0IG9mIG5vYm9keQ==';
+/** So many of the first tries to tell an event are answered 500. */
+const HOOK_FAILURES = 0.05;
 
 export type ChaosWorker = {
   number: number;
@@ -47,6 +51,8 @@ export type ChaosWorld = {
   baseUrl: string;
   config: Config;
   provider: ChaosProvider;
+  /** Of the webhooks of all jobs that have one. */
+  receiver: Receiver;
   workers: readonly ChaosWorker[];
   functions: EmulatorStack['functions'];
   /** From the functions other than workers to the store. */
@@ -86,6 +92,13 @@ export async function openChaosWorld({ luck, temper, workers, emulators, ...more
     const [wire, ...workerWires] = wires as [TcpProxy, ...TcpProxy[]];
     const queueWire = opened(await startTcpProxy(pubsub), (proxy) => proxy.close());
     const provider = opened(await startChaosProvider(luck.fork(), temper), ({ stop }) => stop());
+    const receiver = opened(
+      await startReceiver({
+        secrets: [HOOK_SECRET],
+        mannerOf: (_, times) => (times === 0 && luck.happens(HOOK_FAILURES) ? 'refuse' : 'answer'),
+      }),
+      ({ stop }) => stop(),
+    );
     const log = logWatch();
     const onLine = (line: string) => {
       log.take(line);
@@ -102,6 +115,7 @@ export async function openChaosWorld({ luck, temper, workers, emulators, ...more
         environment: {
           ...{ LEASE_MS: String(LEASE_MS), DRAIN_MS: String(DRAIN_MS), AUTH_MODE: 'none', SURFACES: 'llm-jobs' },
           ...{ LOG_FORMAT: 'json', LOG_LEVEL: 'debug', OPENAI_API_KEY: CHAOS_KEY, REDIS_URL: '' },
+          WEBHOOK_SECRETS: HOOK_SECRET,
         },
         workerEnvironment: (n) => ({
           FIRESTORE_EMULATOR_HOST: workerWires[n]?.host ?? '',
@@ -117,7 +131,7 @@ export async function openChaosWorld({ luck, temper, workers, emulators, ...more
     const once = { batching: { maxMessages: 1 }, gaxOpts: { timeout: PUBLISH_MS, retry: { retryCodes: [] } as never } };
     return {
       ...{ baseUrl: stack.baseUrl, functions: stack.functions, own: ground.own },
-      ...{ config, provider, wire, queueWire, log, runtime, close },
+      ...{ config, provider, receiver, wire, queueWire, log, runtime, close },
       publish: (topic, json) =>
         publisher
           .topic(topic, once)

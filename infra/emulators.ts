@@ -15,6 +15,7 @@ import { explain } from './explain.ts';
 import { type FunctionProcess, startFunction } from './function-process.ts';
 import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
+import { onlyOwnNames } from './own-names.ts';
 import { deadLettersOf, type PushDriver, type PushDriverOptions, startPushDriver } from './push-driver.ts';
 
 export type EmulatorStackOptions = {
@@ -98,7 +99,10 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     config.sweepMs,
   );
 
-  const { baseUrl, close } = await listen(frontDoor({ submit, status, stream }, onLine).fetch, config);
+  const { baseUrl, close } = await listen(
+    onlyOwnNames(frontDoor({ submit, status, stream }, onLine).fetch, config),
+    config,
+  );
 
   return {
     baseUrl,

@@ -12,6 +12,7 @@ import { embeddedRuntime } from '../shared/runtime.ts';
 import { explain } from './explain.ts';
 import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
+import { onlyOwnNames } from './own-names.ts';
 
 /** A running service; `close` lets answers and jobs under way end for a while, and leaves the others to the next start. */
 export type LocalService = { baseUrl: string; log: Log; close(): Promise<void> };
@@ -22,7 +23,7 @@ export async function startLocal(config: Config): Promise<LocalService> {
   const { eventsTopic: topic } = config;
   if (topic !== undefined) runtime.log('warning', 'events-topic-ignored', { topic, why: 'there is no Pub/Sub here' });
   try {
-    const { baseUrl, close } = await listen(publicApp(runtime, EVERYTHING).fetch, config);
+    const { baseUrl, close } = await listen(onlyOwnNames(publicApp(runtime, EVERYTHING).fetch, config), config);
     // Only now: a start that fails must not have paid for calls.
     runtime.start();
     return {

@@ -91,7 +91,7 @@ export const ACCESS_SETTINGS = {
   ),
   tenantClaim: optional(
     'TENANT_CLAIM',
-    'The claim that names the tenant of a token, like `firebase.tenant` or `org_id`; without it all are of `default`.',
+    'The claim that names the tenant of a token, like `firebase.tenant` or `org_id`, which then may not be `default`; without it all are of `default`.',
   ),
   scopesClaim: optional(
     'SCOPES_CLAIM',

@@ -2,6 +2,7 @@
  * Opens the file in which one process keeps its jobs and messages. The process holds the file alone: nobody else can
  * have a live lease in it, which is what lets a restart take over every lease at once.
  */
+import { closeSync, openSync } from 'node:fs';
 import Database from 'libsql';
 import { ServiceError } from '../core/errors.ts';
 
@@ -93,6 +94,8 @@ export function openDatabase(path: string): Database.Database {
 
 function open(path: string): Database.Database {
   try {
+    // SQLite would make it readable for everybody on the machine, and its log beside it as the file is.
+    if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
     return new Database(path);
   } catch (error) {
     throw cannotOpen(path, error);

@@ -21,7 +21,10 @@ export function signedHeaders(
   return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') };
 }
 
-/** A secret of our own, as this tenant has it: whoever is shown theirs cannot sign for any other. */
+/**
+ * A secret of our own, as this tenant has it. Whoever is shown theirs cannot sign for any other; but for those of `default`,
+ * whose tenant is that of whoever runs the service, and which no token can claim where there are others (`http/tokens.ts`).
+ */
 export function secretOf(tenant: string, secret: string): string {
   return tenant === DEFAULT_TENANT ? secret : `${PREFIX}${hmac(secret, `llm-jobs webhook ${tenant}`)}`;
 }

@@ -1,7 +1,7 @@
 /** Starts that go wrong: a sentence for the person, nothing taken over, nothing paid for. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,3 +99,27 @@ test('a start on a port that is taken says so, and leaves the interrupted job to
     await stopGroup(next.child);
   }
 }, 40_000);
+
+test('a page whose name leads here is not answered, and its database is for its user alone', async () => {
+  const file = join(folder, 'own.db');
+  const local = await startLocalProcess({ PORT: String(await freePort()), DATABASE_URL: file, SIMULATED_MS: '0' });
+  const statusFor = (host: string) =>
+    new Promise((resolve, reject) => {
+      const headers = { host, origin: `http://${host}` };
+      get(`${local.baseUrl}/api/llm/jobs/`, { headers }, ({ statusCode }) => resolve(statusCode))
+        .on('response', (response) => response.resume())
+        .on('error', reject);
+    });
+  try {
+    await submit(local.baseUrl, request('simulated', 'Hi'));
+    for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080', 'app.localhost']) {
+      expect(await statusFor(host), host).toBe(200);
+    }
+    for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8080', '169.254.169.254']) {
+      expect(await statusFor(host), host).toBe(403);
+    }
+    for (const name of [file, `${file}-wal`]) expect(statSync(name).mode & 0o077, name).toBe(0);
+  } finally {
+    await stopGroup(local.child);
+  }
+});

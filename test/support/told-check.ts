@@ -1,14 +1,20 @@
 /** What others were told of some jobs, against what became of them. */
 import { type HookEvent, type Receipt, readEvent } from './webhook-receiver.ts';
 
-/** A job that is over, as its readers see it. */
-export type Ended = { id: string; status: string; version: number; wasStarted: boolean };
+/** A job as its readers see it. `pending`: the events that its outbox holds; absent: none. */
+export type Tellable = {
+  id: string;
+  status: string;
+  version: number;
+  wasStarted: boolean;
+  pending?: readonly string[];
+};
 
 /** An event that somebody who subscribed to the topic got. */
 export type Published = { id: string; body: string; attributes: { [name: string]: string } };
 
 export type ToldEvidence = {
-  jobs: readonly Ended[];
+  jobs: readonly Tellable[];
   receipts: readonly Receipt[];
   /** Absent: there was no topic. */
   published?: readonly Published[];
@@ -54,16 +60,18 @@ export function wrongTold({ jobs, receipts, published }: ToldEvidence): string[]
 }
 
 /** The events of the states that a job came to. */
-function statesOf({ status, wasStarted }: Ended): string[] {
-  return [...(wasStarted ? ['job.started'] : []), `job.${status}`];
+function statesOf({ status, wasStarted }: Tellable): string[] {
+  const isOver = status !== 'pending' && status !== 'processing';
+  return [...(wasStarted ? ['job.started'] : []), ...(isOver ? [`job.${status}`] : [])];
 }
 
-function missing(job: Ended, told: readonly HookEvent[], whom: string): string[] {
+function missing(job: Tellable, told: readonly HookEvent[], whom: string): string[] {
   const types = new Set(told.map(({ type }) => type));
-  return statesOf(job).flatMap((type) => (types.has(type) ? [] : [`${type} was not told to ${whom}`]));
+  const untold = statesOf(job).filter((type) => !types.has(type) && !job.pending?.includes(type));
+  return untold.map((type) => `${type} was not told to ${whom}`);
 }
 
-function ambiguous(job: Ended, all: readonly HookEvent[]): string[] {
+function ambiguous(job: Tellable, all: readonly HookEvent[]): string[] {
   const wrong: string[] = [];
   for (const type of statesOf(job)) {
     const same = all.filter((event) => event.type === type);

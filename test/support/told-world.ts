@@ -50,7 +50,8 @@ export async function openToldWorld(): Promise<ToldWorld> {
   });
   const environment = {
     ...{ EVENTS_TOPIC: TOPIC, WEBHOOK_SECRETS: SECRETS.join(','), SURFACES: 'llm-jobs' },
-    ...{ LEASE_MS: '6000', SIMULATED_MS: '300', SWEEP_MS: '1000' },
+    LOG_LEVEL: 'info',
+    ...{ LEASE_MS: '15000', SIMULATED_MS: '300', WORKER_CONCURRENCY: '12' },
   };
   const stack = await startTestStack(environment, emulators(), WORKERS);
   const client = new PubSub({
@@ -65,25 +66,26 @@ export async function openToldWorld(): Promise<ToldWorld> {
     message.ack();
   });
 
-  /** The jobs whose attempts this process began and did not end. */
+  const held = new Map<string, Set<string>>();
+  let linesRead = 0;
+  /** How many jobs' attempts this process began and did not end. */
   function heldBy(worker: number): number {
-    const name = worker === 0 ? 'worker: ' : `worker ${worker}: `;
-    const lines = stack.lines.filter((line) => line.startsWith(name));
-    const since = lines.findLastIndex((line) => line.includes(' died (')) + 1;
-    const held = new Set<string>();
-    for (const line of lines.slice(since)) {
-      const [, message, id] = /"message":"([^"]+)".*"job_id":"([^"]+)"/.exec(line) ?? [];
-      if (message === 'attempt-started') held.add(id ?? '');
-      if (message === 'job-finished' || message === 'attempt-failed') held.delete(id ?? '');
+    for (const line of stack.lines.slice(linesRead)) {
+      const [, name = '', text = ''] = /^(worker ?\d*): (.*)/.exec(line) ?? [];
+      const [, message, id = ''] = /"message":"([^"]+)".*"job_id":"([^"]+)"/.exec(text) ?? [];
+      if (text.includes(' died (')) held.delete(name);
+      if (message === 'attempt-started') held.set(name, (held.get(name) ?? new Set()).add(id));
+      if (message === 'job-finished' || message === 'attempt-failed') held.get(name)?.delete(id);
     }
-    return held.size;
+    linesRead = stack.lines.length;
+    return held.get(worker === 0 ? 'worker' : `worker ${worker}`)?.size ?? 0;
   }
 
   async function kill(worker: number): Promise<number> {
     for (let looks = 0; looks < LOOKS_MOST && heldBy(worker) === 0; looks++) await pause(LOOK_MS);
-    const held = heldBy(worker);
+    const jobs = heldBy(worker);
     stack.workers[worker]?.child().kill('SIGKILL');
-    return held;
+    return jobs;
   }
 
   return {

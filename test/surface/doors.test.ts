@@ -321,7 +321,7 @@ test('a route that says not who may use it is open to nobody', async () => {
 });
 
 test('a token that names no tenant, or one that can be none, may do nothing', async () => {
-  for (const org of [undefined, '', 'a~b', 5, ['acme'], null, 'x'.repeat(65), '../acme', '__proto__']) {
+  for (const org of [undefined, '', 'a~b', 5, ['acme'], null, 'x'.repeat(65), '../acme', '__proto__', 'default']) {
     const headers = await asUser(doors.issuers, { org });
     const { status, body: answer } = await doors.send('GET', '/api/llm/jobs/', { headers });
     expect([org, status, answer.code]).toEqual([org, 403, 'forbidden']);

@@ -6,6 +6,7 @@ import { CHAOS_KEY, type ProviderCall } from '../../infra/chaos-provider.ts';
 import { type Document, type Evidence, verdictOf } from '../../infra/chaos-verdict.ts';
 import type { Attempt } from '../../shared/core/attempt-record.ts';
 import type { Job } from '../../shared/core/job.ts';
+import { NOTICE_TYPES, type NoticeType } from '../../shared/core/notices.ts';
 
 const ID = '00000000-0000-4000-a000-000000000001';
 const OTHER = '00000000-0000-4000-a000-000000000002';
@@ -40,6 +41,7 @@ function good(over: Partial<Job> = {}): Evidence & { told: [Told]; documents: [D
       { mark: MARK, worker: 0, text: 'Answer 0', end: 'abandoned' },
       { mark: MARK, worker: 1, text: TEXT, end: 'answered' },
     ],
+    receipts: [],
     wrong: [],
     isInterrupted: false,
   };
@@ -167,6 +169,20 @@ describe('a violation is', () => {
     ['a cancel that was accepted and forgotten', seen({ cancel: 'requested' }), /cancel was answered \(requested\)/],
   ])('%s', (_, evidence, sentence) => {
     expect(found(evidence).violations.join('\n')).toMatch(sentence);
+  });
+
+  test('a state that the webhook of its job was not told, unless it is in the outbox', () => {
+    const webhook = { url: 'https://hooks.example.com/', events: [...NOTICE_TYPES] };
+    const notice = (type: NoticeType, version: number) => ({ type, version, happenedAt: 1, to: ['webhook' as const] });
+    const outbox = {
+      ...{ dueAt: 9, wakeAt: 9, lifeWakeAt: null, tries: 0, rings: 0 },
+      notices: [notice('started', 2)],
+    };
+    expect(found(good({ webhook })).violations.join()).toMatch(/job.started was not told.*job.completed was not told/);
+    const violations = found(good({ webhook, outbox, wakeAt: 9 })).violations;
+    expect(violations).toEqual([expect.stringMatching(/job.completed was not told/)]);
+    const whole = { ...outbox, notices: [...outbox.notices, notice('completed', 7)] };
+    expect(found(good({ webhook, outbox: whole, wakeAt: 9 }))).toEqual(NOTHING);
   });
 
   test('not: a failure after five calls that failed, or eight workers that died', () => {
