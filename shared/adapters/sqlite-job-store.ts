@@ -42,7 +42,8 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   );
   // Of what waits there may be very much: it is not brought here to be looked at.
   const selectHeld = database.prepare(
-    "SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND ((state = 'processing' AND job ->> '$.leaseExpiresAt' IS NOT NULL) OR job ->> '$.outbox.token' IS NOT NULL)",
+    `SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND
+     ((state = 'processing' AND job ->> '$.leaseExpiresAt' IS NOT NULL) OR job ->> '$.outbox.token' IS NOT NULL)`,
   );
   const removeOld = database.prepare(
     "DELETE FROM jobs WHERE job ->> '$.deleteAt' IS NOT NULL AND job ->> '$.deleteAt' <= ?",
