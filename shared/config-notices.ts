@@ -54,12 +54,18 @@ export const NOTICE_SETTINGS = {
     shownDefault: '',
     read: (raw, { JOBS_TOPIC, SUBMISSIONS_TOPIC }) => {
       // An event among the submissions would be kept as a rejected one, whose end is an event again, and so on for ever.
-      const heard = [JOBS_TOPIC || 'llm-jobs', SUBMISSIONS_TOPIC || 'llm-jobs-submissions'];
-      if (raw === undefined || !heard.includes(raw)) return raw;
+      const heard = [JOBS_TOPIC || 'llm-jobs', SUBMISSIONS_TOPIC || 'llm-jobs-submissions'].map(topicOf);
+      const topic = raw && topicOf(raw).replace(/-dead-letters$/, '');
+      if (topic === undefined || !heard.includes(topic)) return raw;
       throw new Error('must be a topic of its own: our functions hear what is published to this one');
     },
   } satisfies Setting<string | undefined>,
 };
+
+/** Its name, also where that is written with the project's: `projects/p/topics/name`. */
+function topicOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}
 
 function isSecret(secret: string): boolean {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];

@@ -28,12 +28,19 @@ type Post = { url: URL; headers: { [name: string]: string }; body: string };
 
 /** Of an answer's body nothing is of interest; so much is read, so that its sender need not see a cut connection. */
 const DRAINED_BYTES_MOST = 65_536;
+/** Nor for longer: who answered has no place of those who are called any more. */
+const DRAINED_MS_MOST = 1_000;
+/** `102 Processing` and its like come as fast as a receiver can write, and each costs us time that others' jobs need. */
+const ANNOUNCEMENTS_MOST = 100;
 /** Where a name has several addresses: Node's own patience, 250 ms, is less than the way to the other side of the world. */
 const ADDRESS_PATIENCE_MS = 2_000;
+/** Of each family. Whoever names a thousand addresses would have a thousand strangers called for each try. */
+const ADDRESSES_MOST = 4;
 
 const TIMEOUT = failed('timeout', `The receiver did not answer within ${DELIVERY_MS_MOST / 1_000} seconds.`);
 const NOT_PUBLIC = failed('refused', 'The name of the host leads to an address that is not public.');
 const UNRESOLVED = failed('network', 'The name of the host could not be resolved.');
+const ANNOUNCED = failed('network', 'The receiver announced its answer too often.');
 const CUT = failed('network', 'The receiver closed the connection before it answered.');
 
 /** Never throws; over within `DELIVERY_MS_MOST`, the reading of the answer's body too. */
@@ -61,7 +68,8 @@ async function addressesFor(url: URL, { lookup, isAllowed }: CallOptions): Promi
     const addresses = await lookup(url.hostname);
     // One that is not public among others is a sign that somebody tries: whom we call would be a matter of luck.
     if (!addresses.every(isAllowed)) return NOT_PUBLIC;
-    return addresses.length > 0 ? addresses : UNRESOLVED;
+    const some = [4, 6].flatMap((of) => addresses.filter((one) => isIP(one) === of).slice(0, ADDRESSES_MOST));
+    return some.length > 0 ? some : UNRESOLVED;
   } catch (error) {
     return failed('network', UNRESOLVED.message, error);
   }
@@ -89,9 +97,16 @@ function exchange(
         request.destroy();
       });
     });
+    let announcements = 0;
+    request.on('information', () => {
+      announcements += 1;
+      if (announcements <= ANNOUNCEMENTS_MOST) return;
+      resolve(ANNOUNCED);
+      request.destroy();
+    });
     request.on('response', (response) => {
       resolve(outcomeOf(response, clock.nowMs()));
-      drain(response);
+      drain(response, clock);
     });
     request.on('error', (error) => resolve(signal.aborted ? TIMEOUT : networkFailure(error)));
     request.on('close', () => {
@@ -122,8 +137,12 @@ function outcomeOf({ statusCode: status = 0, headers }: IncomingMessage, nowMs: 
   return { ...failed(isRedirect ? 'redirect' : 'status', sentence), ...facts };
 }
 
-function drain(response: IncomingMessage): void {
+function drain(response: IncomingMessage, clock: Clock): void {
   let bytes = 0;
+  response.on(
+    'close',
+    clock.setTimer(() => response.destroy(), DRAINED_MS_MOST),
+  );
   response.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > DRAINED_BYTES_MOST) response.destroy();

@@ -1,6 +1,7 @@
 /** The log of deliveries, and sending again: what is shown of each state, to whom, and what becomes of the webhook with its job. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Principal } from '../../shared/core/access.ts';
+import { ServiceError } from '../../shared/core/errors.ts';
 import type { Sent } from '../../shared/core/notices.ts';
 import { READ_GRACE_MS } from '../../shared/core/payloads.ts';
 import { alwaysAs } from '../../shared/http/auth.ts';
@@ -150,6 +151,21 @@ describe('the log shows', () => {
     world.answers.push({ ...BROKEN, status: 429, retryAfterMs: 3_600_000 });
     await world.doorbell(id);
     expect((await log(id)).next_try_at).toBe(time(world.clock.nowMs() + 3_600_000));
+  });
+
+  test('that, too, where the topic of all events has to be told sooner', async () => {
+    const broken = async () => {
+      throw new ServiceError('store_unavailable', 'failed by the test');
+    };
+    const own = openWebhookWorld({ eventsTopic: { publish: broken } });
+    const { body } = await own.api.post(SUBMIT, { ...general({ prompt: 'Hello.' }), webhook: { url: HOOK } });
+    await own.doorbell(body.job_id);
+    own.answers.push({ ...BROKEN, status: 429, retryAfterMs: 3_600_000 });
+    await own.doorbell(body.job_id);
+    expect((await own.stored(body.job_id))?.outbox?.dueAt).toBeLessThan(own.clock.nowMs() + 60_000);
+    const shown = (await own.api.get(deliveriesOf(body.job_id))).body;
+    expect(shown.next_try_at).toBe(time(own.clock.nowMs() + 3_600_000));
+    own.close();
   });
 
   test('nothing of what the topic of all events has to be told', async () => {
@@ -320,6 +336,9 @@ describe('the secrets', () => {
     const [own, acme, umbrella, again] = shown;
     expect([own, acme]).toEqual([WEBHOOK_SECRET, again]);
     expect(new Set([own, acme, umbrella]).size).toBe(3);
+    const audits = world.lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'audit');
+    const line = { severity: 'info', event: 'audit', actor: 'root', act: 'webhook-secrets' };
+    expect(audits).toEqual(['default', 'acme', 'umbrella', 'acme'].map((tenant) => ({ ...line, tenant })));
   });
 
   test('are not for who is no administrator', async () => {
@@ -382,6 +401,17 @@ describe('with its job the webhook', () => {
       [HOOK, { type: 'job.failed', data: { job_id: made.job_id, job: { retry_of: old.job_id } } }],
     ]);
     failing.close();
+  });
+
+  test('that was not told before the job expired is told of its end, without the job', async () => {
+    const id = await ended({ url: HOOK, include: 'job' }, { ttl_seconds: 60 });
+    world.answers.push({ ...BROKEN, retryAfterMs: 120_000 });
+    await world.doorbell(id);
+    await world.clock.advance(120_000);
+    await world.doorbell(id);
+    const [first, second] = world.sent.map(({ message }) => JSON.parse(message.body));
+    expect([first.data.job.status, second.type]).toEqual(['completed', 'job.completed']);
+    expect(second.data).not.toHaveProperty('job');
   });
 
   test('with store: false gets the job with its result while that is there, and without it from then on', async () => {

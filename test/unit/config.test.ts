@@ -160,6 +160,9 @@ describe('a wrong setting stops the start', () => {
     [{ EVENTS_TOPIC: 'llm-jobs' }, 'EVENTS_TOPIC must be a topic of its own'],
     [{ EVENTS_TOPIC: 'llm-jobs-submissions' }, 'EVENTS_TOPIC must be a topic of its own'],
     [{ EVENTS_TOPIC: 'all', JOBS_TOPIC: 'all' }, 'EVENTS_TOPIC must be a topic of its own'],
+    [{ EVENTS_TOPIC: 'projects/p/topics/llm-jobs-submissions' }, 'EVENTS_TOPIC must be a topic of its own'],
+    [{ EVENTS_TOPIC: 'all', SUBMISSIONS_TOPIC: 'projects/p/topics/all' }, 'EVENTS_TOPIC must be a topic of its own'],
+    [{ EVENTS_TOPIC: 'llm-jobs-submissions-dead-letters' }, 'EVENTS_TOPIC must be a topic of its own'],
     [{ RATE_LIMITS: 'job-reads=60' }, 'RATE_LIMITS must leave job-reads at 120 or more'],
   ])('%o', (environment, sentence) => {
     expect(() => readConfig(environment)).toThrow(ConfigError);

@@ -102,6 +102,18 @@ test.each([
   expect(receiver.connections()).toBe(0);
 });
 
+test('a name with very many addresses has a few of each family called, and no more', async () => {
+  const { port } = receiver;
+  await receiver.close();
+  const many = Array.from({ length: 100 }, (_, n) => [`127.0.1.${n + 1}`, `::ffff:127.0.1.${n + 1}`]).flat();
+  const { send } = senderWith({ lookup: async () => many, isPublic: () => true });
+  const outbound = await outboundOf(async () =>
+    expect(await send(CERTIFIED_HOST, port)).toMatchObject({ delivered: false }),
+  );
+  expect(outbound).toHaveLength(8);
+  receiver = await rawReceiver({ tls: true });
+});
+
 test('an address that turns out not to be public when it is connected to gets no byte of HTTP', async () => {
   const judged: string[] = [];
   const isPublic = (address: string) => judged.push(address) === 1;

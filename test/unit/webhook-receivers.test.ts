@@ -120,6 +120,11 @@ describe('no answer', () => {
     ],
     ['it answers as SSH', (socket) => socket.end('SSH-2.0-OpenSSH_9.6\r\n'), `${GARBAGE} (HPE_INVALID_CONSTANT).`],
     [
+      'it says again and again that the answer is coming',
+      (socket) => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(10_000)),
+      'The receiver announced its answer too often.',
+    ],
+    [
       'its headers have no end',
       (socket) => socket.write(`HTTP/1.1 200 OK\r\na: ${'a'.repeat(100_000)}`),
       `${GARBAGE} (HPE_HEADER_OVERFLOW).`,
@@ -212,7 +217,7 @@ describe('in 15 seconds', () => {
     receiver.answers((socket) => socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n'));
     expect(await send({ clock })).toEqual({ delivered: true, status: 200, ms: 0 });
     expect(receiver.open()).toBe(1);
-    await clock.advance(15_000);
+    await clock.advance(1_000);
     await receiver.gone();
   });
 });
