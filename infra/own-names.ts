@@ -4,14 +4,15 @@
  */
 const OWN_NAMES = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/i;
 
-type Fetch = (request: Request) => Response | Promise<Response>;
+/** `connection`: whose request it is, as the server says. */
+type Fetch = (request: Request, connection?: object) => Response | Promise<Response>;
 
 /** `fetch`, for requests to this machine by its own names, where it listens on those alone and has no doors. */
 export function onlyOwnNames(fetch: Fetch, { host, authModes }: { host: string; authModes: readonly string[] }): Fetch {
   const isLocal = OWN_NAMES.test(host.includes(':') ? `[${host}]` : host);
   if (!isLocal || authModes.length > 0) return fetch;
-  return (request) => {
-    if (OWN_NAMES.test(new URL(request.url).hostname)) return fetch(request);
+  return (request, connection) => {
+    if (OWN_NAMES.test(new URL(request.url).hostname)) return fetch(request, connection);
     const error = 'This service answers to localhost alone: call it by that name, or set AUTH_MODE or HOST.';
     return Response.json(
       { success: false, error, code: 'forbidden', request_id: crypto.randomUUID() },

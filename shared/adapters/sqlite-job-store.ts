@@ -40,7 +40,11 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   const selectDue = database.prepare(
     'SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?',
   );
-  const selectWaking = database.prepare('SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL');
+  // Of what waits there may be very much: it is not brought here to be looked at.
+  const selectHeld = database.prepare(
+    `SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND
+     ((state = 'processing' AND job ->> '$.leaseExpiresAt' IS NOT NULL) OR job ->> '$.outbox.token' IS NOT NULL)`,
+  );
   const removeOld = database.prepare(
     "DELETE FROM jobs WHERE job ->> '$.deleteAt' IS NOT NULL AND job ->> '$.deleteAt' <= ?",
   );
@@ -219,9 +223,8 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     endAllLeases() {
       const endLeases = database.transaction(() => {
         const nowMs = clock.nowMs();
-        const waking = (selectWaking.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
         // The others wait for their next attempt, or to be told of, and go on waiting.
-        const held = waking.filter(({ job }) => job.leaseExpiresAt !== null || job.outbox?.token !== undefined);
+        const held = (selectHeld.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
         for (const { row, job } of held) save(applyChanges(job, takenOver(job, nowMs)), row.revision);
         return held.filter(({ job }) => job.leaseExpiresAt !== null).length;
       });

@@ -84,7 +84,10 @@ export function ringAgain(job: Job, next: Job, atMs: number, isForWorker: boolea
   const atLife = lifeWakeAt(next);
   const wakeAt = isForWorker ? Math.min(soonMs, atLife ?? Number.POSITIVE_INFINITY) : atLife;
   const { outbox } = next;
-  const again = outbox && { ...outbox, rings: job.outbox?.rings ?? 0, wakeAt: Math.min(soonMs, outbox.wakeAt) };
+  const rings = job.outbox?.rings ?? 0;
+  // One that waits for its next try was not rung, and goes on waiting.
+  const again =
+    outbox && (outbox.rings > rings ? { ...outbox, rings, wakeAt: Math.min(soonMs, outbox.wakeAt) } : outbox);
   return { rings: job.rings, ...(again ? kept(wakeAt, again) : { wakeAt }) };
 }
 

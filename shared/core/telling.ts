@@ -5,34 +5,25 @@
 import { describeError, isServiceError } from './errors.ts';
 import { applyChanges, type Job, type JobChanges, type JobKey } from './job.ts';
 import { transition } from './lifecycle.ts';
-import { attributesOf, noticeMessage, type RenderJob, webhookMessage } from './notice-message.ts';
-import {
-  DELIVERY_MS_MOST,
-  type Delivery,
-  type EventsTopic,
-  type Notice,
-  type PendingNotice,
-  type Sent,
-  type WebhookSender,
-} from './notices.ts';
+import { attributesOf, noticeMessage } from './notice-message.ts';
+import { DELIVERY_MS_MOST, type EventsTopic } from './notices.ts';
 import { hasDueNotices } from './outbox.ts';
-import { FAILURES_HOLD, leftAfter } from './outbox-tries.ts';
-import type { Clock, JobStore, Log, StoredJob } from './ports.ts';
+import { leftAfter } from './outbox-tries.ts';
+import type { Clock, JobStore, StoredJob } from './ports.ts';
 import { tellingPlaces } from './telling-places.ts';
+import { type CallingOptions, callWebhook, type Turn, type WebhookOutcome } from './telling-webhook.ts';
 
-export type TellingOptions = {
+export type TellingOptions = CallingOptions & {
   store: JobStore;
   clock: Clock;
-  log: Log;
   newId: () => string;
   random: () => number;
-  /** Absent: no webhook is called; what is due for one counts as refused. */
-  webhooks?: WebhookSender | undefined;
   /** Absent: nothing is published. */
   eventsTopic?: EventsTopic | undefined;
-  renderJob?: RenderJob | undefined;
   /** How many jobs this process runs at once: see `telling-places.ts`. */
   jobsAtOnce: number;
+  /** Is the process about to end? */
+  isStopping?: () => boolean;
 };
 
 /** A job as it was read or written, and our monotonic clock when we asked for that and when the answer was here. */
@@ -50,13 +41,15 @@ export type Telling = {
 const MARGIN_MS = 15_000;
 /** What came while others were told follows at once; a job that changes all the time is left to its next doorbell. */
 const ROUNDS_MOST = 5;
+/** So long whoever told goes on with those that found no place. */
+const MORE_MS = 300_000;
 /** A write that meets a newer document is decided again on it, this often at most. */
 const REBASES_MOST = 5;
 
 /** What one round came to, as the outbox is told it. */
-type Outcome = { webhook: number[]; topic: number[]; tried: Delivery[]; retryAfterMs: number; isGone: boolean };
-/** The right to tell, and until when a call of a webhook may begin. */
-type Turn = { held: FoundJob; nowMs: () => number; hasTime: () => boolean };
+type Outcome = WebhookOutcome & { topic: number[] };
+/** What became of one job: `put-off`: there was no place; `silent`: no webhook was to be called. */
+type Told = 'quick' | 'slow' | 'put-off' | 'silent';
 
 export function telling(options: TellingOptions): Telling {
   const { store, clock, log, newId, random } = options;
@@ -106,7 +99,7 @@ export function telling(options: TellingOptions): Telling {
       nowMs: () => latestNowMs(written),
       hasTime: () => clock.monotonicMs() + DELIVERY_MS_MOST <= endsMs,
     };
-    const [topic, webhook] = await Promise.all([publishAll(options, written.job), callAll(options, turn)]);
+    const [topic, webhook] = await Promise.all([publishAll(options, written.job), callWebhook(options, turn)]);
     return writeDown(written, token, { ...webhook, topic });
   }
 
@@ -135,20 +128,39 @@ export function telling(options: TellingOptions): Telling {
     return undefined;
   }
 
+  async function tellOne(key: JobKey, given?: FoundJob): Promise<Told> {
+    let found = given ?? (await look(key));
+    let told: Told = 'silent';
+    for (let rounds = 0; rounds < ROUNDS_MOST && found; rounds++) {
+      const nowMs = found.readAtMs + Math.floor(clock.monotonicMs() - found.answeredMs);
+      if (!hasDueNotices(found.job, nowMs)) break;
+      const url = calledFor(found.job);
+      const host = url === undefined ? undefined : new URL(url).host;
+      const leave = host === undefined ? undefined : await places.take(host);
+      if (host !== undefined && !leave) {
+        places.putOff(host, key);
+        log('debug', 'telling-put-off', { job_id: key.id });
+        return 'put-off';
+      }
+      try {
+        found = await tellOnce(found);
+      } finally {
+        if (leave) told = leave() ? 'quick' : 'slow';
+      }
+    }
+    return told;
+  }
+
   return {
     async tell(key, given) {
-      let found = given ?? (await look(key));
-      for (let rounds = 0; rounds < ROUNDS_MOST && found; rounds++) {
-        const nowMs = found.readAtMs + Math.floor(clock.monotonicMs() - found.answeredMs);
-        if (!hasDueNotices(found.job, nowMs)) return;
-        const url = calledFor(found.job);
-        const leave = url === undefined ? () => {} : await places.take(new URL(url).host);
-        if (!leave) return log('debug', 'telling-put-off', { job_id: key.id });
-        try {
-          found = await tellOnce(found);
-        } finally {
-          leave();
-        }
+      const untilMs = clock.monotonicMs() + MORE_MS;
+      if ((await tellOne(key, given)) !== 'quick') return;
+      for (let next = places.next(); next; next = places.next()) {
+        const told = await tellOne(next).catch((error: unknown) => {
+          log('warning', 'telling-failed', { job_id: next?.id, error: describeError(error) });
+        });
+        const isOver = clock.monotonicMs() >= untilMs || options.isStopping?.();
+        if (isOver || (told !== 'quick' && told !== 'silent')) return;
       }
     },
   };
@@ -178,60 +190,4 @@ async function publishAll({ eventsTopic, log }: TellingOptions, job: Job): Promi
     published.push(notice.version);
   }
   return published;
-}
-
-/**
- * Calls the webhook with the notices in their order, until one is delivered: that is written down before a newer one is
- * sent, for else a worker that is lost between would have it sent again after the newer one. Stops at one that was not delivered, unless that failed often
- * before, or where the receiver asked for patience: once a newer one is delivered, the older is not sent any more.
- */
-async function callAll(options: TellingOptions, { held, nowMs, hasTime }: Turn): Promise<Omit<Outcome, 'topic'>> {
-  const outcome: Omit<Outcome, 'topic'> = { webhook: [], tried: [], retryAfterMs: 0, isGone: false };
-  const { notices = [], patientUntil = 0 } = held.job.outbox ?? {};
-  // They are at it for the topic alone.
-  if (held.readAtMs < patientUntil) return outcome;
-  for (const notice of notices) {
-    if (!notice.to.includes('webhook')) continue;
-    if (!hasTime()) break;
-    const triedAt = nowMs();
-    const sent = await callOnce(options, held.job, notice, triedAt);
-    outcome.tried.push(deliveryOf(notice, triedAt, sent));
-    if (sent.delivered) {
-      outcome.webhook.push(notice.version);
-      break;
-    }
-    outcome.retryAfterMs = sent.retryAfterMs ?? 0;
-    outcome.isGone = sent.failure === 'gone';
-    if (outcome.isGone || outcome.retryAfterMs > 0 || !isHopeless(notice)) break;
-  }
-  return outcome;
-}
-
-async function callOnce(
-  { webhooks, renderJob, log }: TellingOptions,
-  job: Job,
-  notice: Notice,
-  nowMs: number,
-): Promise<Sent> {
-  const { tenant, id, webhook } = job;
-  const facts = { job_id: id, type: notice.type, version: notice.version };
-  const message = await webhookMessage(job, notice, { nowMs, renderJob });
-  const sent: Sent =
-    webhooks && webhook
-      ? await webhooks.send({ tenant, url: webhook.url }, message)
-      : { delivered: false, ms: 0, failure: 'refused', message: 'Webhooks are off here (WEBHOOK_SECRETS).' };
-  const { status, ms } = sent;
-  if (sent.delivered) log('info', 'webhook-delivered', { ...facts, status, ms });
-  else log('warning', 'webhook-failed', { ...facts, status, ms, why: sent.failure });
-  return sent;
-}
-
-function isHopeless({ failures = 0 }: PendingNotice): boolean {
-  return failures >= FAILURES_HOLD;
-}
-
-function deliveryOf({ type, version, happenedAt }: Notice, triedAt: number, sent: Sent): Delivery {
-  const { ms, status } = sent;
-  const failed = sent.delivered ? {} : { failure: sent.failure, message: sent.message };
-  return { type, version, happenedAt, triedAt, ms, ...(status === undefined ? {} : { status }), ...failed };
 }

@@ -36,7 +36,7 @@ const HAND_BACK_MS = 2_000;
 /** A worker that holds nothing yet. */
 export function jobWorker(options: WorkerOptions): Worker {
   const { store, clock, log, instance } = options;
-  const { tell } = telling(options);
+  const { tell } = telling({ ...options, isStopping: () => isDraining });
   /** Claims under way: copies of a doorbell that come meanwhile need no look of their own. */
   const claiming = new Map<string, Promise<Claim>>();
   /** Of one job there may be two: one that lost its lease and does not know, and the one that took over. */

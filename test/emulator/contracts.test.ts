@@ -15,6 +15,7 @@ import { DELIVERIES_MOST, jobQueueContract, type Take } from '../contracts/job-q
 import { jobStoreContract } from '../contracts/job-store.ts';
 import { jobStoreAccountsContract } from '../contracts/job-store-accounts.ts';
 import { jobListContract } from '../contracts/job-store-lists.ts';
+import { jobStoreNoticesContract } from '../contracts/job-store-notices.ts';
 import { jobPairContract } from '../contracts/job-store-pairs.ts';
 import { jobStoreSlotsContract } from '../contracts/job-store-slots.ts';
 import { jobUsageContract } from '../contracts/job-store-usage.ts';
@@ -33,6 +34,7 @@ describeOnEmulators('contracts', () => {
   jobStoreContract('Firestore', openStores);
   jobListContract('Firestore', openStores);
   jobStoreSlotsContract('Firestore', openStores);
+  jobStoreNoticesContract('Firestore', openStores);
   jobStoreAccountsContract('Firestore', openStores);
   jobStoreWatchingContract('Firestore', openStores);
   jobUsageContract('Firestore', openStores);

@@ -1,6 +1,6 @@
 /** What goes over the wire to Firestore and Pub/Sub: how much of it, and what happens when an answer is lost. */
 import { PubSub } from '@google-cloud/pubsub';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Config } from '../../shared/config.ts';
 import type { Principal } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
@@ -9,6 +9,7 @@ import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
 import { countField, type GrpcProxy, type ProxiedCall, startGrpcProxy } from '../support/grpc-proxy.ts';
 import { type Provider, startProvider } from '../support/provider.ts';
+import { startReceiver } from '../support/webhook-receiver.ts';
 
 const LOCAL: Principal = { tenant: 'default', user: 'local', scopes: [] };
 
@@ -65,6 +66,10 @@ describeOnEmulators('the wire', () => {
 
   const read = async (runtime: Runtime, { id }: Job) => (await runtime.service.read(LOCAL, id)).job;
 
+  const counts = {
+    messages: () => pubsub.calls.filter(named('Publish')).reduce((sum, { message }) => sum + countField(message, 2), 0),
+  };
+
   /** How many documents were written and read, queries were made and messages were published since the last time. */
   function counted() {
     // `writes`, `documents` and `messages`: field 2 of each request.
@@ -102,6 +107,51 @@ describeOnEmulators('the wire', () => {
       },
       { MAX_RUNNING: '*=1' },
     );
+  });
+
+  describe('telling others', () => {
+    const secret = `whsec_${Buffer.from('a secret of twenty-four bytes').toString('base64')}`;
+
+    test('that it ended, by a webhook: two writes, one read and one message more', async () => {
+      const receiver = await startReceiver({ secrets: [secret] });
+      const webhook = { url: receiver.url, events: ['completed' as const] };
+      const use = async (runtime: Runtime) => {
+        counted();
+        const { job } = await runtime.service.submit(LOCAL, { ...submission('count my end'), webhook });
+        expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
+        // The doorbell of its end.
+        expect(counted()).toEqual({ writes: 3, reads: 1, queries: 0, messages: 2 });
+        expect(await runtime.worker.run(job)).toEqual({ refused: 'done' });
+        expect(receiver.receipts).toMatchObject([{ type: 'job.completed', jobId: job.id }]);
+        expect(counted()).toEqual({ writes: 2, reads: 1, queries: 0, messages: 0 });
+      };
+      await withKnown('gpt-4o-mini', use, { WEBHOOK_SECRETS: secret });
+      expect(receiver.wrong).toEqual([]);
+      await receiver.stop();
+    });
+
+    test('that it was started and ended, each by the topic: what comes during the call costs its finish another try', async () => {
+      const environment = { EVENTS_TOPIC: `events-${crypto.randomUUID()}` };
+      await createTopic(emulatorConfig({ JOBS_TOPIC: environment.EVENTS_TOPIC }));
+      const use = async (runtime: Runtime) => {
+        await runtime.worker.run((await runtime.service.submit(LOCAL, submission('open the topic', 'simulated'))).job);
+        counted();
+        const prompt = 'count my events [simulate seconds=2]';
+        const { job } = await runtime.service.submit(LOCAL, submission(prompt, 'simulated'));
+        const running = runtime.worker.run(job);
+        await expect.poll(() => counts.messages()).toBe(2);
+        // Its doorbell, and that of its start.
+        expect(counted()).toEqual({ writes: 2, reads: 1, queries: 0, messages: 2 });
+        expect(await runtime.worker.run(job)).toEqual({ refused: 'leased' });
+        expect(counted()).toEqual({ writes: 2, reads: 1, queries: 0, messages: 1 });
+        expect(await running).toEqual({ finished: 'completed' });
+        // The finish is refused, for the document is newer, and made again.
+        expect(counted()).toEqual({ writes: 2, reads: 1, queries: 0, messages: 1 });
+        expect(await runtime.worker.run(job)).toEqual({ refused: 'done' });
+        expect(counted()).toEqual({ writes: 2, reads: 1, queries: 0, messages: 1 });
+      };
+      await withKnown('simulated', use, environment);
+    });
   });
 
   test('an answer that equal jobs share: what leading costs, and what having it costs', async () => {

@@ -132,6 +132,11 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     ['R08'],
     (store) => ({ ...store, create: (job, input) => store.create(job, input) }),
   ],
+  [
+    'an end that nobody is told',
+    ['H03'],
+    changing((changes) => (changes.state && 'outbox' in changes ? { ...changes, outbox: undefined } : changes)),
+  ],
   ['a cancel that is forgotten', ['I10'], changing(({ cancelRequestedAt: _, ...changes }) => changes)],
   [
     'a wait that is cut short',

@@ -104,6 +104,11 @@ test('a ring that failed counts for none, of whichever of the two it was', () =>
   });
   const alone = applyChanges(woken(quiet), ringAgain(quiet, woken(quiet), NOW, false));
   expect(alone).toEqual({ ...quiet, wakeAt: NOW + 30_000, outbox: { ...quiet.outbox, wakeAt: NOW + 30_000 } });
+  // Rung for its life alone: its webhook's next try is in an hour, and nobody is rung for that before.
+  const patient = outbox({ dueAt: NOW + HOUR_MS, wakeAt: NOW + HOUR_MS, lifeWakeAt: NOW });
+  const due = job({ ...held, wakeAt: NOW, outbox: patient });
+  const later = applyChanges(woken(due), ringAgain(due, woken(due), NOW, true));
+  expect(later).toMatchObject({ rings: due.rings, wakeAt: NOW + 30_000, outbox: { wakeAt: NOW + HOUR_MS, rings: 0 } });
 });
 
 test('after the end of the only process nobody holds the job, and nobody tells', () => {

@@ -59,6 +59,7 @@ test.each([0.01, 0.05])(
       'removals',
       'settled',
       'detaches',
+      'posts',
     ] as const)
       expect(sum(reports, figure)).toBeGreaterThan(10);
     expect(sum(reports, 'deferrals')).toBeGreaterThan(0);
