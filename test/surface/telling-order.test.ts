@@ -1,5 +1,6 @@
 /** Never an older event after a newer one, also when whoever tells is lost between the two and their being written down. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ServiceError } from '../../shared/core/errors.ts';
 import { transition } from '../../shared/core/lifecycle.ts';
 import { sleep } from '../../shared/core/ports.ts';
 import { general, SUBMIT } from '../support/app.ts';
@@ -57,4 +58,27 @@ test('who finds that somebody else was faster calls nobody', async () => {
   expect(isTaken).toBe(true);
   expect(world.sent).toHaveLength(0);
   expect((await world.stored(body.job_id))?.outbox).toMatchObject({ token: 'of another', tries: 1 });
+});
+
+test('a receiver that asked for patience is not called when the topic is tried again', async () => {
+  let published = 0;
+  const publish = async () => {
+    published += 1;
+    if (published === 1) throw new ServiceError('store_unavailable', 'The topic is out.');
+  };
+  world.close();
+  world = openWebhookWorld({ eventsTopic: { publish } });
+  const webhook = { url: HOOK, events: ['job.started'] };
+  const { body } = await world.api.post(SUBMIT, { ...general({ prompt: 'Hello.' }), webhook });
+  const busy = { delivered: false, ms: 1, status: 503, failure: 'status', message: '503', retryAfterMs: 3_600_000 };
+  world.answers.push(busy as typeof DELIVERED);
+  await world.doorbell(body.job_id);
+  await world.doorbell(body.job_id);
+  await world.clock.advance(60_000);
+  await world.doorbell(body.job_id);
+  expect(published).toBe(3);
+  expect(world.sent).toHaveLength(1);
+  await world.clock.advance(3_600_000);
+  await world.doorbell(body.job_id);
+  expect(world.sent).toHaveLength(2);
 });
