@@ -3,6 +3,7 @@ import {
   choice,
   deployed,
   type Environment,
+  hasNoDoors,
   listed,
   optional,
   type Setting,
@@ -18,9 +19,7 @@ export type AuthMode = (typeof AUTH_MODES)[number];
 /** Requests per minute of one principal; `strangers`: of one address without valid credentials. */
 export type RateLimits = { writes: number; reads: number; jobReads: number; strangers: number };
 
-/** Said or not, nobody is asked who they are. */
-const isOff = ({ AUTH_MODE: said }: Environment) => listed(said).every((mode) => mode === 'none');
-const isSaidOff = (environment: Environment) => listed(environment.AUTH_MODE).length > 0 && isOff(environment);
+const isSaidOff = (environment: Environment) => listed(environment.AUTH_MODE).length > 0 && hasNoDoors(environment);
 const opens = (environment: Environment, mode: AuthMode) => listed(environment.AUTH_MODE).includes(mode);
 
 function neededBy(mode: AuthMode, variable: string, meaning: string): Setting<string | undefined> {
@@ -145,7 +144,7 @@ export const ACCESS_SETTINGS = {
       'Requests per minute of one principal that write, read, or read one and the same job, and of one address without credentials; `off`.',
     shownDefault: 'writes=600,reads=1200,job-reads=240,strangers=60; off under AUTH_MODE=none',
     read: (raw, environment) => {
-      if (raw === 'off' || (raw === undefined && isOff(environment))) return undefined;
+      if (raw === 'off' || (raw === undefined && hasNoDoors(environment))) return undefined;
       return toRateLimits(raw ?? '');
     },
   } satisfies Setting<RateLimits | undefined>,

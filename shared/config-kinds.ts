@@ -12,6 +12,9 @@ export type Setting<T> = {
   read: (raw: string | undefined, environment: Environment) => T;
 };
 
+/** Said or not, nobody is asked who they are. */
+export const hasNoDoors = ({ AUTH_MODE: said }: Environment) => listed(said).every((mode) => mode === 'none');
+
 /** Does this process run on Cloud Run, as functions do? */
 export const deployed = (environment: Environment) => (environment.K_SERVICE ?? '') !== '';
 

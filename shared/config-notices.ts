@@ -1,8 +1,10 @@
 /** Settings of what goes out: webhooks, and the topic of all jobs' events. */
-import { deployed, listed, type Setting } from './config-kinds.ts';
+import { deployed, type Environment, hasNoDoors, listed, type Setting } from './config-kinds.ts';
 
 /** Known to everybody who reads this file: for receivers on the same machine. */
 const LOCAL_SECRET = 'whsec_bGxtLWpvYnMgb24gdGhpcyBtYWNoaW5lLCBubyBzZWNyZXQ=';
+/** On this machine, for one person: whoever asks who comes in has others to keep out. */
+const isOpen = (environment: Environment) => !deployed(environment) && hasNoDoors(environment);
 const SECRETS_MOST = 2;
 
 export const NOTICE_SETTINGS = {
@@ -10,9 +12,9 @@ export const NOTICE_SETTINGS = {
     variable: 'WEBHOOK_SECRETS',
     meaning:
       'One or two secrets that sign webhooks, `whsec_` and 24 to 64 bytes in base64, separated by a comma: with two, both sign, so that one can be replaced. Without it no job may have a webhook. The same for all functions.',
-    shownDefault: 'a well-known one; none on Google Cloud',
+    shownDefault: 'a well-known one; none on Google Cloud, or with AUTH_MODE',
     read: (raw, environment) => {
-      if (raw === undefined) return deployed(environment) ? [] : [LOCAL_SECRET];
+      if (raw === undefined) return isOpen(environment) ? [LOCAL_SECRET] : [];
       const secrets = listed(raw);
       const isOneOrTwo = secrets.length > 0 && secrets.length <= SECRETS_MOST;
       if (isOneOrTwo && secrets.every(isSecret)) return secrets;
@@ -37,14 +39,14 @@ export const NOTICE_SETTINGS = {
     variable: 'ALLOW_PRIVATE_WEBHOOKS',
     meaning:
       '`true`: webhooks may go to plain http and to addresses that are not public, such as this machine. Never on Google Cloud.',
-    shownDefault: 'true; false on Google Cloud',
+    shownDefault: 'true; false on Google Cloud, or with AUTH_MODE',
     read: (raw, environment) => {
       const isDeployed = deployed(environment);
       if (raw !== undefined && raw !== 'true' && raw !== 'false') throw new Error('must be true or false');
       if (raw === 'true' && isDeployed) {
         throw new Error('must not be true on Google Cloud: whoever submits a job could reach what only we can reach');
       }
-      return raw === undefined ? !isDeployed : raw === 'true';
+      return raw === undefined ? isOpen(environment) : raw === 'true';
     },
   } satisfies Setting<boolean>,
   eventsTopic: {

@@ -18,6 +18,7 @@ export const eventBody = z
     timestamp: time.describe('When it happened.'),
     data: z.object({
       ...{ job_id: jobId, job_type: z.string(), status, is_complete: z.boolean() },
+      user_id: z.string().describe('Whose job it is: others in your organisation can name your URL, too.'),
       version: z.int().describe('Of the job, as of then. An event with a lower one than you have seen is an old one.'),
       error_code: z.string().optional().describe('Of `job.failed`.'),
       ...{ question_id: z.string().optional(), project_id: z.string().optional(), batch_id: z.string().optional() },

@@ -22,8 +22,8 @@ export function signedHeaders(
 }
 
 /**
- * A secret of our own, as this tenant has it. Whoever is shown theirs cannot sign for any other; but for those of `default`,
- * whose tenant is that of whoever runs the service, and which no token can claim where there are others (`http/tokens.ts`).
+ * A secret of our own, as this tenant has it. Whoever is shown theirs cannot sign for any other, but for those of `default`:
+ * it is the tenant of whoever runs the service, which no token can claim where tokens name tenants (`http/tokens.ts`).
  */
 export function secretOf(tenant: string, secret: string): string {
   return tenant === DEFAULT_TENANT ? secret : `${PREFIX}${hmac(secret, `llm-jobs webhook ${tenant}`)}`;

@@ -35,8 +35,9 @@ export async function webhookMessage(
   notice: Notice,
   { nowMs, renderJob }: { nowMs: number; renderJob?: RenderJob | undefined },
 ): Promise<NoticeMessage> {
-  // Nobody is shown a job that expired.
-  const isWhole = job.webhook?.include === 'job' && isTerminal(stateOf(notice.type)) && !isGone(job, nowMs);
+  // Of a job that expired nobody is shown what it said.
+  if (isGone(job, nowMs)) return { id: await eventIdOf(job, notice), body: fitting([bare(job, notice)], notice) };
+  const isWhole = job.webhook?.include === 'job' && isTerminal(stateOf(notice.type));
   const whole = isWhole && renderJob ? [{ ...thin(job, notice), job: renderJob(asShown({ job, nowMs })) }] : [];
   return {
     id: await eventIdOf(job, notice),

@@ -25,9 +25,14 @@ export const GONE = { failure: 'gone', message: 'It was not called: its answer t
 /** An outbox, whatever the job's life wants. */
 export type OutboxAlone = Omit<Outbox, 'lifeWakeAt'>;
 
-/** The job as the table of its life knows it: `wakeAt` says when its life has to be looked at. */
+/**
+ * The job as the table of its life knows it: `wakeAt` says when its life has to be looked at. A worker of an older version
+ * writes that alone, and leaves the outbox as it is.
+ */
 export function withoutOutbox(job: Job): Job {
-  return job.outbox ? { ...job, wakeAt: job.outbox.lifeWakeAt } : job;
+  const { outbox, wakeAt } = job;
+  if (!outbox || wakeAt !== earliest(outbox.lifeWakeAt, outbox.wakeAt)) return job;
+  return { ...job, wakeAt: outbox.lifeWakeAt };
 }
 
 export function lifeWakeAt(job: Job): number | null {
@@ -104,7 +109,11 @@ export function takenOver(job: Job, nowMs: number): JobChanges {
 /** The fields of a job that keeps this outbox, and whose life has to be looked at then. */
 export function kept(lifeWakeAt: number | null, outbox: OutboxAlone | undefined): JobChanges {
   if (!outbox) return { outbox: undefined, wakeAt: lifeWakeAt };
-  return { outbox: { ...outbox, lifeWakeAt }, wakeAt: Math.min(lifeWakeAt ?? Number.POSITIVE_INFINITY, outbox.wakeAt) };
+  return { outbox: { ...outbox, lifeWakeAt }, wakeAt: earliest(lifeWakeAt, outbox.wakeAt) };
+}
+
+function earliest(lifeWakeAt: number | null, noticesWakeAt: number): number {
+  return Math.min(lifeWakeAt ?? Number.POSITIVE_INFINITY, noticesWakeAt);
 }
 
 /** When these are due, the earliest being `atMs`: what is not for the webhook does not wait for what that one asked. */

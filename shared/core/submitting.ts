@@ -135,7 +135,8 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const type = jobTypes.get(jobType);
     if (!type) throw new ServiceError('internal_error', `No job type "${jobType}" is installed.`);
     const id = jobIdOf(principal, submission, newId);
-    checkWebhook(submission.webhook, options.webhooks);
+    // What was allowed to the job that it is made from is not what its maker said: it is refused when it is called.
+    if (submission.redriveOf === undefined) checkWebhook(submission.webhook, options.webhooks);
     const plan = await planJob(options, type, submission, id);
     const job = await pendingJob(principal, submission, type, id, plan);
     const denial = await credits?.denialAtSubmit(job, submission.emptyAccount === 'accept');

@@ -49,7 +49,7 @@ const REBASES_MOST = 5;
 /** What one round came to, as the outbox is told it. */
 type Outcome = WebhookOutcome & { topic: number[] };
 /** What became of one job: `put-off`: there was no place; `silent`: no webhook was to be called. */
-type Told = 'quick' | 'slow' | 'put-off' | 'silent';
+type Told = 'answered' | 'hung' | 'put-off' | 'silent';
 
 export function telling(options: TellingOptions): Telling {
   const { store, clock, log, newId, random } = options;
@@ -136,7 +136,7 @@ export function telling(options: TellingOptions): Telling {
       if (!hasDueNotices(found.job, nowMs)) break;
       const url = calledFor(found.job);
       const host = url === undefined ? undefined : new URL(url).host;
-      const leave = host === undefined ? undefined : await places.take(host);
+      const leave = host === undefined ? undefined : await places.take(host, key.tenant);
       if (host !== undefined && !leave) {
         places.putOff(host, key);
         log('debug', 'telling-put-off', { job_id: key.id });
@@ -145,7 +145,7 @@ export function telling(options: TellingOptions): Telling {
       try {
         found = await tellOnce(found);
       } finally {
-        if (leave) told = leave() ? 'quick' : 'slow';
+        if (leave) told = leave() ? 'answered' : 'hung';
       }
     }
     return told;
@@ -154,13 +154,13 @@ export function telling(options: TellingOptions): Telling {
   return {
     async tell(key, given) {
       const untilMs = clock.monotonicMs() + MORE_MS;
-      if ((await tellOne(key, given)) !== 'quick') return;
+      if ((await tellOne(key, given)) !== 'answered') return;
       for (let next = places.next(); next; next = places.next()) {
         const told = await tellOne(next).catch((error: unknown) => {
           log('warning', 'telling-failed', { job_id: next?.id, error: describeError(error) });
         });
         const isOver = clock.monotonicMs() >= untilMs || options.isStopping?.();
-        if (isOver || (told !== 'quick' && told !== 'silent')) return;
+        if (isOver || (told !== 'answered' && told !== 'silent')) return;
       }
     },
   };

@@ -22,6 +22,7 @@ describe('the message', () => {
     expect(JSON.parse(body)).toEqual({
       ...{ type: 'job.completed', timestamp: '2023-11-14T22:13:20Z' },
       data: {
+        user_id: 'ada',
         ...{ job_id: job.id, job_type: job.jobType, status: 'completed', is_complete: true, version: 3 },
         ...{ question_id: 'q', project_id: 'p', batch_id: 'b', tags: ['t'], metadata: { a: 'b' } },
       },

@@ -9,7 +9,7 @@ function world(jobsAtOnce = 50) {
   const places = tellingPlaces({ clock, jobsAtOnce });
   /** What became of each; those that wait are let wait. */
   const taken = async (hosts: readonly string[]) => {
-    const answers = hosts.map((host) => places.take(host));
+    const answers = hosts.map((host) => places.take(host, `of ${host}`));
     await clock.advance(2_001);
     return Promise.all(answers);
   };
@@ -25,6 +25,14 @@ test('eight calls at once, four of one host; who finds no place goes within two 
   expect(held(await taken(['another.example']))).toBe(0);
 });
 
+test('six of one tenant, however many names its hosts have', async () => {
+  const { clock, places } = world();
+  const hosts = Array.from({ length: 30 }, (_, n) => places.take(`host-${n}.example`, 'acme'));
+  await clock.advance(2_001);
+  expect(held(await Promise.all(hosts))).toBe(6);
+  expect(held(await Promise.all([places.take('a.example', 'umbrella'), places.take('b.example', 'umbrella')]))).toBe(2);
+});
+
 test.each([
   [1, 1],
   [6, 1],
@@ -38,8 +46,8 @@ test.each([
 
 test('whoever waits has the place as soon as it is left', async () => {
   const { clock, places } = world();
-  const four = await Promise.all(Array.from({ length: 4 }, () => places.take('quick.example')));
-  const fifth = places.take('quick.example');
+  const four = await Promise.all(Array.from({ length: 4 }, () => places.take('quick.example', 'acme')));
+  const fifth = places.take('quick.example', 'acme');
   await clock.advance(100);
   four[0]?.();
   expect(await clock.until(fifth)).toBeTypeOf('function');
@@ -47,16 +55,16 @@ test('whoever waits has the place as soon as it is left', async () => {
 
 test('eight wait, no more; nobody for a host whose last call was slow', async () => {
   const { clock, places } = world();
-  const first = await Promise.all(Array.from({ length: 4 }, () => places.take('hangs.example')));
-  const waiting = Array.from({ length: 9 }, () => places.take('hangs.example'));
+  const first = await Promise.all(Array.from({ length: 4 }, () => places.take('hangs.example', 'acme')));
+  const waiting = Array.from({ length: 9 }, () => places.take('hangs.example', 'acme'));
   expect(await Promise.race([waiting[8], clock.advance(1)])).toBeUndefined();
   await clock.advance(15_000);
   expect(held(await Promise.all(waiting))).toBe(0);
   first[0]?.();
-  const next = await places.take('hangs.example');
+  const next = await places.take('hangs.example', 'acme');
   expect(next).toBeTypeOf('function');
   const startedMs = clock.monotonicMs();
-  expect(await places.take('hangs.example')).toBeUndefined();
+  expect(await places.take('hangs.example', 'acme')).toBeUndefined();
   expect(clock.monotonicMs()).toBe(startedMs);
 });
 
@@ -73,7 +81,7 @@ test('never more than there are, of all or of one host, whoever comes and goes',
             steps.slice(0, n).reduce((ms, s) => ms + s.pauseMs, 0),
           ),
         );
-        const leave = await places.take(host);
+        const leave = await places.take(host, `of ${host}`);
         if (!leave) return;
         calls.set(host, (calls.get(host) ?? 0) + 1);
         expect(calls.get(host)).toBeLessThanOrEqual(4);
@@ -83,9 +91,11 @@ test('never more than there are, of all or of one host, whoever comes and goes',
         leave();
       });
       await clock.until(Promise.all(over));
-      expect(held(await Promise.all(['a', 'a', 'a', 'a', 'b', 'b', 'b', 'b'].map((host) => places.take(host))))).toBe(
-        8,
-      );
+      expect(
+        held(
+          await Promise.all(['a', 'a', 'a', 'a', 'b', 'b', 'b', 'b'].map((host) => places.take(host, `of ${host}`))),
+        ),
+      ).toBe(8);
     }),
     { numRuns: 30 },
   );
