@@ -57,7 +57,7 @@ export function attributesOf(job: Job, { type, version }: Notice, eventId: strin
 function bare(job: Job, { type, version }: Notice) {
   const status = stateOf(type);
   return {
-    ...{ job_id: job.id, job_type: job.jobType, status, is_complete: isTerminal(status), version },
+    ...{ job_id: job.id, job_type: job.jobType, user_id: job.user, status, is_complete: isTerminal(status), version },
     error_code: type === 'failed' ? job.error?.code : undefined,
     ...{ question_id: job.questionId, project_id: job.projectId, batch_id: job.batchId },
   };

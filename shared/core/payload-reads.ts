@@ -20,17 +20,25 @@ export type PayloadReads = {
 
 /** A reader does not wait longer for it. */
 const NOTE_WAIT_MS = 2_000;
+/** A note that meets a newer document is decided again on it, this often at most. */
+const TRIES = 5;
 
 export function payloadReads({ store, watch, clock, log }: PayloadReadsOptions): PayloadReads {
-  async function noteOne(found: StoredJob): Promise<void> {
-    const { job, revision, readAtMs } = found;
-    const { changes } = transition(job, { type: 'read', nowMs: readAtMs });
-    if (!changes) return;
-    const answer = await store.update(job, revision, changes);
-    // Refused: another reader noted it, or the job was deleted.
-    if ('refused' in answer) return;
-    const { revision: next, atMs } = answer.written;
-    watch.offer({ ...found, job: applyChanges(job, changes), revision: next, readAtMs: atMs });
+  async function noteOne(given: StoredJob): Promise<void> {
+    let found: StoredJob | undefined = given;
+    for (let tries = 0; tries < TRIES && found; tries++) {
+      const { job, revision, readAtMs }: StoredJob = found;
+      const { changes } = transition(job, { type: 'read', nowMs: readAtMs });
+      if (!changes) return;
+      const answer = await store.update(job, revision, changes);
+      if ('written' in answer) {
+        const { revision: next, atMs } = answer.written;
+        watch.offer({ ...found, job: applyChanges(job, changes), revision: next, readAtMs: atMs });
+        return;
+      }
+      // Another reader noted it, the job was deleted, or others are being told of it.
+      found = await store.get(job);
+    }
   }
 
   async function noteAll(seen: readonly Seen[]): Promise<void> {

@@ -39,7 +39,7 @@ describe('the commands', () => {
     expect(answers).toMatch(/"cancel_requested_at":|"status":"cancelled"/);
     expect(answers).toMatch(/"type":"job.completed".*"order":"17"/);
     expect(answers).not.toContain('"success":false');
-  });
+  }, 60_000);
 });
 
 test('the settings tables are the rows of config.ts: which contracts, who may come in and what goes out, how it runs, the providers, and the others', () => {

@@ -47,7 +47,7 @@ test('30 jobs, killed while it tells and after it has told: each event comes, no
     onAnswered: (event) => void killAt('answer', event),
   });
   try {
-    const webhook = { url: receiver.url, events: EVENTS };
+    const webhook = { url: receiver.url, events: EVENTS, include: 'job' };
     const ids: string[] = [];
     for (let n = 0; n < JOBS; n++) {
       const fails = n % 3 === 1 ? ' [simulate fail=auth]' : '';
@@ -67,6 +67,10 @@ test('30 jobs, killed while it tells and after it has told: each event comes, no
     const evidence = { jobs, receipts: receiver.receipts };
     await expect.poll(() => wrongTold(evidence), { timeout: 15_000, interval: 100 }).toEqual([]);
     expect(receiver.wrong).toEqual([]);
+    for (const { type, body, jobId } of receiver.receipts) {
+      const { job } = JSON.parse(body).data;
+      expect(job?.job_id, type).toBe(type === 'job.started' ? undefined : jobId);
+    }
     expect(new Set(jobs.map(({ status }) => status))).toEqual(new Set(['completed', 'failed', 'cancelled']));
     // Both kills hit: what was being told was told again, with its id.
     expect(killed).toHaveLength(2);
