@@ -51,7 +51,7 @@ export async function openToldWorld(): Promise<ToldWorld> {
   const environment = {
     ...{ EVENTS_TOPIC: TOPIC, WEBHOOK_SECRETS: SECRETS.join(','), SURFACES: 'llm-jobs' },
     LOG_LEVEL: 'info',
-    ...{ LEASE_MS: '15000', SIMULATED_MS: '300', WORKER_CONCURRENCY: '12' },
+    ...{ LEASE_MS: '15000', SIMULATED_MS: '300' },
   };
   const stack = await startTestStack(environment, emulators(), WORKERS);
   const client = new PubSub({
