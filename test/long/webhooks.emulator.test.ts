@@ -149,7 +149,9 @@ describeOnEmulators('on the emulators,', () => {
     expect([...failures]).toEqual(expect.arrayContaining(['status', 'network', 'timeout']));
 
     const repeats = receipts.length - new Set(receipts.map(({ id }) => id)).size;
-    const again = killed.filter(({ id }) => receipts.filter((receipt) => receipt.id === id).length > 1);
+    const cameAgain = ({ id }: HookEvent) => receipts.filter((receipt) => receipt.id === id).length > 1;
+    const againAfter = (moment: (typeof KILLS_AT)[number]) =>
+      killed.filter((event, n) => KILLS_AT[n] === moment && cameAgain(event)).length;
     const inManner = (manner: Manner) => receipts.filter((receipt) => receipt.manner === manner).length;
     const died = stack.lines.filter((line) => /^worker.* died \(SIGKILL\)/.test(line)).length;
     const count = (state: Job['state']) => jobs.filter((job) => job.state === state).length;
@@ -175,7 +177,9 @@ describeOnEmulators('on the emulators,', () => {
     // The faults happened, and hit something.
     expect(died).toBeGreaterThanOrEqual(KILLS);
     expect(random.hits).toBeGreaterThan(KILLS / 2);
-    expect(again).toHaveLength(KILLS_AT.length);
+    expect(againAfter('receipt')).toBe(KILLS_AT.length / 2);
+    // Its answer may be written down in the milliseconds before the kill is felt.
+    expect(againAfter('answer')).toBeGreaterThan(0);
     expect(refused).toBeGreaterThan(0);
     for (const manner of ['refuse', 'close', 'hang'] as const) expect(inManner(manner)).toBeGreaterThan(0);
     expect(redelivered.length).toBeLessThan(JOBS / 20);
