@@ -57,6 +57,19 @@ describe('a wake that is about the outbox alone: rung, later each time, and the 
     expect(transition(next, wake).refused).toBeDefined();
   });
 
+  test('what a worker of an older version wrote, which knows no outbox, is believed', () => {
+    const renewed = job({
+      ...held,
+      leaseExpiresAt: NOW + 60_000,
+      wakeAt: NOW + 61_000,
+      outbox: outbox({ lifeWakeAt: NOW - 1 }),
+    });
+    expect(withoutOutbox(renewed).wakeAt).toBe(NOW + 61_000);
+    const ended = job({ state: 'completed', wakeAt: null, outbox: outbox({ lifeWakeAt: NOW - 1 }) });
+    expect(withoutOutbox(ended).wakeAt).toBeNull();
+    expect(withoutOutbox(job({ ...held, wakeAt: NOW, outbox: outbox({ lifeWakeAt: NOW + 9 }) })).wakeAt).toBe(NOW + 9);
+  });
+
   test('ring k comes min(2^k, 15) minutes after the one before; a try begins that anew', () => {
     let asleep = job({ state: 'completed', wakeAt: NOW, outbox: outbox() });
     const pauses: number[] = [];

@@ -100,3 +100,18 @@ test('never more than there are, of all or of one host, whoever comes and goes',
     { numRuns: 30 },
   );
 });
+
+test('of those that were put off the next is one for whose host, and tenant, there is a place', async () => {
+  const { places } = world();
+  const leave = await Promise.all(['a', 'a', 'a', 'a', 'b', 'b'].map((host) => places.take(host, 'acme')));
+  places.putOff('a', { tenant: 'umbrella', id: '1' });
+  places.putOff('c', { tenant: 'acme', id: '2' });
+  expect(places.next()).toBeUndefined();
+  places.putOff('c', { tenant: 'umbrella', id: '3' });
+  expect(places.next()).toEqual({ tenant: 'umbrella', id: '3' });
+  leave[4]?.();
+  expect(places.next()).toEqual({ tenant: 'acme', id: '2' });
+  leave[0]?.();
+  expect(places.next()).toEqual({ tenant: 'umbrella', id: '1' });
+  expect(places.next()).toBeUndefined();
+});
