@@ -8,6 +8,7 @@ import {
   optional,
   type Setting,
   text,
+  toFlag,
   toPair,
   whole,
 } from './config-kinds.ts';
@@ -65,8 +66,8 @@ export const ACCESS_SETTINGS = {
       '`true`: `AUTH_MODE=none` is meant, also on Google Cloud, where everybody on the internet may then spend your money.',
     shownDefault: '',
     read: (raw, environment) => {
-      if (raw !== undefined && raw !== 'true' && raw !== 'false') throw new Error('must be true or false');
-      if (raw === 'true' || !deployed(environment) || !isSaidOff(environment)) return raw === 'true';
+      const isMeant = toFlag(raw) ?? false;
+      if (isMeant || !deployed(environment) || !isSaidOff(environment)) return isMeant;
       throw new Error('must be true, if AUTH_MODE=none is really meant: it lets everybody in');
     },
   } satisfies Setting<boolean>,

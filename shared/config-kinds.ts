@@ -18,6 +18,13 @@ export const hasNoDoors = ({ AUTH_MODE: said }: Environment) => listed(said).eve
 /** Does this process run on Cloud Run, as functions do? */
 export const deployed = (environment: Environment) => (environment.K_SERVICE ?? '') !== '';
 
+/** `true` or `false`, as it was said; throws a sentence for anything else. */
+export function toFlag(raw: string | undefined): boolean | undefined {
+  if (raw === undefined) return undefined;
+  if (raw === 'true' || raw === 'false') return raw === 'true';
+  throw new Error('must be true or false');
+}
+
 export function text(variable: string, meaning: string, byDefault: string): Setting<string> {
   return { variable, meaning, shownDefault: byDefault, read: (raw) => raw ?? byDefault };
 }

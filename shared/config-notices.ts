@@ -1,5 +1,5 @@
 /** Settings of what goes out: webhooks, and the topic of all jobs' events. */
-import { deployed, type Environment, hasNoDoors, listed, type Setting } from './config-kinds.ts';
+import { deployed, type Environment, hasNoDoors, listed, type Setting, toFlag } from './config-kinds.ts';
 
 /** Known to everybody who reads this file: for receivers on the same machine. */
 const LOCAL_SECRET = 'whsec_bGxtLWpvYnMgb24gdGhpcyBtYWNoaW5lLCBubyBzZWNyZXQ=';
@@ -41,12 +41,11 @@ export const NOTICE_SETTINGS = {
       '`true`: webhooks may go to plain http and to addresses that are not public, such as this machine. Never on Google Cloud.',
     shownDefault: 'true; false on Google Cloud, or with AUTH_MODE',
     read: (raw, environment) => {
-      const isDeployed = deployed(environment);
-      if (raw !== undefined && raw !== 'true' && raw !== 'false') throw new Error('must be true or false');
-      if (raw === 'true' && isDeployed) {
+      const isAllowed = toFlag(raw) ?? isOpen(environment);
+      if (isAllowed && deployed(environment)) {
         throw new Error('must not be true on Google Cloud: whoever submits a job could reach what only we can reach');
       }
-      return raw === undefined ? isOpen(environment) : raw === 'true';
+      return isAllowed;
     },
   } satisfies Setting<boolean>,
   eventsTopic: {

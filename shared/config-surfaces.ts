@@ -1,5 +1,5 @@
 /** Settings of the contracts: which are served, and which models those use that name none. */
-import { deployed, listed, type Setting, text, whole } from './config-kinds.ts';
+import { deployed, listed, type Setting, text, toFlag, whole } from './config-kinds.ts';
 
 /** The contracts, as `SURFACES` names them. */
 export const SURFACE_NAMES = ['llm-jobs', 'streaming-jobs', 'structured-extraction', 'prompt-generation'] as const;
@@ -24,11 +24,7 @@ export const SURFACE_SETTINGS = {
     variable: 'ALLOW_SIMULATED',
     meaning: '`true`: where these two have no key, the simulated model answers in their place; `false`: 503.',
     shownDefault: 'true; false on Google Cloud',
-    read: (raw, environment) => {
-      if (raw === undefined) return !deployed(environment);
-      if (raw !== 'true' && raw !== 'false') throw new Error('must be true or false');
-      return raw === 'true';
-    },
+    read: (raw, environment) => toFlag(raw) ?? !deployed(environment),
   } satisfies Setting<boolean>,
   shareSeconds: whole(
     'SHARE_SECONDS',

@@ -20,7 +20,7 @@ export type CallOptions = {
 };
 
 /** What became of a call. */
-export type Outcome = Sent extends infer Each ? (Each extends Sent ? Omit<Each, 'ms'> : never) : never;
+type Outcome = Sent extends infer Each ? (Each extends Sent ? Omit<Each, 'ms'> : never) : never;
 type Failed = Extract<Outcome, { delivered: false }>;
 
 type TimeLimit = ReturnType<typeof timeLimit>;

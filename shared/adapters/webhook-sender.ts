@@ -2,7 +2,7 @@
 import type { Sent, WebhookSender } from '../core/notices.ts';
 import type { Clock } from '../core/ports.ts';
 import { isPublicAddress } from './webhook-addresses.ts';
-import { type CallOptions, call, type Outcome } from './webhook-call.ts';
+import { type CallOptions, call } from './webhook-call.ts';
 import { dnsLookup, machineLookup } from './webhook-lookup.ts';
 import { refusalOf, type WebhookRules } from './webhook-rules.ts';
 import { secretOf, signedHeaders } from './webhook-signing.ts';
@@ -36,13 +36,12 @@ export function webhookSender(options: WebhookSenderOptions): WebhookSender {
     async send({ tenant, url }, message): Promise<Sent> {
       const startedMs = clock.monotonicMs();
       const refusal = refusalOf(url, rules);
+      if (refusal) return { delivered: false, ms: 0, failure: 'refused', message: `The URL ${refusal}.` };
       const headers = {
         ...{ 'content-type': 'application/json', 'user-agent': 'llm-jobs' },
         ...signedHeaders(message, clock.nowMs(), secretsOf(tenant)),
       };
-      const outcome: Outcome = refusal
-        ? { delivered: false, failure: 'refused', message: `The URL ${refusal}.` }
-        : await call({ url: new URL(url), headers, body: message.body }, calling);
+      const outcome = await call({ url: new URL(url), headers, body: message.body }, calling);
       return { ...outcome, ms: Math.round(clock.monotonicMs() - startedMs) };
     },
     secretsOf,

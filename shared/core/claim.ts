@@ -18,10 +18,18 @@ import type { Held } from './held.ts';
 import { applyChanges, isTerminal, type Job, type JobChanges, type JobKey, type Json } from './job.ts';
 import { isLeaseAlive, onRoute } from './leases.ts';
 import type { Admission, Limiter, Prepare } from './limiter.ts';
-import { type ChunkStore, type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep } from './ports.ts';
+import {
+  type ChunkStore,
+  type Clock,
+  type FoundJob,
+  type JobQueue,
+  type JobStore,
+  type Log,
+  type StoredJob,
+  sleep,
+} from './ports.ts';
 import type { Reserving } from './reserving.ts';
 import type { Pass } from './routing.ts';
-import type { FoundJob } from './telling.ts';
 import { isForWorker } from './waking.ts';
 
 export type ClaimOptions = DecisionOptions & {

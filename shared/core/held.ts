@@ -1,10 +1,10 @@
 /** What a holder of a lease can do with its job. */
 import type { Begun, FailedAttempt, FinishOutcome } from './events.ts';
 import type { Job } from './job.ts';
-import type { StoredJob } from './ports.ts';
+import type { FoundJob } from './ports.ts';
 
-/** A claimed job, and our monotonic clock when we asked for it and when the store's answer was here. */
-export type Held = StoredJob & { askedMs: number; answeredMs: number };
+/** A claimed job. */
+export type Held = FoundJob;
 
 /** `lost`: somebody else holds the job, or it is over; nothing was written. `cancelling`: only a finish is left. */
 export type HolderAnswer = 'written' | 'lost' | 'cancelling';

@@ -14,6 +14,9 @@ export type Revision = string;
 /** A document as the store held it at `readAtMs`, and when it was created: both the store's own time. */
 export type StoredJob = { job: Job; revision: Revision; readAtMs: number; storedAtMs: number };
 
+/** A job as it was read or written, and our monotonic clock when we asked for that and when the store's answer was here. */
+export type FoundJob = StoredJob & { askedMs: number; answeredMs: number };
+
 /** A write that the store acknowledged: the document's new revision and the store's time of the write. */
 export type Written = { revision: Revision; atMs: number };
 

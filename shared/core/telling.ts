@@ -9,7 +9,7 @@ import { attributesOf, noticeMessage } from './notice-message.ts';
 import { DELIVERY_MS_MOST, type EventsTopic } from './notices.ts';
 import { hasDueNotices } from './outbox.ts';
 import { leftAfter } from './outbox-tries.ts';
-import type { Clock, JobStore, StoredJob } from './ports.ts';
+import type { Clock, FoundJob, JobStore } from './ports.ts';
 import { tellingPlaces } from './telling-places.ts';
 import { type CallingOptions, callWebhook, type Turn, type WebhookOutcome } from './telling-webhook.ts';
 
@@ -25,9 +25,6 @@ export type TellingOptions = CallingOptions & {
   /** Is the process about to end? */
   isStopping?: () => boolean;
 };
-
-/** A job as it was read or written, and our monotonic clock when we asked for that and when the answer was here. */
-export type FoundJob = StoredJob & { askedMs: number; answeredMs: number };
 
 export type Telling = {
   /**
