@@ -1,11 +1,10 @@
 /** HTTP function `status`: everything that reads (GET). */
-import { readConfig } from '../shared/config.ts';
-import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
-import { googleRuntime } from '../shared/runtime.ts';
-import { publicApp } from './surfaces/mount.ts';
+import { startFunction } from '../shared/runtime-start.ts';
 
-handleRequestsWhole();
-const runtime = googleRuntime(readConfig());
-endByOurselves({ log: runtime.log, letGo: runtime.service.close, graceMs: runtime.config.drainMs });
-
-export const status = nodeFunction(publicApp(runtime, ['reads']).fetch);
+export const { answer: status } = startFunction({
+  isDoor: true,
+  async load(runtime) {
+    const { publicApp } = await import('./surfaces/mount.ts');
+    return publicApp(runtime, ['reads']).fetch;
+  },
+});

@@ -1,11 +1,11 @@
 /** HTTP function `submit`: everything that writes (POST, PUT, DELETE). */
-import { readConfig } from '../shared/config.ts';
-import { endByOurselves, handleRequestsWhole, nodeFunction } from '../shared/http/functions-framework.ts';
-import { googleRuntime } from '../shared/runtime.ts';
-import { publicApp } from './surfaces/mount.ts';
+import { startFunction } from '../shared/runtime-start.ts';
 
-handleRequestsWhole();
-const runtime = googleRuntime(readConfig());
-endByOurselves({ log: runtime.log, letGo: runtime.service.close, graceMs: runtime.config.drainMs });
-
-export const submit = nodeFunction(publicApp(runtime, ['writes']).fetch);
+export const { answer: submit } = startFunction({
+  isDoor: true,
+  rings: true,
+  async load(runtime) {
+    const { publicApp } = await import('./surfaces/mount.ts');
+    return publicApp(runtime, ['writes']).fetch;
+  },
+});

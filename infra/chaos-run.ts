@@ -7,13 +7,13 @@ import { type Ledger, openLedger } from './chaos-ledger.ts';
 import { type Habits, look, runLoad } from './chaos-load.ts';
 import { markIn, type Temper } from './chaos-provider.ts';
 import { type Document, type Verdict, verdictOf } from './chaos-verdict.ts';
-import { type ChaosWorld, LOCAL, openChaosWorld } from './chaos-world.ts';
+import { type ChaosOptions, type ChaosWorld, LOCAL, openChaosWorld } from './chaos-world.ts';
 
 /** What can be seen of a run while it goes on. */
 export type ChaosView = { world: ChaosWorld; ledger: Ledger; faults: Breaker; phase: Phase };
 export type Phase = 'breaking' | 'draining' | 'judging';
 
-export type ChaosRun = {
+export type ChaosRun = Pick<ChaosOptions, 'workerBundle'> & {
   seed: number;
   workers: number;
   clients: number;

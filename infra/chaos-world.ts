@@ -41,6 +41,8 @@ export type ChaosOptions = {
   luck: Chance;
   temper: Temper;
   workers: number;
+  /** The bundle that the worker of this number runs; absent: that of this version. */
+  workerBundle?: (worker: number) => string | undefined;
   /** Emulators that others use, too: they are neither frozen nor started again. */
   emulators?: { pubsub: string; firestore: string };
   /** Gets every line that a process prints, as `<process>: <line>`. */
@@ -105,7 +107,12 @@ export async function openChaosWorld({ luck, temper, workers, emulators, ...more
       more.onLine?.(line);
     };
     const config = readConfig({
-      ...{ GOOGLE_CLOUD_PROJECT: `demo-chaos-${crypto.randomUUID().slice(0, 8)}`, PORT: '0', LOG_LEVEL: 'error' },
+      ...{
+        GOOGLE_CLOUD_PROJECT: `demo-chaos-${crypto.randomUUID().slice(0, 8)}`,
+        PORT: '0',
+        LOG_LEVEL: 'error',
+        CONSOLE: 'false',
+      },
       ...{ FIRESTORE_EMULATOR_HOST: firestore, PUBSUB_EMULATOR_HOST: pubsub },
       ...{ SWEEP_MS: String(SWEEP_MS), WORKER_CONCURRENCY: String(CONCURRENCY) },
     });
@@ -121,6 +128,7 @@ export async function openChaosWorld({ luck, temper, workers, emulators, ...more
           FIRESTORE_EMULATOR_HOST: workerWires[n]?.host ?? '',
           OPENAI_BASE_URL: provider.baseUrlFor(n),
         }),
+        ...(more.workerBundle ? { workerBundle: more.workerBundle } : {}),
       }),
       ({ stop }) => stop(),
     );

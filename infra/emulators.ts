@@ -7,7 +7,10 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { proxy } from 'hono/proxy';
 import { type Config, readConfig } from '../shared/config.ts';
+import { isOfConsole } from '../shared/http/pages.ts';
 import { kindOf } from '../shared/http/request-kind.ts';
+import { withBreakIt } from './break-it.ts';
+import { type EmulatedBreakIt, emulatedBreakIt } from './break-it-emulated.ts';
 import { bundleAll } from './bundle.ts';
 import { freePort, isFree } from './child-processes.ts';
 import { findEmulators, startEmulator } from './emulator-processes.ts';
@@ -15,7 +18,7 @@ import { explain } from './explain.ts';
 import { type FunctionProcess, startFunction } from './function-process.ts';
 import { listen } from './listen.ts';
 import { nextSteps } from './next-steps.ts';
-import { onlyOwnNames } from './own-names.ts';
+import { isForThisMachine, onlyOwnNames } from './own-names.ts';
 import { deadLettersOf, type PushDriver, type PushDriverOptions, startPushDriver } from './push-driver.ts';
 
 export type EmulatorStackOptions = {
@@ -31,12 +34,18 @@ export type EmulatorStackOptions = {
   workers?: number;
   /** What the worker of this number, from 0, has in its environment beside what all have. */
   workerEnvironment?: (worker: number) => Record<string, string>;
+  /** The folder of the bundle that the worker of this number runs; absent: what `npm run build` makes. */
+  workerBundle?: (worker: number) => string | undefined;
+  /** With it, the first worker and what it talks to can be broken; ends with the stack. */
+  breakIt?: EmulatedBreakIt | undefined;
   onLine: (line: string) => void;
 };
 
 export type EmulatorStack = {
   baseUrl: string;
-  functions: Record<'submit' | 'status' | 'stream' | 'worker' | 'deadLetter' | 'sweeper', FunctionProcess>;
+  functions: Record<'submit' | 'status' | 'stream' | 'worker' | 'deadLetter' | 'sweeper', FunctionProcess> & {
+    console: FunctionProcess | undefined;
+  };
   /** All workers; `functions.worker` is the first one. */
   workers: readonly FunctionProcess[];
   /** Doorbells to the first worker. */
@@ -50,25 +59,33 @@ export type EmulatorStack = {
 
 /** Starts the functions, the push driver, the sweeper's clock and the front door against running emulators. */
 export async function startEmulatorStack(options: EmulatorStackOptions): Promise<EmulatorStack> {
-  const { config, pubsubHost, firestoreHost, onLine } = options;
+  const { config, pubsubHost, firestoreHost, breakIt } = options;
+  const onLine = (line: string) => {
+    if (breakIt?.take(line) ?? true) options.onLine(line);
+  };
   const environment = {
     // Our own front door.
     TRUSTED_PROXIES: '1',
     ...options.environment,
+    ...breakIt?.environment,
     GOOGLE_CLOUD_PROJECT: config.projectId,
     PUBSUB_EMULATOR_HOST: pubsubHost,
     FIRESTORE_EMULATOR_HOST: firestoreHost,
   };
-  const start = (name: FunctionProcess['name'], called: string = name, more = {}) =>
-    startFunction({ name, environment: { ...environment, ...more }, onLine: (line) => onLine(`${called}: ${line}`) });
+  const start = (name: FunctionProcess['name'], called: string = name, more = {}, bundle?: string) =>
+    startFunction({
+      ...{ name, bundle, environment: { ...environment, ...more } },
+      onLine: (line) => onLine(`${called}: ${line}`),
+    });
   const startWorker = (n: number) =>
-    start('worker', n === 0 ? 'worker' : `worker ${n}`, options.workerEnvironment?.(n));
-  const [submit, status, stream, deadLetter, sweeper, worker, ...others] = await Promise.all([
+    start('worker', n === 0 ? 'worker' : `worker ${n}`, options.workerEnvironment?.(n), options.workerBundle?.(n));
+  const [submit, status, stream, deadLetter, sweeper, console, worker, ...others] = await Promise.all([
     start('submit'),
-    start('status'),
+    start('status', 'status', { CONSOLE: 'false' }),
     start('stream'),
     start('dead-letter'),
     start('sweeper'),
+    config.console ? start('console') : undefined,
     startWorker(0),
     ...Array.from({ length: (options.workers ?? 1) - 1 }, (_, n) => startWorker(n + 1)),
   ]);
@@ -99,27 +116,30 @@ export async function startEmulatorStack(options: EmulatorStackOptions): Promise
     config.sweepMs,
   );
 
-  const { baseUrl, close } = await listen(
-    onlyOwnNames(frontDoor({ submit, status, stream }, onLine).fetch, config),
-    config,
-  );
+  const { fetch: pass } = frontDoor({ submit, status, stream, console }, onLine);
+  const breaking = breakIt?.on(worker);
+  const answer = breaking ? withBreakIt(pass, breaking.fetch) : pass;
+  const { baseUrl, close } = await listen(onlyOwnNames(answer, config), config);
 
   return {
     baseUrl,
-    functions: { submit, status, stream, worker, deadLetter, sweeper },
+    functions: { submit, status, stream, worker, deadLetter, sweeper, console },
     ...{ workers, driver, intake, drivers },
     async stop() {
       clearInterval(sweeping);
+      breaking?.thaw();
       void close();
       await Promise.all([...drivers, ...deadLetters].map((started) => started.stop()));
-      await Promise.all([submit, status, stream, deadLetter, sweeper, ...workers].map((started) => started.stop()));
+      const functions = [submit, status, stream, deadLetter, sweeper, console, ...workers];
+      await Promise.all(functions.map((started) => started?.stop()));
+      await breakIt?.close();
     },
   };
 }
 
-/** What a load balancer does: one URL; writes go to one function, streams to another, other reads to a third. */
+/** What a load balancer does: one URL; writes go to one function, streams to another, other reads to a third, the console to its own. */
 function frontDoor(
-  { submit, status, stream }: Pick<EmulatorStack['functions'], 'submit' | 'status' | 'stream'>,
+  { submit, status, stream, console }: Pick<EmulatorStack['functions'], 'submit' | 'status' | 'stream' | 'console'>,
   onLine: (line: string) => void,
 ): Hono {
   const door = new Hono();
@@ -127,7 +147,8 @@ function frontDoor(
   door.all('*', async (context) => {
     const { req } = context;
     const { pathname, search } = new URL(req.url);
-    const { url } = targets[kindOf(req.method, pathname)];
+    const kind = kindOf(req.method, pathname);
+    const { url } = (kind === 'reads' && isOfConsole(pathname) && console) || targets[kind];
     // Up to the answer, a client that leaves ends the call; after that, whoever sends the answer on cancels its body.
     const waiting = new AbortController();
     const leave = () => waiting.abort();
@@ -149,6 +170,8 @@ function frontDoor(
 }
 
 async function main(): Promise<void> {
+  // Whoever reads the lines may go (`| head`).
+  process.stdout.on('error', () => {});
   if (existsSync('.env')) process.loadEnvFile('.env');
   // Without it the clients look for Google's metadata server, and warn.
   process.env.METADATA_SERVER_DETECTION ??= 'none';
@@ -171,7 +194,11 @@ async function main(): Promise<void> {
     bundleAll(),
   ]);
   const onLine = (line: string) => console.log(line);
-  stack = await startEmulatorStack({ config, pubsubHost: pubsub.host, firestoreHost: firestore.host, onLine });
+  const hostsOf = { config, pubsubHost: pubsub.host, firestoreHost: firestore.host };
+  const breakIt = isForThisMachine(config)
+    ? await emulatedBreakIt({ ...hostsOf, signalFirestore: firestore.signal })
+    : undefined;
+  stack = await startEmulatorStack({ ...hostsOf, breakIt, onLine });
   const hosts = `PUBSUB_EMULATOR_HOST=${pubsub.host} FIRESTORE_EMULATOR_HOST=${firestore.host}`;
   console.log(nextSteps(stack.baseUrl, `jobs are kept in memory; ${hosts}`, config));
 }

@@ -12,6 +12,6 @@ export function explain(error: unknown): unknown {
     case 'ENOTFOUND':
       return `${error.message}. Set HOST to an address of this machine.`;
     default:
-      return /DATABASE_URL|MODEL_ALIASES/.test(error.message) ? error.message : error;
+      return /DATABASE_URL/.test(error.message) ? error.message : error;
   }
 }

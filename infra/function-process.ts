@@ -24,6 +24,8 @@ export type FunctionProcess = {
 
 export type FunctionProcessOptions = {
   name: FunctionName;
+  /** The folder of its bundle; absent: what `npm run build` makes. */
+  bundle?: string | undefined;
   environment: Record<string, string>;
   signatureType?: 'http' | 'cloudevent';
   onLine: (line: string) => void;
@@ -42,9 +44,9 @@ export async function startFunction(options: FunctionProcessOptions): Promise<Fu
   });
 
   function launch(): ChildProcess {
-    const { name, signatureType = 'http', environment } = options;
+    const { name, bundle = bundleOf(name), signatureType = 'http', environment } = options;
     const args = [
-      `--source=${bundleOf(name)}`,
+      `--source=${bundle}`,
       `--target=${entryPointOf(name)}`,
       `--port=${port}`,
       `--signature-type=${signatureType}`,

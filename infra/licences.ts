@@ -1,12 +1,11 @@
 /**
- * `npm run licences`: the licence of every package that the service may run with, as the lock file has it; ends with 1, and
+ * `npm run licences`: the licence of every package that the service may run with or hands out, as the lock file has it; ends with 1, and
  * names them, where one has none, or one that is not on the list here. With `--notices` the texts of those licences as they
  * lie in the packages that are installed, for whoever hands out the bundles.
  */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { printTable } from './operating.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -16,6 +15,9 @@ const ALLOWED: ReadonlySet<string> = new Set([
   // Of data: the list of SPDX's exceptions.
   'CC-BY-3.0',
 ]);
+
+/** For development by the lock file, and yet handed out: they are built into the console. */
+export const IN_CONSOLE: readonly string[] = ['react', 'react-dom', 'scheduler'];
 
 /** A package as `package-lock.json` has it; `dev`: nothing that the service runs with needs it. */
 export type LockedPackage = {
@@ -47,10 +49,10 @@ export function nameOf(folder: string, { name }: LockedPackage): string {
   return name ?? folder.slice(folder.lastIndexOf('node_modules/') + 'node_modules/'.length);
 }
 
-/** Those that the service may run with, on whatever machine, by name. */
+/** Those that the service may run with, on whatever machine, or hands out, by name. */
 export function licensed(packages: LockedPackages): Licensed[] {
   return Object.entries(packages)
-    .filter(([folder, { dev }]) => folder !== '' && !dev)
+    .filter(([folder, locked]) => folder !== '' && (!locked.dev || IN_CONSOLE.includes(nameOf(folder, locked))))
     .map(([folder, locked]) => ({
       name: nameOf(folder, locked),
       version: locked.version ?? '',
@@ -91,6 +93,7 @@ if (process.argv[1] === import.meta.filename) {
   if (process.argv.includes('--notices')) {
     console.log(await noticesOf(packages));
   } else {
+    const { printTable } = await import('./operating.ts');
     printTable(
       ['package', 'version', 'licence'],
       packages.map(({ name, version, licence }) => [name, version, licence ?? '-']),

@@ -2,15 +2,18 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { stdoutLog } from '../shared/adapters/stdout-log.ts';
+import { printAbove } from '../shared/client/progress-bar.ts';
 import { type Config, readConfig } from '../shared/config.ts';
 import { isTenant } from '../shared/core/ids.ts';
 import type { Log } from '../shared/core/ports.ts';
 import type { Runtime } from '../shared/runtime.ts';
 import { explain } from './explain.ts';
-import { printAbove } from './progress-bar.ts';
 
-/** Something that whoever called can mend. */
+/** Something that whoever called can mend, with other words. */
 export class OperatorError extends Error {}
+
+/** A step that failed, though the words were right. */
+export class StepError extends Error {}
 
 /** What words ask for: done on the stores of a runtime, those of a Google Cloud project where one is named. */
 export type Operation = {
@@ -72,13 +75,8 @@ export function printTable(heads: readonly string[], lines: readonly (readonly s
 
 /** Does what the words of this process ask for, or says what is wrong with them and ends with 1. */
 export async function operate(usage: string, operationOf: (args: string[]) => Operation): Promise<void> {
-  // Whoever reads the lines may go (`| head`); what was asked for is done all the same.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-  try {
-    if (existsSync('.env')) process.loadEnvFile('.env');
-    const { act, project, needsFile } = operationOf(process.argv.slice(2));
+  await answering(usage, async (args) => {
+    const { act, project, needsFile } = operationOf(args);
     const config = readConfig();
     // One line for each act, and what went wrong; above a progress bar, where there is one.
     const log = stdoutLog({ format: config.logFormat, level: 'warning' }, (line) => printAbove(line));
@@ -88,22 +86,38 @@ export async function operate(usage: string, operationOf: (args: string[]) => Op
     } finally {
       await runtime.close();
     }
+  });
+}
+
+/** A program from its words to its end: what a person can mend is said in a sentence, and ends it with 1. */
+export async function answering(usage: string, act: (args: string[]) => Promise<void>): Promise<void> {
+  // Whoever reads the lines may go (`| head`); what was asked for is done all the same.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  try {
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    await act(process.argv.slice(2));
   } catch (error) {
-    console.error(error instanceof OperatorError ? `${error.message}\n${usage}` : explain(error));
+    const said = error instanceof StepError ? error.message : explain(error);
+    console.error(error instanceof OperatorError ? `${error.message}\n${usage}` : said);
     process.exitCode = 1;
   }
 }
 
+/** A runtime takes a second to load: what is wrong with the words is said before. */
 async function runtimeFor(config: Config, log: Log, project: string | undefined, needsFile = false): Promise<Runtime> {
-  // It takes a second to load: what is wrong with the words is said before.
-  const { embeddedRuntime, googleRuntime } = await import('../shared/runtime.ts');
   if (project === '') throw new OperatorError('--project must name a project.');
   if (project !== undefined || config.firestoreEmulatorHost) {
+    const { googleRuntime } = await import('../shared/runtime.ts');
     return googleRuntime({ ...config, projectId: project ?? config.projectId }, log);
   }
   if (needsFile && config.databaseUrl !== ':memory:' && !existsSync(config.databaseUrl)) {
     throw new OperatorError(`There is no file ${config.databaseUrl} (DATABASE_URL). Or give --project.`);
   }
-  if (config.databaseUrl !== ':memory:') return embeddedRuntime(config, log);
+  if (config.databaseUrl !== ':memory:') {
+    const { embeddedRuntime } = await import('../shared/runtime-embedded.ts');
+    return embeddedRuntime(config, log);
+  }
   throw new OperatorError('DATABASE_URL is :memory:, which keeps nothing: set it to a file, or give --project.');
 }

@@ -5,18 +5,25 @@
 const OWN_NAMES = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/i;
 
 /** `connection`: whose request it is, as the server says. */
-type Fetch = (request: Request, connection?: object) => Response | Promise<Response>;
+export type Fetch = (request: Request, connection?: object) => Response | Promise<Response>;
+
+type Doors = { host: string; authModes: readonly string[] };
+
+/** Does it listen on this machine's own names alone, without doors? */
+export function isForThisMachine({ host, authModes }: Doors): boolean {
+  return OWN_NAMES.test(host.includes(':') ? `[${host}]` : host) && authModes.length === 0;
+}
 
 /** `fetch`, for requests to this machine by its own names, where it listens on those alone and has no doors. */
-export function onlyOwnNames(fetch: Fetch, { host, authModes }: { host: string; authModes: readonly string[] }): Fetch {
-  const isLocal = OWN_NAMES.test(host.includes(':') ? `[${host}]` : host);
-  if (!isLocal || authModes.length > 0) return fetch;
-  return (request, connection) => {
-    if (OWN_NAMES.test(new URL(request.url).hostname)) return fetch(request, connection);
-    const error = 'This service answers to localhost alone: call it by that name, or set AUTH_MODE or HOST.';
-    return Response.json(
-      { success: false, error, code: 'forbidden', request_id: crypto.randomUUID() },
-      { status: 403 },
-    );
-  };
+export function onlyOwnNames(fetch: Fetch, doors: Doors): Fetch {
+  if (!isForThisMachine(doors)) return fetch;
+  return (request, connection) =>
+    OWN_NAMES.test(new URL(request.url).hostname)
+      ? fetch(request, connection)
+      : forbidden('This service answers to localhost alone: call it by that name, or set AUTH_MODE or HOST.');
+}
+
+/** An answer to whoever may not ask. */
+export function forbidden(error: string): Response {
+  return Response.json({ success: false, error, code: 'forbidden', request_id: crypto.randomUUID() }, { status: 403 });
 }

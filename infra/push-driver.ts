@@ -8,7 +8,8 @@ import { PUBSUB_CHANNEL } from '../shared/adapters/pubsub-client.ts';
 
 export type PushDriverOptions = {
   projectId: string;
-  emulatorHost: string;
+  /** Absent on Google Cloud. */
+  emulatorHost: string | undefined;
   topic: string;
   /** Topics that are made with it, and again. */
   topicsBeside?: readonly string[];
@@ -32,7 +33,8 @@ const RETRY_POLICY = { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds
 /** Makes the topic, its dead-letter topic and the subscription, and starts delivering. */
 export async function startPushDriver(options: PushDriverOptions): Promise<PushDriver> {
   const { projectId, emulatorHost } = options;
-  const client = new PubSub({ projectId, apiEndpoint: emulatorHost, emulatorMode: true, ...PUBSUB_CHANNEL });
+  const emulator = emulatorHost === undefined ? {} : { apiEndpoint: emulatorHost, emulatorMode: true };
+  const client = new PubSub({ projectId, ...emulator, ...PUBSUB_CHANNEL });
   const counts = { delivered: 0, acknowledged: 0, redelivered: 0 };
   let stopped = false;
   await createAll(client, options);

@@ -3,6 +3,8 @@
  * file of `npm start` (which must not be running: it holds the file alone), or in Firestore with `--project` or the emulator.
  * Ids go to standard output, all else to standard error. Stopped half-way, the next run does the rest.
  */
+
+import { drawProgress } from '../shared/client/progress-bar.ts';
 import type { Principal } from '../shared/core/access.ts';
 import { type ErrorCode, isServiceError } from '../shared/core/errors.ts';
 import { isJobId, isUser } from '../shared/core/ids.ts';
@@ -14,7 +16,6 @@ import type { JobService } from '../shared/core/service.ts';
 import { toTime } from '../shared/core/utc.ts';
 import type { Runtime } from '../shared/runtime.ts';
 import { type Operation, OperatorError, operate, printTable, refuseOperands, tenantIn, wordsOf } from './operating.ts';
-import { drawProgress } from './progress-bar.ts';
 
 const USAGE = `Usage:
   npm run redrive -- [--tenant default] [--user ada] [--status failed|cancelled] [--code rate_limited] [--type general_llm_request]

@@ -7,6 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { BUILD_FOLDER } from './bundle.ts';
+import { IN_CONSOLE } from './licences.ts';
 
 /** The parts of CycloneDX that are looked at here. */
 export type Sbom = {
@@ -41,7 +42,8 @@ export async function sbom(): Promise<Sbom> {
   return { ...whole, components, dependencies };
 }
 
-function isForDevelopment({ properties = [] }: Component): boolean {
+function isForDevelopment({ name, properties = [] }: Component): boolean {
+  if (IN_CONSOLE.includes(name)) return false;
   return properties.some(({ name }) => name === 'cdx:npm:package:development');
 }
 

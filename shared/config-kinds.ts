@@ -18,6 +18,14 @@ export const hasNoDoors = ({ AUTH_MODE: said }: Environment) => listed(said).eve
 /** Does this process run on Cloud Run, as functions do? */
 export const deployed = (environment: Environment) => (environment.K_SERVICE ?? '') !== '';
 
+/** What Cloud Run calls this process: its service, and the revision of that. */
+export type ServiceName = { service: string; version?: string | undefined };
+
+/** Absent everywhere else. */
+export function serviceIn({ K_SERVICE: service = '', K_REVISION: version }: Environment): ServiceName | undefined {
+  return service === '' ? undefined : { service, version };
+}
+
 /** `true` or `false`, as it was said; throws a sentence for anything else. */
 export function toFlag(raw: string | undefined): boolean | undefined {
   if (raw === undefined) return undefined;

@@ -1,9 +1,11 @@
 /** Settings of the contracts: which are served, and which models those use that name none. */
-import { deployed, listed, type Setting, text, toFlag, whole } from './config-kinds.ts';
+import { deployed, type Environment, listed, type Setting, text, toFlag, whole } from './config-kinds.ts';
 
 /** The contracts, as `SURFACES` names them. */
 export const SURFACE_NAMES = ['llm-jobs', 'streaming-jobs', 'structured-extraction', 'prompt-generation'] as const;
 export type SurfaceName = (typeof SURFACE_NAMES)[number];
+
+const servesJobs = ({ SURFACES: said }: Environment) => listed(said).length === 0 || listed(said).includes('llm-jobs');
 
 export const SURFACE_SETTINGS = {
   surfaces: {
@@ -18,6 +20,12 @@ export const SURFACE_SETTINGS = {
       throw new Error(`has an unknown value, ${unknown}; known values: ${SURFACE_NAMES.join(', ')}`);
     },
   } satisfies Setting<SurfaceName[]>,
+  console: {
+    variable: 'CONSOLE',
+    meaning: '`true`: the console is served at `/`; `false`: it is not. It shows what `llm-jobs` serves.',
+    shownDefault: 'true with llm-jobs; false on Google Cloud',
+    read: (raw, environment) => toFlag(raw) ?? (!deployed(environment) && servesJobs(environment)),
+  } satisfies Setting<boolean>,
   openaiModel: text('OPENAI_MODEL', 'The model of structured extraction.', 'gpt-4o-mini'),
   promptGenerationModel: text('PROMPT_GENERATION_MODEL', 'The model of prompt generation.', 'gemini-2.5-flash'),
   allowSimulated: {

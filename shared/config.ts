@@ -3,6 +3,7 @@
  * `process.env`. The table in the README is checked against these rows.
  */
 import { ACCESS_SETTINGS } from './config-access.ts';
+import { type Contradiction, contradictionsIn } from './config-contradictions.ts';
 import {
   choice,
   deployed,
@@ -10,7 +11,9 @@ import {
   list,
   listed,
   optional,
+  type ServiceName,
   type Setting,
+  serviceIn,
   text,
   toOrigin,
   toPair,
@@ -18,6 +21,7 @@ import {
 } from './config-kinds.ts';
 import { LIMIT_SETTINGS } from './config-limits.ts';
 import { NOTICE_SETTINGS } from './config-notices.ts';
+import { headingIn, placeOf } from './config-places.ts';
 import { SURFACE_SETTINGS } from './config-surfaces.ts';
 
 export const SETTINGS = {
@@ -111,11 +115,19 @@ export const SETTINGS = {
     variable: 'DRAIN_MS',
     meaning: 'How long a process that is told to stop lets its jobs and requests end, in milliseconds.',
     shownDefault: '1000; 8000 on Google Cloud',
-    // Cloud Run kills ten seconds after SIGTERM.
-    read: (raw, environment) =>
-      whole('DRAIN_MS', '', deployed(environment) ? 8_000 : 1_000, 0, 600_000).read(raw, environment),
+    // Cloud Run kills ten seconds after SIGTERM, and the last answers have to go out.
+    read: (raw, environment) => {
+      const [byDefault, most] = deployed(environment) ? [8_000, 9_500] : [1_000, 600_000];
+      return whole('DRAIN_MS', '', byDefault, 0, most).read(raw, environment);
+    },
   } satisfies Setting<number>,
-  workerConcurrency: whole('WORKER_CONCURRENCY', 'How many jobs run at once locally.', 50, 1, 1_000),
+  workerConcurrency: whole(
+    'WORKER_CONCURRENCY',
+    'How many jobs run at once in a process; on Google Cloud also the concurrency of the worker.',
+    50,
+    1,
+    1_000,
+  ),
   sweepMs: whole(
     'SWEEP_MS',
     'How often the local sweeper looks for jobs that are due, in milliseconds.',
@@ -170,23 +182,62 @@ export const SETTINGS = {
   ),
 } satisfies Record<string, Setting<unknown>>;
 
-export type Config = { [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['read']> };
+export type Config = { [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['read']> } & {
+  /** No setting: Cloud Run itself says it. */
+  service?: ServiceName | undefined;
+};
 
 /** Wrong settings, all of them, in one message for people. */
 export class ConfigError extends Error {}
 
-/** Reads all settings. Throws one `ConfigError` that names every wrong one. */
-export function readConfig(environment: Environment = process.env): Config {
-  const wrong: string[] = [];
-  const entries = Object.entries(SETTINGS).map(([name, setting]) => {
+type SettingName = keyof typeof SETTINGS;
+const ALL = Object.keys(SETTINGS) as SettingName[];
+
+/** Reads all settings, or those alone. Throws one `ConfigError` that names every wrong one, and where to set it. */
+export function readConfig<Name extends SettingName>(
+  environment: Environment = process.env,
+  names: readonly Name[] = ALL as Name[],
+): Pick<Config, Name | 'service'> {
+  const wrong: Contradiction[] = [];
+  const fault = (variable: string, sentence: string) => void wrong.push({ variable, sentence });
+  const entries = names.flatMap((name) => {
+    const setting: Setting<unknown> = SETTINGS[name];
     const raw = environment[setting.variable]?.trim();
     try {
-      return [name, setting.read(raw === '' ? undefined : raw, environment)];
+      return [[name, setting.read(raw === '' ? undefined : raw, environment)]];
     } catch (error) {
-      wrong.push(`${setting.variable} ${(error as Error).message}`);
-      return [name, undefined];
+      fault(setting.variable, (error as Error).message);
+      return [];
     }
   });
-  if (wrong.length > 0) throw new ConfigError(`Settings are wrong:\n${wrong.map((line) => `  ${line}`).join('\n')}`);
-  return Object.fromEntries(entries) as Config;
+  const read = { ...Object.fromEntries(entries), service: serviceIn(environment) } as Config;
+  wrong.push(...contradictionsIn(read, environment));
+  if (wrong.length > 0) throw settingsError(wrong, environment);
+  return read;
 }
+
+/** What is wrong with which settings, in one message for people that says where each is set. */
+export function settingsError(wrong: readonly Contradiction[], environment: Environment = process.env): ConfigError {
+  const lines = wrong.map(({ variable, sentence }) => `  ${variable} ${sentence}${placeOf(variable, environment)}`);
+  return new ConfigError([headingIn(environment), ...lines].join('\n'));
+}
+
+/** For the start of a function: wrong settings, of all or of those alone, end its process. */
+export function configOrEnd<Name extends SettingName>(names?: readonly Name[]): Pick<Config, Name | 'service'> {
+  try {
+    return readConfig(process.env, names);
+  } catch (error) {
+    if (error instanceof ConfigError) return endWith(error);
+    throw error;
+  }
+}
+
+/** Ends this process with what is wrong, and without a stack trace, which functions-framework would print. */
+export function endWith({ message }: ConfigError): never {
+  // On Google Cloud a line is an entry of the log: all of it is in one.
+  console.error(isDeployed() ? JSON.stringify({ severity: 'CRITICAL', message }) : message);
+  process.exit(1);
+}
+
+/** Does this process run on Google Cloud? */
+export const isDeployed = (): boolean => deployed(process.env);

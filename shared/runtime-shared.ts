@@ -6,7 +6,6 @@ import { redisLink } from './adapters/redis-link.ts';
 import { redisRateLimiter } from './adapters/redis-rate-limiter.ts';
 import { redisResultCache } from './adapters/redis-result-cache.ts';
 import { redisWindowLimiter } from './adapters/redis-window-limiter.ts';
-import { stdoutLog } from './adapters/stdout-log.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { webhookSender } from './adapters/webhook-sender.ts';
 import type { Config } from './config.ts';
@@ -69,9 +68,4 @@ export function sharedParts(config: Config, clock: Clock, log: Log): SharedParts
 function webhookOptions({ webhookSecrets: secrets, webhookHosts: hosts, allowPrivateWebhooks: allowPrivate }: Config) {
   // Receivers compare its time with theirs: it follows the machine's clock wherever that is set.
   return { secrets, hosts, allowPrivate, clock: systemClock() };
-}
-
-/** Lines on standard output, as the settings have them. */
-export function logOf({ logFormat, logLevel }: Config): Log {
-  return stdoutLog({ format: logFormat, level: logLevel });
 }

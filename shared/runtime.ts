@@ -7,16 +7,16 @@ import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
 import { firestoreLeaderStore } from './adapters/firestore-leader-store.ts';
 import { firestorePartStore } from './adapters/firestore-part-store.ts';
+import { opentelemetryTracing } from './adapters/opentelemetry-tracing.ts';
 import { pubsubClient } from './adapters/pubsub-client.ts';
 import { pubsubEventsTopic } from './adapters/pubsub-events-topic.ts';
 import { pubsubJobQueue } from './adapters/pubsub-job-queue.ts';
-import { steadyClock, systemClock } from './adapters/system-clock.ts';
-import type { Config } from './config.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import { type Config, isDeployed } from './config.ts';
 import type { Principal } from './core/access.ts';
 import type { AccountStore } from './core/accounts.ts';
 import { answerSharing, followersMost } from './core/answer-sharing.ts';
 import type { ApiKeyStore } from './core/api-keys.ts';
-import { describeError } from './core/errors.ts';
 import { estimates } from './core/estimates.ts';
 import { gateOf } from './core/gate.ts';
 import { handingOn } from './core/handing-on.ts';
@@ -31,24 +31,27 @@ import { routing } from './core/routing.ts';
 import { routingGate } from './core/routing-gate.ts';
 import { type JobService, jobService } from './core/service.ts';
 import { type Swept, sweep } from './core/sweep.ts';
+import type { Tracing } from './core/tracing.ts';
 import { jobWorker, type Worker } from './core/worker.ts';
 import { apiKeyAuthenticator, looksLikeApiKey } from './http/api-keys.ts';
 import { type Doors, onlyInvokers, openDoors } from './http/doors.ts';
 import { intakeHandler } from './http/intake.ts';
 import type { Limits } from './http/limits.ts';
-import { doorbellHandler, encodeDoorbell, type PushHandler } from './http/push.ts';
+import type { PushHandler } from './http/push.ts';
 import { jobTypesByName } from './job-types/registry.ts';
 import { parsePublished } from './job-types/submission.ts';
-import { modelCatalog } from './llm/catalog.ts';
 import { tablePricing } from './llm/cost.ts';
 import { providerLoader } from './llm/provider-loader.ts';
 import { type ProviderSettings, providerAddresses } from './llm/provider-registry.ts';
-import { logOf, type Shown, type Stores, sharedParts } from './runtime-shared.ts';
+import { logOf } from './runtime-log.ts';
+import { configuredModels, logUnavailable } from './runtime-models.ts';
+import { type Shown, type Stores, sharedParts } from './runtime-shared.ts';
 
 /** Everything that an entry point can need, over one store and one queue. */
 export type Runtime = Doors & {
   config: Config;
   log: Log;
+  tracing: Tracing;
   service: JobService;
   models: ModelCatalog;
   limits: Limits;
@@ -67,15 +70,15 @@ export type Runtime = Doors & {
   rescueFor(principal: Principal): PushHandler;
   /** Does what time does, once. */
   sweep(): Promise<Swept>;
+  /** Loads and makes the clients that the first call would have to wait for, and calls nobody. */
+  warm(needs: { queue: boolean }): Promise<void>;
   close(): Promise<void>;
 };
 
 /** A call of a store or a queue without an answer after this long is of unknown fate. */
 const CALL_MS = 5_000;
-/** Between two writes of a streamed job's text, where each costs money, … */
+/** Between two writes of a streamed job's text, where each costs money. */
 const FLUSH_MS = 250;
-/** … and where it costs a disk's patience. */
-const EMBEDDED_FLUSH_MS = 10;
 
 /** On Firestore and Pub/Sub, Google's own or the emulators. Connects on first use. */
 export function googleRuntime(config: Config, log = logOf(config), shown: Shown = {}): Runtime {
@@ -102,82 +105,22 @@ export function googleRuntime(config: Config, log = logOf(config), shown: Shown 
     ...shown,
     eventsTopic: eventsTopic === undefined ? undefined : pubsubEventsTopic(pubsub, eventsTopic),
   };
-  return assemble(config, systemClock(), log, stores, queue, async () => {
+  const clock = systemClock();
+  if (isDeployed()) logUnavailable(log, { ...config, clock }, config.configuredProviders);
+  const assembled = assemble(config, clock, log, stores, queue, async () => {
     await Promise.all([database.close(), pubsub.close()]);
   });
-}
-
-export type EmbeddedRuntime = Runtime & {
-  /** Makes it the worker and the sweeper, too: nothing is called, or paid for, before. */
-  start(): void;
-  /** Takes no more jobs, lets those under way end for a while, and hands the others back. `close` does it, too. */
-  drain(): Promise<void>;
-};
-
-/**
- * On one SQLite file. Its start takes over every lease in the file: nobody else can hold one. Throws a sentence for
- * people when another process has the file open.
- */
-export async function embeddedRuntime(
-  config: Config,
-  log = logOf(config),
-  shown: Shown = {},
-): Promise<EmbeddedRuntime> {
-  const clock = steadyClock();
-  const { sqliteFile } = await import('./runtime-sqlite.ts');
-  const file = sqliteFile(config.databaseUrl, clock, log);
-  const { queue } = file;
-
-  let stopConsuming = () => {};
-  let cancelSweep = () => {};
-  let isStopping = false;
-  const stores = { ...file.stores, flushMs: config.flushMs ?? EMBEDDED_FLUSH_MS, ...shown };
-  const runtime = assemble(config, clock, log, stores, queue, async () => {
-    await drain();
-    file.close();
-  });
-  const handle = doorbellHandler({ run: runtime.worker.run, log });
-  const sweepOften = () => {
-    if (isStopping) return;
-    cancelSweep = clock.setTimer(() => {
-      purge();
-      const swept = runtime
-        .sweep()
-        .catch((error: unknown) => log('error', 'sweep-failed', { error: describeError(error) }));
-      void swept.then(sweepOften);
-    }, config.sweepMs);
-  };
-  /** A full disk must not stop the sweeps. */
-  function purge(): void {
-    try {
-      file.purge(clock.nowMs());
-    } catch (error) {
-      log('error', 'purge-failed', { error: describeError(error) });
-    }
-  }
-  async function drain(): Promise<void> {
-    isStopping = true;
-    cancelSweep();
-    stopConsuming();
-    runtime.service.close();
-    await runtime.worker.drain(config.drainMs);
-  }
   return {
-    ...runtime,
-    drain,
-    start() {
-      const takenOver = file.stores.store.endAllLeases();
-      if (takenOver > 0) log('info', 'leases-taken-over', { jobs: takenOver });
-      stopConsuming = queue.consume(
-        ({ doorbell, messageId, attempt }) => handle(encodeDoorbell(doorbell, messageId, attempt)),
-        config.workerConcurrency,
-      );
-      sweepOften();
+    ...assembled,
+    async warm({ queue: isNeeded }) {
+      await database.warm();
+      if (isNeeded) await pubsub.warm();
     },
   };
 }
 
-function assemble(
+/** A runtime on these stores and this queue. */
+export function assemble(
   config: Config,
   clock: Clock,
   log: Log,
@@ -186,14 +129,15 @@ function assemble(
   close: () => Promise<void>,
 ): Runtime {
   const newId = () => crypto.randomUUID();
+  const tracing = opentelemetryTracing();
   const providers: ProviderSettings = { ...config, clock };
-  const models = modelCatalog(providers, config.configuredProviders);
+  const models = configuredModels(providers, config.configuredProviders);
   const providerFor = providerLoader(providers);
   const pricing = tablePricing();
   const { close: closeShared, modelLimits, webhooks, ...shared } = sharedParts(config, clock, log);
   const ground = {
     ...{ ...stores, resultCache: shared.resultCache, queue, pricing, webhooks },
-    ...{ clock, newId, log, random: Math.random, jobTypes: jobTypesByName },
+    ...{ clock, newId, log, tracing, random: Math.random, jobTypes: jobTypesByName },
   };
   const limits = config.maxRunning;
   const limiter = limits.size > 0 ? concurrencyLimiter({ ...ground, limits }) : undefined;
@@ -203,7 +147,7 @@ function assemble(
   const ports = { ...common, estimates: estimates(common), credits };
   const kept = { models, wakeShards: config.wakeShards, accounts: hasCredits ? accounts : undefined };
   const service = jobService({ ...ports, ...kept });
-  const intake = { service, parse: parsePublished, log };
+  const intake = { service, parse: parsePublished, log, tracing };
   const addressOf = providerAddresses(providers);
   const sharing = answerSharing({ ...ports, addressOf, followersMost: followersMost(config.workerConcurrency) });
   const routes = routing({ clock, log, limits: modelLimits, scriptedProvider: 'simulated' });
@@ -215,6 +159,7 @@ function assemble(
     ...shared,
     config,
     log,
+    tracing,
     models,
     service,
     ...openDoors(config, { clock, apiKeys: { looksLikeOne: looksLikeApiKey, verify } }),
@@ -223,9 +168,11 @@ function assemble(
     accounts,
     worker,
     intakeFor: (principal) =>
-      intakeHandler({ ...intake, run: worker.run, ring: (key) => ringDoorbell(ports, key) }, principal),
+      intakeHandler({ ...intake, run: worker.run, ring: (job) => ringDoorbell(ports, job) }, principal),
     rescueFor: (principal) => intakeHandler(intake, principal),
     sweep: () => sweep(ports),
+    // What is in this process is warm.
+    async warm() {},
     async close() {
       service.close();
       worker.close();

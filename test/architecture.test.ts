@@ -4,6 +4,7 @@ import { join, sep } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Manifest, Project, Rule, SourceFile } from './support/architecture-rules.ts';
 import * as rules from './support/architecture-rules.ts';
+import { CHANGES_WHAT_IS_SHARED } from './support/changes-what-is-shared.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const FOLDERS = ['functions', 'shared', 'infra', 'test'];
@@ -12,8 +13,8 @@ const USED_OTHERWISE = {
   '@biomejs/biome': 'npm run check and fix',
   '@google-cloud/functions-framework': 'started as a process of its own, by its path, and by Cloud Run',
   '@types/node': 'named in tsconfig.json',
-  react: 'the pages of test/browser',
-  'react-dom': 'the pages of test/browser',
+  '@types/react': 'the types of react, which brings none',
+  '@types/react-dom': 'the types of react-dom, which brings none',
   tsx: 'node --import tsx in the scripts',
   typescript: 'tsc in npm run check',
 };
@@ -55,7 +56,7 @@ describe('the source', () => {
     ['keeps packages and Node out of the core', rules.corePurity],
     ['has at most one third-party client per adapter', rules.adapterClients],
     ['names concrete adapters in the runtime only', rules.adapterUsers],
-    ['reads the environment in shared/config.ts only', rules.environmentReaders],
+    ['reads the environment in shared/config.ts, and in the command line, only', rules.environmentReaders],
     ['has no file that is too long', rules.fileSizes],
     ['imports no package that is undeclared, nor a devDependency at run time', rules.declaredPackages],
     ['imports every package that is declared', rules.usedPackages],
@@ -72,11 +73,29 @@ function file(path: string, imports: string[] = [], over: Partial<SourceFile> = 
   return { path, lines: 1, imports: read, exportsDefault: false, mentionsEnvironment: false, ...over };
 }
 
-const MANIFEST: Manifest = { dependencies: { zod: '4' }, devDependencies: { '@a/b': '1' } };
+const MANIFEST: Manifest = {
+  dependencies: { zod: '4' },
+  devDependencies: { '@a/b': '1', peer: '1' },
+  peerDependencies: { peer: '1' },
+};
 
 function breaches(rule: Rule, files: SourceFile[], usedOtherwise: Project['usedOtherwise'] = {}): string[] {
   return rule({ files, manifest: MANIFEST, usedOtherwise });
 }
+
+describe('a test file that changes what others in its process share', () => {
+  const CHANGES = /vi\.(mock|stubGlobal|useFakeTimers)\(|defineProperty\(globalThis|simulation\/simulate\.ts/;
+  const SHARING = ['unit', 'providers', 'contracts', 'surface', 'scenarios', 'embedded', 'emulator'];
+
+  test('has a process of its own', () => {
+    const changing = SHARING.flatMap((folder) =>
+      readdirSync(join(ROOT, 'test', folder), { recursive: true, encoding: 'utf8' })
+        .map((name) => `${folder}/${name.split(sep).join('/')}`)
+        .filter((path) => path.endsWith('.test.ts') && CHANGES.test(readFileSync(join(ROOT, 'test', path), 'utf8'))),
+    );
+    expect(changing.sort()).toEqual([...CHANGES_WHAT_IS_SHARED].sort());
+  });
+});
 
 describe('an arrow', () => {
   const SURFACES = ['llm-jobs', 'llm-jobs-view', 'llm', 'chat', 'chat-view', 'mount', 'surface'];
@@ -163,10 +182,13 @@ describe('a rule', () => {
     ['a function that names an adapter', rules.adapterUsers, file('functions/a.ts', ['type ../shared/adapters/b.ts'])],
     ['the environment', rules.environmentReaders, file('shared/http/a.ts', [], environment)],
     ['the environment by import', rules.environmentReaders, file('functions/a.ts', ['node:process'])],
+    ['the environment in the client', rules.environmentReaders, file('shared/client/client.ts', [], environment)],
     ['a file of 251 lines', rules.fileSizes, file('infra/a.ts', [], { lines: 251 })],
     ['an undeclared package', rules.declaredPackages, file('test/a.ts', ['type left/pad'])],
     ['a devDependency at run time', rules.declaredPackages, file('shared/http/a.ts', ['@a/b/c'])],
-    ['a package that nothing imports', rules.usedPackages, file('test/a.ts', ['zod'])],
+    ['a devDependency at run time in the client', rules.declaredPackages, file('shared/client/a.ts', ['@a/b'])],
+    ['a peer dependency that nobody brings along', rules.declaredPackages, file('shared/http/a.ts', ['peer'])],
+    ['a package that nothing imports', rules.usedPackages, file('test/a.ts', ['zod', 'peer'])],
     ['a file called index', rules.vagueNames, file('shared/http/index.ts')],
     ['a file of helpers, whatever is before it', rules.vagueNames, file('test/support/time-helpers.ts')],
     ['a folder called utils', rules.vagueNames, file('shared/http/utils/a.ts')],
@@ -180,7 +202,13 @@ describe('a rule', () => {
     ['the inside of a client next to it', rules.adapterClients, file('shared/adapters/firestore-a.ts', firestore)],
     ['an adapter in infra', rules.adapterUsers, file('infra/a.ts', ['../shared/adapters/b.ts'])],
     ['the environment in the configuration', rules.environmentReaders, file('shared/config.ts', [], environment)],
+    [
+      'the environment in the command line',
+      rules.environmentReaders,
+      file('shared/client/command-line.ts', [], environment),
+    ],
     ['a file of 250 lines', rules.fileSizes, file('shared/http/a.ts', [], { lines: 250 })],
+    ['a peer dependency in the client', rules.declaredPackages, file('shared/client/a.ts', ['peer'])],
     ['a devDependency as a type', rules.declaredPackages, file('shared/http/a.ts', ['type @a/b', 'zod'])],
     ['a devDependency in a test', rules.declaredPackages, file('test/a.ts', ['@a/b'])],
     ['a name that contains a vague word', rules.vagueNames, file('shared/adapters/sqlite-database.ts')],
@@ -190,7 +218,7 @@ describe('a rule', () => {
   });
 
   test('finds excuses that are not needed', () => {
-    const files = [file('test/a.ts', ['zod', '@a/b'])];
+    const files = [file('test/a.ts', ['zod', '@a/b', 'peer'])];
     expect(breaches(rules.usedPackages, files, { zod: 'imported', gone: 'not declared' })).toHaveLength(2);
   });
 });

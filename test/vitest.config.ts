@@ -1,6 +1,8 @@
 /** Which tests there are and what each kind needs; `test/README.md` says it in words. */
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { CHANGES_WHAT_IS_SHARED } from './support/changes-what-is-shared.ts';
 
 const here = (path: string) => join(import.meta.dirname, path);
 
@@ -13,11 +15,20 @@ function project(
 }
 
 const startsPrograms = here('support/programs-setup.ts');
+const servesClient = here('support/client-script-setup.ts');
+const servesConsole = here('support/console-setup.ts');
 const onEmulators = { globalSetup: [startsPrograms, here('support/emulators-setup.ts')], hookTimeout: 90_000 };
-/** Spies on a module that all others share. */
-const REPLACES_MODULES = 'surface/issuers.test.ts';
 /** Minutes of a worker's time, for what others show, too, but not on the emulators. */
-const MOSTLY_WAITING = ['emulator/dead-letters.test.ts', 'browser/*.emulator.test.ts'];
+const MOSTLY_WAITING = [
+  ...['emulator/dead-letters.test.ts', 'emulator/waiting.test.ts', 'scenarios/background.emulator.test.ts'],
+  ...['emulator/keys.test.ts', 'emulator/deployed-start.test.ts', 'scenarios/crowds.emulator.test.ts'],
+  'emulator/break-it.test.ts',
+];
+const WITH_PAGES = { hookTimeout: 60_000, testTimeout: 60_000 };
+/** Many pages are work: nothing that counts seconds runs beside them. */
+const PAGES_LAST = { ...WITH_PAGES, testTimeout: 120_000, maxConcurrency: 5, sequence: { groupOrder: 1 } };
+const hasTerraform = spawnSync('terraform', ['version']).error === undefined;
+if (!hasTerraform) console.warn('Left out: test/terraform, for there is no terraform.');
 const everyday = [
   project('architecture', ['architecture.test.ts']),
   project(
@@ -31,15 +42,17 @@ const everyday = [
       'scenarios/*.sqlite.test.ts',
     ],
     // To load the project's modules anew for each file took a third of the time.
-    { isolate: false, exclude: [here(REPLACES_MODULES)] },
+    { globalSetup: [servesClient, servesConsole], isolate: false, exclude: CHANGES_WHAT_IS_SHARED.map(here) },
   ),
-  project('mocked', [REPLACES_MODULES]),
+  project('isolated', CHANGES_WHAT_IS_SHARED, { globalSetup: servesClient }),
+  ...(hasTerraform ? [project('terraform', ['terraform/*.test.ts'], { isolate: false })] : []),
   project('embedded', ['embedded/**/*.test.ts'], { globalSetup: startsPrograms, isolate: false }),
   project('browser', ['browser/*.test.ts'], {
     globalSetup: [startsPrograms, here('support/browser-setup.ts')],
-    exclude: ['**/*.emulator.test.ts'],
-    hookTimeout: 60_000,
-    testTimeout: 60_000,
+    exclude: ['**/*.emulator.test.ts', '**/*.long.test.ts'],
+    ...WITH_PAGES,
+    // Pages wait side by side.
+    maxConcurrency: 14,
   }),
   project('redis', ['contracts/*.redis.test.ts', 'scenarios/*.redis.test.ts'], {
     globalSetup: here('support/redis-setup.ts'),
@@ -58,13 +71,14 @@ const long = [
     testTimeout: 600_000,
     fileParallelism: false,
   }),
+  project('long-browser', ['browser/*.long.test.ts'], {
+    globalSetup: [startsPrograms, here('support/browser-setup.ts')],
+    ...PAGES_LAST,
+  }),
+  project('long-browser-emulator', ['browser/*.emulator.test.ts'], { ...onEmulators, ...PAGES_LAST }),
   project(
     'long-emulator',
-    [
-      ...['scenarios/storm.emulator.test.ts', 'scenarios/crowds.emulator.test.ts', 'emulator/lists.test.ts'],
-      ...MOSTLY_WAITING,
-      'long/*.emulator.test.ts',
-    ],
+    ['scenarios/storm.emulator.test.ts', 'emulator/lists.test.ts', ...MOSTLY_WAITING, 'long/*.emulator.test.ts'],
     {
       ...onEmulators,
       testTimeout: 600_000,
@@ -72,10 +86,21 @@ const long = [
   ),
 ];
 
+/** On a real project, whose name is the only sign that this is wanted. */
+const gcp = [
+  project('gcp', ['gcp/contracts.test.ts', ...(process.env.GCP_URL ? ['gcp/end-to-end.test.ts'] : [])], {
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+  }),
+];
+
+const isOnGoogleCloud = process.env.GCP_PROJECT && !process.env.FIRESTORE_EMULATOR_HOST;
+
 export default defineConfig({
   root: here('..'),
   test: {
-    projects: process.env.LONG ? long : everyday,
+    projects: process.env.GCP_PROJECT ? gcp : process.env.LONG ? long : everyday,
     testTimeout: 20_000,
     // Much of it is waiting: two workers leave cores idle. The long tests are work.
     maxWorkers: process.env.LONG ? 2 : 3,
@@ -83,7 +108,10 @@ export default defineConfig({
     globalSetup: here('support/kept-output.ts'),
     // What a passing test logs is of no interest.
     silent: 'passed-only',
-    // Without it Google's clients look for the metadata server, and warn.
-    env: { METADATA_SERVER_DETECTION: 'none' },
+    // Firestore's client, closed while a listener of it waits to open its stream again, drops the promise of that try
+    // (`void this._clientPool.run(…)` in its `requestStream`), which nobody can hear.
+    onUnhandledError: ({ message }) => (message === 'The client has already been terminated' ? false : undefined),
+    // Without it Google's clients look for the metadata server, and warn; on Google Cloud it has their credentials.
+    env: isOnGoogleCloud ? {} : { METADATA_SERVER_DETECTION: 'none' },
   },
 });

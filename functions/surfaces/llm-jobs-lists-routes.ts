@@ -1,5 +1,5 @@
 /** The routes of lists and batches. */
-import { createRoute } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import { needs } from '../../shared/http/rules.ts';
 import * as schemas from './llm-jobs-lists-schemas.ts';
 import { always, answer, body, errors } from './llm-jobs-routes.ts';
@@ -13,6 +13,24 @@ export const listRoute = createRoute({
   summary: 'Your jobs, newest first, or those that you name',
   request: { query: schemas.listParameters },
   responses: { 200: answer(schemas.jobList, 'A page of jobs.'), 400: errors[400], ...always },
+});
+
+export const listStreamRoute = createRoute({
+  tags: ['Jobs API'],
+  security: needs('jobs:read'),
+  method: 'get',
+  path: '/api/llm/jobs/stream',
+  summary: 'Follow your newest jobs as server-sent events',
+  request: { query: schemas.listStreamParameters },
+  responses: {
+    200: {
+      content: { 'text/event-stream': { schema: z.string() } },
+      description:
+        '`snapshot` (`jobs`, the newest first, and `next_cursor`, with which the list goes on after the last of them), then `jobs` (`jobs` that are new or have changed; `gone`: ids of those that do not belong here any more). Jobs come without `result_data`. Of jobs that newer ones pushed out of the newest nothing more is said. It ends by itself; come back, and begin with the new snapshot.',
+    },
+    400: errors[400],
+    ...always,
+  },
 });
 
 const refused = (why: string) => answer(schemas.batchRefused, `${why}; the status is that of the first job's error.`);

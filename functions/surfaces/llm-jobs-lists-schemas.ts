@@ -69,6 +69,13 @@ export const listParameters = fields({
   }
 });
 
+const { created_after: _, created_before: __, ...lasting } = filters;
+
+export const listStreamParameters = fields({
+  ...lasting,
+  limit: wholeNumber(1, 100).optional().openapi({ default: 50 }).describe('So many of the newest are followed.'),
+});
+
 export const jobList = z
   .object({
     ...{ success, jobs: z.array(jobView) },
@@ -80,8 +87,11 @@ export const jobList = z
   })
   .openapi('JobList');
 
-/** The item as a schema, for the description alone: each is checked on its own, or one would spoil the others. */
-const { $schema: _, ...item } = z.toJSONSchema(publishedSubmissionSchema, { io: 'input' });
+/**
+ * The item as a schema, for the description alone: each is checked on its own, or one would spoil the others. Made when
+ * somebody asks for the description: no first answer waits for it.
+ */
+const item = { oneOf: { toJSON: () => z.toJSONSchema(publishedSubmissionSchema, { io: 'input' }).oneOf } };
 const COUNT = `must hold 1 to ${JOBS_MOST} jobs`;
 
 export const batchBody = fields({

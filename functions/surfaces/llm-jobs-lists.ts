@@ -2,12 +2,13 @@
 import type { z } from '@hono/zod-openapi';
 import { ownerOf, type Principal, type Seen } from '../../shared/core/access.ts';
 import { invalidRequest } from '../../shared/core/errors.ts';
+import type { Json } from '../../shared/core/job.ts';
 import { pollAfterMs } from '../../shared/core/progress.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { decodeCursor, encodeCursor } from '../../shared/http/cursor.ts';
 import { renderRetryAfter } from '../../shared/http/errors.ts';
 import { listRoute } from './llm-jobs-lists-routes.ts';
-import type { listParameters } from './llm-jobs-lists-schemas.ts';
+import type { listParameters, listStreamParameters } from './llm-jobs-lists-schemas.ts';
 import { renderJob } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
@@ -26,9 +27,9 @@ export function mountLists(app: HttpApp, context: SurfaceContext): void {
   });
 }
 
-async function page({ service, models }: SurfaceContext, principal: Principal, query: Parameters) {
-  const { limit = LIMIT, offset = 0, cursor } = query;
-  const filters = {
+/** What a query is narrowed to, in the core's words. Throws `invalid_request` for a model that there is not. */
+export function filtersOf(models: SurfaceContext['models'], query: z.output<typeof listStreamParameters>) {
+  return {
     state: query.status,
     jobType: query.job_type,
     modelId: query.model === undefined ? undefined : modelIdOf(models, query.model),
@@ -37,11 +38,23 @@ async function page({ service, models }: SurfaceContext, principal: Principal, q
     projectId: query.project_id,
     batchId: query.batch_id,
     arm: query.arm,
+  };
+}
+
+/** What a cursor is good for: whose list, and its filters. */
+export function listOf(principal: Principal, filters: object): { [name: string]: Json } {
+  const { tenant, user = null } = ownerOf(principal);
+  return { tenant, user, ...given(filters) };
+}
+
+async function page({ service, models }: SurfaceContext, principal: Principal, query: Parameters) {
+  const { limit = LIMIT, offset = 0, cursor } = query;
+  const filters = {
+    ...filtersOf(models, query),
     createdAfter: query.created_after,
     createdBefore: query.created_before,
   };
-  const { tenant, user = null } = ownerOf(principal);
-  const list = { tenant, user, ...given(filters) };
+  const list = listOf(principal, filters);
   const after = cursor === undefined ? undefined : await decodeCursor(cursor, list);
   const { jobs, next } = await service.list(principal, { ...filters, after, limit, offset });
   return {

@@ -1,6 +1,8 @@
 /** The public application: every surface, mounted on the common one. Adding a surface is its file and its line here. */
 import { ServiceError } from '../../shared/core/errors.ts';
 import { describeApp, type HttpApp, type HttpAppOptions, httpApp } from '../../shared/http/app.ts';
+import { mountClientScript } from '../../shared/http/client-script.ts';
+import { mountConsole } from '../../shared/http/console.ts';
 import { mountDocs } from '../../shared/http/docs.ts';
 import { renderError } from '../../shared/http/errors.ts';
 import { kindOf, type RequestKind } from '../../shared/http/request-kind.ts';
@@ -20,13 +22,14 @@ const SIMULATED = 'simulated';
 
 /** What a runtime gives to its public side. */
 export type PublicAppOptions = Omit<SurfaceContext, 'streamMs' | 'defaultModels' | 'shareMs'> &
-  Pick<HttpAppOptions, 'authenticate' | 'limits' | 'log'> & { config: PublicConfig };
+  Pick<HttpAppOptions, 'authenticate' | 'limits' | 'log' | 'tracing'> & { config: PublicConfig };
 
 type PublicConfig = {
   corsOrigins: readonly string[];
   authModes: readonly string[];
   streamMs: number;
   surfaces: readonly string[];
+  console: boolean;
   openaiModel: string;
   promptGenerationModel: string;
   allowSimulated: boolean;
@@ -35,12 +38,12 @@ type PublicConfig = {
 
 /** The application with all routes, of which this deployment serves these kinds of requests. */
 export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind[]): HttpApp {
-  const { service, models, jobTokens, authenticate, limits, log, config } = options;
+  const { service, models, jobTokens, authenticate, limits, log, tracing, config } = options;
   const surfaces = SURFACES.filter(({ name }) => config.surfaces.includes(name));
   // Also of one that is not served here: its clients understand no other words for "not found".
   const ownerOf = (path: string) => SURFACES.find((surface) => surface.owns(path));
   const app = httpApp({
-    ...{ authenticate, limits, log },
+    ...{ authenticate, limits, log, tracing },
     serves: (method, path) => kinds.includes(kindOf(method, path)),
     isBatch: (request) => ownerOf(request.path)?.isBatch?.(request) ?? false,
     renderError: (context, error) => (ownerOf(context.req.path)?.renderError ?? renderError)(context, error),
@@ -61,6 +64,8 @@ export function publicApp(options: PublicAppOptions, kinds: readonly RequestKind
     description: 'Durable LLM jobs: submit a job, poll it to its result.',
   });
   mountDocs(app);
+  mountClientScript(app);
+  if (config.console) mountConsole(app);
   return app;
 }
 

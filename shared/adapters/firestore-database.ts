@@ -7,7 +7,7 @@ import { ServiceError } from '../core/errors.ts';
 import type { Written } from '../core/ports.ts';
 import { FIRESTORE_CHANNEL } from './firestore-channel.ts';
 import { type Fields, type Timestamp, toMs, type Value } from './firestore-document.ts';
-import { type FirestoreListeners, firestoreListeners } from './firestore-listeners.ts';
+import type { FirestoreListeners } from './firestore-listeners.ts';
 
 export type FirestoreOptions = {
   projectId: string;
@@ -53,6 +53,8 @@ export type FirestoreDatabase = FirestoreListeners & {
    * @see https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#structuredaggregationquery
    */
   sums(structuredQuery: Record<string, unknown>, fields: readonly string[]): Promise<number[]>;
+  /** Loads and makes the client, and calls nobody. */
+  warm(): Promise<void>;
 };
 
 /** One connection to one database, opened on first use. */
@@ -76,7 +78,12 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     });
     return client;
   };
-  const listeners = firestoreListeners(options);
+  let listeners: Promise<FirestoreListeners> | undefined;
+  /** A client of its own, and code that a function which never listens need not load. */
+  const loadListeners = () => {
+    listeners ??= import('./firestore-listeners.ts').then(({ firestoreListeners }) => firestoreListeners(options));
+    return listeners;
+  };
 
   async function aggregate(
     structuredQuery: Record<string, unknown>,
@@ -93,7 +100,18 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
 
   return {
     root,
-    listen: listeners.listen,
+
+    listen(open) {
+      let ended = false;
+      let end = () => {};
+      void loadListeners().then(({ listen }) => {
+        if (!ended) end = listen(open);
+      });
+      return () => {
+        ended = true;
+        end();
+      };
+    },
 
     async commit(writes) {
       const firestore = await connect();
@@ -137,8 +155,12 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
       return aggregate(structuredQuery, fields.map(sum));
     },
 
+    async warm() {
+      await connect();
+    },
+
     async close() {
-      await Promise.all([client?.then((opened) => opened.close()), listeners.close()]);
+      await Promise.all([client?.then((opened) => opened.close()), listeners?.then((opened) => opened.close())]);
     },
   };
 }

@@ -57,7 +57,7 @@ function revisionOf(time: SnapshotTime | undefined): string {
 }
 
 /** As `toMs`: the client's own `toMillis` rounds up, too, and the same document would be of two ages. */
-function snapshotMs(time: SnapshotTime | undefined): number {
+export function snapshotMs(time: SnapshotTime | undefined): number {
   return toMs({ seconds: time?.seconds ?? 0, nanos: time?.nanoseconds ?? 0 });
 }
 

@@ -17,6 +17,7 @@ import {
   toRevision,
 } from './firestore-database.ts';
 import { fromFields, fromSnapshot, inputOf, toFields, toMs } from './firestore-document.ts';
+import { jobsListened, listenedList } from './firestore-listened-list.ts';
 import {
   countQuery,
   dueQuery,
@@ -178,6 +179,13 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
           onJob(snapshot.exists ? fromSnapshot(snapshot) : undefined);
         }, onEnd),
       );
+    },
+
+    watchList(query, onJobs) {
+      return database.listen((firestore, onEnd) => {
+        const jobsIn = jobsListened();
+        return listenedList(firestore, query).onSnapshot((snapshot) => onJobs(jobsIn(snapshot)), onEnd);
+      });
     },
   };
 }

@@ -39,6 +39,7 @@ export const JOB_FIELDS = Object.keys({
     repairs: 1,
     fingerprint: 1,
     requestId: 1,
+    traceparent: 1,
     stage: 1,
     nextAttemptAt: 1,
     cancelRequestedAt: 1,

@@ -4,13 +4,13 @@
  */
 import { ServiceError } from '../core/errors.ts';
 import type { JobQueue } from '../core/ports.ts';
-import type { PubsubClient } from './pubsub-client.ts';
+import { type PubsubClient, traced } from './pubsub-client.ts';
 
 export function pubsubJobQueue(client: PubsubClient, topic: string): JobQueue {
   return {
-    async publish({ tenant, id }) {
+    async publish({ tenant, id, traceparent }) {
       try {
-        await client.publish(topic, { data: JSON.stringify({ tenant, job_id: id }) });
+        await client.publish(topic, { data: JSON.stringify({ tenant, job_id: id }), attributes: traced(traceparent) });
       } catch (cause) {
         throw new ServiceError('store_unavailable', 'The doorbell may not have been published.', { cause });
       }

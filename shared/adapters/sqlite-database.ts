@@ -14,6 +14,7 @@ const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS jobs_by_user ON jobs (tenant, user, created_at DESC, id DESC);
   CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (tenant, created_at DESC, id DESC);
+  CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (tenant, state, created_at DESC, id DESC);
   CREATE INDEX IF NOT EXISTS jobs_due ON jobs (wake_at) WHERE wake_at IS NOT NULL;
   CREATE INDEX IF NOT EXISTS jobs_by_batch ON jobs (tenant, job ->> '$.batchId', created_at DESC, id DESC);
   CREATE INDEX IF NOT EXISTS jobs_old ON jobs (job ->> '$.deleteAt') WHERE job ->> '$.deleteAt' IS NOT NULL;

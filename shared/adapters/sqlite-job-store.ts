@@ -6,10 +6,11 @@ import type Database from 'libsql';
 import { NOTHING_SPENT } from '../core/costs.ts';
 import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
 import { takenOver } from '../core/outbox.ts';
-import type { Clock, JobStore, JobUpdate, StoredJob, UsageSums } from '../core/ports.ts';
+import type { Clock, JobQuery, JobStore, JobUpdate, StoredJob, UsageSums } from '../core/ports.ts';
 import { givesBack } from '../core/slots.ts';
 import { sqliteAccounts } from './sqlite-accounts.ts';
 import { allOrNone, answered, quietly } from './sqlite-database.ts';
+import { sqliteListWatchers } from './sqlite-list-watchers.ts';
 import { ARM, whereOf } from './sqlite-queries.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
 
@@ -68,6 +69,15 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     return row && toStored(row);
   }
 
+  function list(query: JobQuery): StoredJob[] {
+    const { where, values } = whereOf(query);
+    const rows = database
+      .prepare(`SELECT revision, job FROM jobs WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?`)
+      .all(...values, query.limit, query.offset) as Row[];
+    return rows.map(toStored);
+  }
+  const lists = sqliteListWatchers({ list, clock });
+
   /** Not within the writer's own turn: who hears of it is somebody else. */
   function tellWatcher({ cancelFor = '', tenant, id }: Job): void {
     if (watchers.has(cancelFor)) clock.setTimer(() => watchers.get(cancelFor)?.({ tenant, id }), 0);
@@ -85,11 +95,16 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     clock.setTimer(() => quietly(tell), 0);
   }
 
+  function tellAll(job: Job): void {
+    tellReaders(job);
+    lists.changed(job);
+  }
+
   function save(next: Job, revision: number, statement = write): boolean {
     const job = JSON.stringify(next);
     const { state, wakeAt, tenant, id } = next;
     const isSaved = statement.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
-    if (isSaved) tellReaders({ tenant, id });
+    if (isSaved) tellAll(next);
     return isSaved;
   }
 
@@ -97,7 +112,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     const { tenant, id, user, state, jobType, createdAt, wakeAt } = job;
     const values = [tenant, id, user, state, jobType, createdAt, wakeAt, JSON.stringify(job), JSON.stringify(input)];
     const isAdded = insert.run(...values).changes === 1;
-    if (isAdded) tellReaders(job);
+    if (isAdded) tellAll(job);
     return isAdded;
   }
 
@@ -153,13 +168,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
     }),
 
-    list: answered((query) => {
-      const { where, values } = whereOf(query);
-      const rows = database
-        .prepare(`SELECT revision, job FROM jobs WHERE ${where} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?`)
-        .all(...values, query.limit, query.offset) as Row[];
-      return rows.map(toStored);
-    }),
+    list: answered(list),
 
     countByState: answered(({ tenant, user, batchId }, nowMs) => {
       const { where, values } = whereOf({ tenant, user, batchId });
@@ -218,7 +227,11 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       };
     },
 
-    purge: (nowMs) => void removeOld.run(nowMs),
+    watchList: lists.watch,
+
+    purge(nowMs) {
+      if (removeOld.run(nowMs).changes > 0) lists.changed();
+    },
 
     endAllLeases() {
       const endLeases = database.transaction(() => {

@@ -33,13 +33,14 @@ export function webhookSender(options: WebhookSenderOptions): WebhookSender {
 
   return {
     refusalOf: (url) => refusalOf(url, rules),
-    async send({ tenant, url }, message): Promise<Sent> {
+    async send({ tenant, url, traceparent }, message): Promise<Sent> {
       const startedMs = clock.monotonicMs();
       const refusal = refusalOf(url, rules);
       if (refusal) return { delivered: false, ms: 0, failure: 'refused', message: `The URL ${refusal}.` };
       const headers = {
         ...{ 'content-type': 'application/json', 'user-agent': 'llm-jobs' },
         ...signedHeaders(message, clock.nowMs(), secretsOf(tenant)),
+        ...(traceparent === undefined ? {} : { traceparent }),
       };
       const outcome = await call({ url: new URL(url), headers, body: message.body }, calling);
       return { ...outcome, ms: Math.round(clock.monotonicMs() - startedMs) };

@@ -4,35 +4,22 @@
  */
 import { orAborted, untilAborted } from './aborted.ts';
 import { type CallRecord, collect } from './answers.ts';
+import type { AttemptResult, MadeCall } from './attempt-result.ts';
 import { likelyCost } from './attempts.ts';
 import { affordable, costOfCall } from './call-cost.ts';
+import { type CallSpan, spanOfCall } from './call-span.ts';
 import { framesOf, isServiceError, ServiceError } from './errors.ts';
-import type { CallFacts } from './events.ts';
 import type { Job, Json, Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
-import type { LlmPart, LlmRequest, ProviderFor, ProviderLimits } from './llm.ts';
+import type { LlmRequest, ProviderFor, ProviderLimits } from './llm.ts';
 import type { Clock, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { isMendable, type Rejected, repairRequest } from './repair.ts';
 import { routeOf } from './routes.ts';
+import type { Traced } from './tracing.ts';
 
-export type AttemptOptions = { providerFor: ProviderFor; pricing: Pricing; clock: Clock; log: Log };
-
-/**
- * `stopped`: the signal was aborted, with `reason`; what the call would have brought is not known. `rejected`: an answer
- * came that the model can be asked to mend. `vainText`: the text of an answer that came, and could not be used.
- */
-export type AttemptResult =
-  | { ended: 'answered'; result: Json; facts: CallFacts }
-  | {
-      ended: 'failed';
-      error: ServiceError;
-      facts: CallFacts;
-      rejected?: Rejected | undefined;
-      vainText?: string | undefined;
-    }
-  | { ended: 'stopped'; reason: ServiceError; facts: CallFacts };
+export type AttemptOptions = Traced & { providerFor: ProviderFor; pricing: Pricing; clock: Clock; log: Log };
 
 export type AttemptHooks = {
   /** Hears the text as it comes. */
@@ -47,25 +34,26 @@ export type AttemptHooks = {
   made?: MadeCall | undefined;
 };
 
-/** A call that was made, or could not be (`notMade`): all parts of its answer, or what it failed with. */
-export type MadeCall = {
-  parts: AsyncIterable<LlmPart>;
-  facts: CallFacts;
-  startedMs: number;
-  /** The provider does no more for it. */
-  isOver?: true | undefined;
-  /** It may be answered to its end, and paid, though nobody will see that. */
-  isUnseen?: true | undefined;
-};
-
 /** Makes one call, unless one was made, and reads its answer, unless `stop` is aborted. Never throws. */
-export async function attempt(
+export function attempt(
   options: AttemptOptions,
   jobType: JobType,
   job: Job,
   input: Json,
   stop: AbortSignal,
-  { onText = () => {}, onStage = () => {}, onLimits = () => {}, rejected: before, made }: AttemptHooks = {},
+  hooks: AttemptHooks = {},
+): Promise<AttemptResult> {
+  return spanOfCall(options, job, hooks.made, (call) => callAndRead(options, jobType, job, input, stop, hooks, call));
+}
+
+async function callAndRead(
+  options: AttemptOptions,
+  jobType: JobType,
+  job: Job,
+  input: Json,
+  stop: AbortSignal,
+  { onText = () => {}, onStage = () => {}, onLimits = () => {}, rejected: before, made }: AttemptHooks,
+  call: CallSpan,
 ): Promise<AttemptResult> {
   const { providerFor, clock, log } = options;
   const { facts = { notMade: true }, isOver, isUnseen } = made ?? {};
@@ -84,9 +72,12 @@ export async function attempt(
     request = await requestOf(options, jobType, job, input, before);
     signal.throwIfAborted();
     if (!made) facts.notMade = undefined;
-    const parts = untilAborted(made?.parts ?? provider.generate(request, { signal }), signal);
+    call.asks(request);
+    const { traceparent } = call;
+    const parts = untilAborted(made?.parts ?? provider.generate(request, { signal, traceparent }), signal);
     const answer = await collect(parts, record, (part) => {
       timers.restartIdle();
+      call.hears(part);
       if (part.type === 'accepted') {
         onStage('accepted');
         if (part.limits) onLimits(part.limits);

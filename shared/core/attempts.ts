@@ -15,7 +15,11 @@ export function beginAttempt(job: Job, startedAt: number): JobChanges {
 }
 
 /** The records, the newest with its end. What its holder says stands above what others thought of it (`lost`). */
-export function endAttempt(job: Job, endedAt: number, { notMade, ...end }: AttemptEnd): JobChanges {
+export function endAttempt(
+  job: Job,
+  endedAt: number,
+  { notMade, firstTokenMs: _logged, ...end }: AttemptEnd,
+): JobChanges {
   // In documents of older versions the records are all there is.
   let spent = job.spent ?? job.attempts.map(spentBy).reduce((left, right) => addSpent(left, right), NOTHING_SPENT);
   const attempts = job.attempts.map((attempt) => {
@@ -48,7 +52,8 @@ function spentBy({ usage, cost }: Attempt): Spent {
 
 function addSpent(left: Spent, right: Spent, times: 1 | -1 = 1): Spent {
   const names = Object.keys(NOTHING_SPENT) as (keyof Spent)[];
-  return Object.fromEntries(names.map((name) => [name, left[name] + times * right[name]])) as Spent;
+  // A newer version may sum up more.
+  return { ...left, ...(Object.fromEntries(names.map((name) => [name, left[name] + times * right[name]])) as Spent) };
 }
 
 /** Has nobody said yet how the newest attempt ended? */

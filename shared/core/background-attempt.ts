@@ -4,16 +4,10 @@
  */
 import { orAborted } from './aborted.ts';
 import { countable } from './answers.ts';
-import {
-  type AttemptHooks,
-  type AttemptOptions,
-  type AttemptResult,
-  attempt,
-  attemptTimers,
-  type MadeCall,
-  requestOf,
-} from './attempt.ts';
+import { type AttemptHooks, type AttemptOptions, attempt, attemptTimers, requestOf } from './attempt.ts';
+import type { AttemptResult, MadeCall } from './attempt-result.ts';
 import { isAttached, likelyCost } from './attempts.ts';
+import { tracedBackground } from './call-span.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import type { CallFacts } from './events.ts';
 import type { Holder } from './held.ts';
@@ -82,7 +76,7 @@ export async function backgroundAttempt(
   async function port() {
     const { background } = await providerFor(model.provider);
     if (!background) throw new Error(`${model.provider} has no background mode`);
-    return background;
+    return tracedBackground(options, model, background);
   }
   const request = () => requestOf(options, type, lease.job(), input, rejected);
   const conclude = (parts: AsyncIterable<LlmPart>, made: Pick<MadeCall, 'isOver' | 'isUnseen'>, until = stop) =>
@@ -139,7 +133,7 @@ export async function backgroundAttempt(
     const refused = await save(upstream, pauseMs);
     if (refused) return refused;
     log('info', 'job-left-to-provider', { ...about, looks: upstream.looks, wait_ms: Math.ceil(pauseMs) });
-    if (pauseMs === 0) await ringDoorbell(options, { tenant, id });
+    if (pauseMs === 0) await ringDoorbell(options, lease.job());
     return { ended: 'left' };
   }
 

@@ -4,6 +4,7 @@ import { haveTold, ringFollowers } from './aftermath.ts';
 import { auditJobs } from './audit.ts';
 import { isServiceError, ServiceError } from './errors.ts';
 import { applyChanges, isTerminal, type Job, type JobKey } from './job.ts';
+import { logEnd } from './job-ended.ts';
 import type { JobWatch } from './job-watch.ts';
 import type { LeaderStore } from './leader-store.ts';
 import { isLeaseAlive } from './leases.ts';
@@ -15,6 +16,7 @@ import { asShown, isWhole } from './payloads.ts';
 import type { ChunkStore, Clock, JobQueue, JobStore, StoredJob } from './ports.ts';
 import { type ResultCaching, uncacheResult } from './result-cache.ts';
 import { ringDoorbell } from './ring.ts';
+import { newerVersion } from './schema-version.ts';
 import { isForWorker } from './waking.ts';
 
 export type Cancelling = {
@@ -77,10 +79,7 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
       const { job, nowMs } = find(found && seenIn(found));
       if (!found) continue;
       const decision = transition(job, { type, nowMs });
-      if (decision.refused === 'unknown-state') {
-        const sentence = 'The job was written by a newer version of this service. Try again.';
-        throw new ServiceError('store_unavailable', sentence);
-      }
+      if (decision.refused === 'newer-version') throw newerVersion();
       if (decision.refused) return watch.offer(found);
       // Refused, or of unknown fate: the next look tells.
       const dropInput = type === 'delete';
@@ -100,17 +99,14 @@ export function cancelling(options: CancellingOptions): Cancelling & { removal: 
       if (!answer || 'refused' in answer) continue;
       const next = applyChanges(job, decision.changes);
       const isEnd = isTerminal(next.state) && !isTerminal(job.state);
-      log('info', isEnd ? 'job-finished' : `${type}-accepted`, {
-        job_id: key.id,
-        attempt: job.attempt,
-        state: next.state,
-      });
+      if (isEnd) logEnd(log, next);
+      else log('info', `${type}-accepted`, { job_id: key.id, attempt: job.attempt, state: next.state });
       // The holder of a deleted job, should it have one, does not know any more whom it led.
       if (!isTerminal(job.state)) await ringFollowers(options, { ...next, leads: job.leads });
       if (isEnd) await haveTold(options, next);
       const { revision, atMs: readAtMs } = answer.written;
       // A worker has to stop what the provider works on by itself.
-      if (isForWorker(next, readAtMs) && !isLeaseAlive(next, readAtMs)) await ringDoorbell(options, key);
+      if (isForWorker(next, readAtMs) && !isLeaseAlive(next, readAtMs)) await ringDoorbell(options, next);
       return watch.offer({ ...found, job: next, revision, readAtMs });
     }
     const sentence = `It is not known whether the job was told. ${type === 'cancel' ? 'Cancel' : 'Delete'} it again.`;

@@ -16,6 +16,7 @@ import { isServiceError } from './errors.ts';
 import type { Refusal } from './events.ts';
 import type { Held } from './held.ts';
 import { applyChanges, isTerminal, type Job, type JobChanges, type JobKey, type Json } from './job.ts';
+import { logEnd } from './job-ended.ts';
 import { isLeaseAlive, onRoute } from './leases.ts';
 import type { Admission, Limiter, Prepare } from './limiter.ts';
 import {
@@ -207,8 +208,8 @@ async function writeInstead(
   const { revision, atMs: readAtMs } = answer.written;
   const job = applyChanges(stored.job, instead);
   tried.seen = { ...stored, job, revision, readAtMs, askedMs, answeredMs: clock.monotonicMs() };
-  const event = isTerminal(job.state) ? 'job-finished' : 'job-put-off';
-  options.log('info', event, { job_id: job.id, attempt: job.attempt, state: job.state, code: job.error?.code });
+  if (isTerminal(job.state)) logEnd(options.log, job);
+  else options.log('info', 'job-put-off', { job_id: job.id, attempt: job.attempt, state: job.state });
   await cleanUpAfter(options, job);
   // One that only had to be rung has its worker here.
   return told === 'overdue' && isForWorker(job, readAtMs) ? undefined : { refused: told };

@@ -7,6 +7,7 @@ import { transition } from './lifecycle.ts';
 import type { WebhookSender } from './notices.ts';
 import type { Clock, JobQueue, JobStore, Log } from './ports.ts';
 import { ringDoorbell } from './ring.ts';
+import { newerVersion } from './schema-version.ts';
 
 export type Deliveries = {
   /** The job, with its outbox and its log of deliveries as they are now. Throws `job_not_found`, `store_unavailable`. */
@@ -52,14 +53,14 @@ export function deliveries(options: DeliveriesOptions): Deliveries {
         const { found, seen } = await find(principal, key);
         if (tries === 0) auditJobs(log, principal, 'redeliver', [seen.job]);
         const decision = transition(seen.job, { type: 'tell-again', nowMs: seen.nowMs });
-        if (decision.refused === 'unknown-state') break;
+        if (decision.refused === 'newer-version') throw newerVersion();
         if (decision.refused) {
           const reason = seen.job.webhook ? 'none of the events it asked for has happened' : 'it has no webhook';
           throw new ServiceError('nothing_to_deliver', `There is nothing to deliver for this job: ${reason}.`);
         }
         const answer = found && (await store.update(key, found.revision, decision.changes));
         if (!answer || 'refused' in answer) continue;
-        await ringDoorbell(options, key);
+        await ringDoorbell(options, seen.job);
         return { job: applyChanges(seen.job, decision.changes), nowMs: answer.written.atMs };
       }
       throw new ServiceError('store_unavailable', 'The job is being changed all the time. Try again.', {

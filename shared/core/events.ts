@@ -16,6 +16,8 @@ export type CallFacts = {
   notMade?: true | undefined;
   /** How many chunks its answer has, when all of them are there. */
   chunks?: number | undefined;
+  /** How long it took until the answer began; it is logged, and not stored. */
+  firstTokenMs?: number | undefined;
 };
 
 /** How an attempt ended. */
@@ -124,10 +126,11 @@ export type EventOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>
  * - `done`: the job is over, or nobody is to be told anything. - `leased`: somebody's lease is alive. - `not-leased`: the job was never claimed.
  * - `lease-lost`: another holder has taken over. - `lease-ended`: too late to renew, though nobody took over.
  * - `not-due`: its time has not come. - `overdue`: no attempt may start; a `wake` says what happens instead.
- * - `not-parked`: it does not wait for a slot. - `cancelling`: its end was asked for before. - `unknown-state`: a newer version wrote it; it is not ours to change.
+ * - `not-parked`: it does not wait for a slot. - `cancelling`: its end was asked for before. - `newer-version`: one wrote it; it is not
+ *   ours to change.
  */
 export type Refusal =
   | ('done' | 'leased' | 'not-leased' | 'lease-lost' | 'lease-ended')
-  | ('not-due' | 'overdue' | 'not-parked' | 'cancelling' | 'unknown-state');
+  | ('not-due' | 'overdue' | 'not-parked' | 'cancelling' | 'newer-version');
 
 export type Decision = { changes: JobChanges; refused?: never } | { refused: Refusal; changes?: never };

@@ -13,6 +13,8 @@ export type Issue = {
   readonly origin?: string;
   readonly maximum?: number | bigint;
   readonly values?: readonly unknown[];
+  /** Of a union: what each of its branches has against the value. */
+  readonly errors?: readonly (readonly Issue[])[];
 };
 
 /** A body may be wrong in more places than anybody wants to read. */
@@ -20,12 +22,30 @@ const DETAILS_MOST = 20;
 
 /** One field error per issue, the first ones; an unknown field is named by its own path. */
 export function toFieldErrors(issues: readonly Issue[]): FieldError[] {
-  const errors = issues.slice(0, DETAILS_MOST).flatMap((issue) => {
-    if (issue.code !== 'unrecognized_keys') return [{ path: pathOf(issue.path), message: sentenceOf(issue) }];
-    const keys = (issue.keys ?? []).slice(0, DETAILS_MOST);
-    return keys.map((key) => ({ path: pathOf([...issue.path, key]), message: issue.message }));
-  });
+  const errors = issues
+    .slice(0, DETAILS_MOST)
+    .flatMap(withoutUnions)
+    .flatMap((issue) => {
+      if (issue.code !== 'unrecognized_keys') return [{ path: pathOf(issue.path), message: sentenceOf(issue) }];
+      const keys = (issue.keys ?? []).slice(0, DETAILS_MOST);
+      return keys.map((key) => ({ path: pathOf([...issue.path, key]), message: issue.message }));
+    });
   return errors.slice(0, DETAILS_MOST);
+}
+
+/** In place of a union that says nothing: what the branch of the value's kind has against it, or which kinds there are. */
+function withoutUnions(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union' || !ZODS_OWN.test(issue.message) || !issue.errors?.length) return [issue];
+  const isOfOtherKind = ({ code, path }: Issue) => code === 'invalid_type' && path.length === 0;
+  const fitting = issue.errors.find((branch) => !branch.some(isOfOtherKind));
+  if (fitting) return fitting.flatMap((each) => withoutUnions({ ...each, path: [...issue.path, ...each.path] }));
+  const kinds = issue.errors.map((branch) => kindOf(branch.find(isOfOtherKind)?.expected));
+  return [{ ...issue, message: `must be ${kinds.join(' or ')}` }];
+}
+
+function kindOf(expected = 'value'): string {
+  const type = expected === 'record' ? 'object' : expected;
+  return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
 }
 
 const LEVELS_MOST = 50;
@@ -87,8 +107,7 @@ function sentenceOf(issue: Issue): string {
   if (issue.code === 'invalid_key') return `its name ${issue.issues?.[0]?.message ?? 'is not allowed'}`;
   if (!ZODS_OWN.test(issue.message)) return issue.message;
   if (issue.code === 'invalid_type') {
-    const type = issue.expected === 'record' ? 'object' : `${issue.expected}`;
-    const expected = `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
+    const expected = kindOf(issue.expected);
     return issue.message.endsWith('received undefined') ? `is required, ${expected}` : `must be ${expected}`;
   }
   if (issue.code === 'too_big' && issue.origin === 'string') return `must have at most ${issue.maximum} characters`;

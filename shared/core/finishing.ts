@@ -5,6 +5,7 @@ import type { CallFacts, FinishOutcome } from './events.ts';
 import type { Holder } from './held.ts';
 import { PATIENCE_MS, RETRY_PAUSE_MS } from './holder.ts';
 import type { Job, JobError } from './job.ts';
+import { logEnd } from './job-ended.ts';
 import type { JobType } from './job-type.ts';
 import type { PartSet } from './part-set.ts';
 import type { PartStore } from './part-store.ts';
@@ -40,14 +41,8 @@ export async function finish(
   });
   await removeUnnamed(options, lease.job(), 'apart' in ready ? ready.apart : undefined);
   if (answer !== 'written') return { lost: true };
-  const { id, attempt: n, state, error, startedAt = 0, completedAt = 0 } = lease.job();
-  options.log('info', 'job-finished', {
-    job_id: id,
-    attempt: n,
-    state,
-    code: error?.code,
-    ms: completedAt - startedAt,
-  });
+  const { state, startedAt = 0, completedAt = 0 } = lease.job();
+  logEnd(options.log, lease.job(), outcome.firstTokenMs);
   const isUsual = state === 'completed' && !('insteadOf' in outcome);
   await Promise.all([
     isUsual && options.estimates.learn(estimateKeyOf(lease.job()), completedAt - startedAt),

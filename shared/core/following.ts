@@ -1,5 +1,5 @@
 /** What follows an attempt: the end of the job, another attempt under the same lease, or the job is handed back. */
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult } from './attempt-result.ts';
 import { describeError, type ServiceError } from './errors.ts';
 import type { CallFacts, FailedAttempt, FinishOutcome } from './events.ts';
 import { type NextStep, nextStep, orderOf } from './failover.ts';
@@ -154,11 +154,15 @@ async function retried(
   { pauseMs, route }: { pauseMs: number; route: number | undefined },
 ): Promise<RunOutcome | undefined> {
   const { counts, isOut, retryAt, outcome, errorCode, ...facts } = ended;
-  const { id, attempt: n } = lease.job();
+  const before = lease.job();
+  const { id, attempt: n } = before;
   const answer = await lease.retry(ended, pauseMs, route);
   if (answer === 'cancelling') return finish(options, lease, { state: 'cancelled', ...facts });
   if (answer === 'lost') return { lost: true };
-  options.log('info', 'attempt-failed', { job_id: id, attempt: n, code: errorCode, wait_ms: pauseMs, route });
+  const { provider, model } = routeOf(before).model;
+  options.log('info', 'attempt-failed', {
+    ...{ job_id: id, attempt: n, code: errorCode, wait_ms: pauseMs, route, provider, model },
+  });
   if (await waitOut(options.clock, lease)) return undefined;
   const reason = lease.stop.reason as ServiceError;
   return stopped(options, lease, type, reason, { notMade: true }, Math.max(0, lease.waitMs()));
@@ -223,13 +227,13 @@ async function handBack(
   waitMs: number,
   { rings = false, route }: { rings?: boolean; route?: number | undefined } = {},
 ): Promise<RunOutcome> {
-  const { id, tenant, attempt: n } = lease.job();
+  const { id, attempt: n } = lease.job();
   const answer = await lease.handBack(ended, waitMs, route);
   if (answer === 'cancelling') return finish(options, lease, { ...ended, state: 'cancelled' });
   if (answer === 'lost') return { lost: true };
   options.log('info', 'job-handed-back', { job_id: id, attempt: n, code: ended.errorCode, wait_ms: Math.ceil(waitMs) });
   const isTime = waitMs === 0 || (rings && (await waitOut(options.clock, lease)));
-  if (isTime) await ringDoorbell(options, { tenant, id });
+  if (isTime) await ringDoorbell(options, lease.job());
   return { handedBack: ended.errorCode };
 }
 

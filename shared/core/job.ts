@@ -151,6 +151,8 @@ export type Job = Told & {
   fingerprint: string;
   /** The `X-Request-ID` of the submit. */
   requestId?: string | undefined;
+  /** The trace that it belongs to, and the span that it was submitted in (W3C). */
+  traceparent?: string | undefined;
   /** What is being done while the job is processing: `calling_llm`, or `waiting` for the next attempt. */
   stage?: string | undefined;
   /** The earliest start of the newest attempt (while its holder waits) or of the next one (when nobody holds the job). */
@@ -232,8 +234,8 @@ export type Job = Told & {
   /** How often the sweeper rang since the job was last claimed. */
   rings: number;
 
-  /** Version of this document's shape. */
-  schemaVersion: 1;
+  /** Version of this document's shape: see `schema-version.ts`. */
+  schemaVersion: number;
 };
 
 /** Top-level fields that change; a field set to `undefined` goes away. */

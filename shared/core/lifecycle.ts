@@ -13,6 +13,7 @@ import { changeOutbox } from './outbox-tries.ts';
 import { park, promote } from './parking.ts';
 import { readPayloads, removePayloads } from './payloads.ts';
 import { redrive } from './redrivable.ts';
+import { isOfNewerVersion } from './schema-version.ts';
 import { isOverdue, wake } from './waking.ts';
 
 type LifeEvent = Exclude<JobEvent, NoticeEvent>;
@@ -112,11 +113,9 @@ const table: { [S in JobState]: Row } = {
 
 /** Decides what an event does to a job: the fields to change, or why it may not happen. */
 export function transition(job: Job, event: JobEvent): Decision {
-  const row: Row | undefined = table[job.state];
-  if (!row) return { refused: 'unknown-state' };
+  if (isOfNewerVersion(job)) return { refused: 'newer-version' };
   if (isOfOutbox(event)) return changeOutbox(job, event);
-  const rule = row[event.type] as Rule<LifeEvent['type']> | undefined;
-  if (!rule) return { refused: 'unknown-state' };
+  const rule = table[job.state][event.type] as Rule<LifeEvent['type']>;
   return withNotices(job, event, rule(withoutOutbox(job), event));
 }
 

@@ -8,8 +8,18 @@ import type { Denial } from './credits.ts';
 import { describeError, isServiceError } from './errors.ts';
 import { applyChanges, type Job, type JobChanges } from './job.ts';
 import { transition } from './lifecycle.ts';
-import { type Clock, type JobQueue, type JobStore, type Log, type StoredJob, sleep, type Written } from './ports.ts';
+import {
+  type Clock,
+  type Doorbell,
+  type JobQueue,
+  type JobStore,
+  type Log,
+  type StoredJob,
+  sleep,
+  type Written,
+} from './ports.ts';
 import { ringDoorbell } from './ring.ts';
+import { isOfNewerVersion } from './schema-version.ts';
 import {
   fullFor,
   isLimited,
@@ -73,7 +83,7 @@ type Taken =
   | { refused: 'changed' | 'missing' }
   | { denied: Denial }
   | { waitFor: string; set: SlotSet };
-type Round = 'over' | 'again' | 'raced' | { promoted: string; over: readonly string[]; isMore: boolean };
+type Round = 'over' | 'again' | 'raced' | { promoted: Doorbell; over: readonly string[]; isMore: boolean };
 
 /** One for all of a process: the jobs that it claims take turns at the slot set of their tenant. */
 export function concurrencyLimiter(options: LimiterOptions): Limiter {
@@ -96,9 +106,10 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     if (full) return { waitFor: full, set };
     const turns = isRunning ? [] : turnsOf(tenant, set);
     const waiting = turns.length > 0 ? await oldest(tenant, turns) : [];
-    const first = waiting.find((found) => found.job.id !== id);
+    const others = waiting.filter((found) => found.job.id !== id);
+    const first = others.find(isOurs);
     if (first && first.job.createdAt <= job.createdAt) return { waitFor: lineOf(limits, job), set };
-    const over = first ? [] : turns;
+    const over = others.length > 0 ? [] : turns;
     const claim = ready.claimNow();
     if (!claim) return { refused: 'changed' };
     const slot = { take: modelOf(job), seen: set, over };
@@ -146,7 +157,7 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
   async function announceMissed(tenant: string, over: readonly string[]): Promise<boolean> {
     for (let rounds = 0; over.length > 0 && rounds < ROUNDS_MOST; rounds++) {
       const [found] = await oldest(tenant, over);
-      if (!found) return false;
+      if (!found || !isOurs(found)) return false;
       if (await announce(found)) return true;
     }
     return over.length > 0;
@@ -157,7 +168,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     const set = await store.slots(tenant);
     const turns = turnsOf(tenant, set);
     // That nobody waits any more is written down by the next one who takes a slot.
-    const [first, second] = turns.length > 0 ? await oldest(tenant, turns) : [];
+    const waiting = turns.length > 0 ? await oldest(tenant, turns) : [];
+    const first = waiting.find(isOurs);
     if (!first) return 'over';
     const { job, revision, readAtMs: nowMs, storedAtMs } = first;
     const full = fullFor({ limits, tenant, set }, job);
@@ -169,7 +181,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     }
     const { changes } = transition(job, { type: 'promote', nowMs, storedAtMs, slotUntil: nowMs + RESERVATION_MS });
     if (!changes) return 'raced';
-    const over = second ? [] : turns;
+    const isLast = waiting.length === 1;
+    const over = isLast ? turns : [];
     const slot = { take: modelOf(job), seen: set, over };
     const answer = await store.update(job, revision, changes, { slot }).catch((error: unknown) => {
       // It may have landed, and then nobody would ring: one doorbell too many costs two reads.
@@ -179,8 +192,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     if (answer && 'refused' in answer) return 'raced';
     log('info', 'job-promoted', { job_id: job.id, attempt: job.attempt, parked_ms: nowMs - (job.parkedAt ?? nowMs) });
     const running = { ...set.running, [job.id]: { model: modelOf(job), expiresAt: nowMs + RESERVATION_MS } };
-    const isMore = second !== undefined && turnsOf(tenant, { ...set, running }).length > 0;
-    return { promoted: job.id, over, isMore };
+    const isMore = !isLast && turnsOf(tenant, { ...set, running }).length > 0;
+    return { promoted: job, over, isMore };
   }
 
   /** Whoever hands on to itself needs no doorbell. */
@@ -192,8 +205,8 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
       if (round === 'over') break;
       if (round === 'raced') await sleep(clock, random() * Math.min(PAUSE_LEAST_MS * 2 ** races++, PAUSE_MOST_MS));
       if (typeof round === 'string') continue;
-      promoted.push(round.promoted);
-      if (round.promoted !== self) await ringDoorbell(options, { tenant, id: round.promoted });
+      promoted.push(round.promoted.id);
+      if (round.promoted.id !== self) await ringDoorbell(options, round.promoted);
       if (!(await announceMissed(tenant, round.over)) && !round.isMore) break;
     }
     return promoted;
@@ -217,4 +230,9 @@ export function concurrencyLimiter(options: LimiterOptions): Limiter {
     },
     handOn: (tenant) => handOn(tenant),
   };
+}
+
+/** Those of a newer version have workers of their own, and must not keep ours from working. */
+function isOurs({ job }: StoredJob): boolean {
+  return !isOfNewerVersion(job);
 }

@@ -107,13 +107,16 @@ export type Answer = {
   warnings: readonly string[];
 };
 
+/** What goes with each request: how it ends early, and the trace that it belongs to, for its header `traceparent`. */
+export type CallOptions = { signal: AbortSignal; traceparent?: string | undefined };
+
 /** One vendor's protocol behind one verb. */
 export type LlmProvider = {
   /**
    * Makes exactly one call and yields its parts as they arrive. Never retries. Throws a `ServiceError` whose code says
    * what kind of failure it was. Stops, and throws the signal's reason, as soon as `signal` is aborted.
    */
-  generate(request: LlmRequest, options: { signal: AbortSignal }): AsyncIterable<LlmPart>;
+  generate(request: LlmRequest, options: CallOptions): AsyncIterable<LlmPart>;
   /** Where the provider can work on an answer by itself. */
   background?: Background | undefined;
 };
@@ -133,11 +136,11 @@ export type Look = { pending: true } | { gone: true } | { parts: AsyncIterable<L
 /** A provider's background mode. Its methods make one request each, never retry, and throw as `generate` does. */
 export type Background = {
   /** Has an answer begun, and says under which id it can be looked for. */
-  start(request: LlmRequest, options: { signal: AbortSignal }): Promise<Started>;
+  start(request: LlmRequest, options: CallOptions): Promise<Started>;
   /** Looks for the answer to a request. Throws when the look failed, not the answer. */
-  look(id: string, request: LlmRequest, options: { signal: AbortSignal }): Promise<Look>;
+  look(id: string, request: LlmRequest, options: CallOptions): Promise<Look>;
   /** Stops the work on an answer, and says what was used for it if that is known. No error where there is none, or it is over. */
-  cancel(id: string, options: { signal: AbortSignal }): Promise<{ usage?: Usage | undefined }>;
+  cancel(id: string, options: CallOptions): Promise<{ usage?: Usage | undefined }>;
 };
 
 /** Can jobs be submitted for a model now, and if not, what must be done. */

@@ -5,6 +5,7 @@ import { derivedId, isClientJobId } from './ids.ts';
 import type { Job, JobModel } from './job.ts';
 import type { Clock } from './ports.ts';
 import { keptUntil } from './retention.ts';
+import { SCHEMA_VERSION } from './schema-version.ts';
 
 /** What makes a repeat of a submission the same job. Without any, each submission is a new one. */
 export type SubmissionIdentity = {
@@ -56,7 +57,7 @@ export function newJob(
     wakeAt: null,
     wakeShard: Number.parseInt(id.slice(0, 4), 16) % wakeShards,
     rings: 0,
-    schemaVersion: 1,
+    schemaVersion: SCHEMA_VERSION,
   };
 }
 

@@ -95,6 +95,9 @@ export type Sent =
 /** A message to a webhook: its id is the same however often it is sent. */
 export type NoticeMessage = { id: string; body: string };
 
+/** `traceparent`: of the job, for the request's header. */
+export type WebhookTarget = { tenant: string; url: string; traceparent?: string | undefined };
+
 /** Tells webhooks, by HTTP. */
 export type WebhookSender = {
   /**
@@ -103,7 +106,7 @@ export type WebhookSender = {
    */
   refusalOf(url: string): string | undefined;
   /** One POST, signed with the secrets of the tenant, over within `DELIVERY_MS_MOST`. Follows no redirect. Never throws. */
-  send(target: { tenant: string; url: string }, message: NoticeMessage): Promise<Sent>;
+  send(target: WebhookTarget, message: NoticeMessage): Promise<Sent>;
   /** What the tenant's receivers verify our signatures with: `whsec_…`, the one that is used first, first. */
   secretsOf(tenant: string): string[];
 };
@@ -111,5 +114,5 @@ export type WebhookSender = {
 /** Where all jobs' events are published. */
 export type EventsTopic = {
   /** Resolves when the topic holds the message durably; throws `store_unavailable` when that is not known. */
-  publish(data: string, attributes: { [name: string]: string }): Promise<void>;
+  publish(data: string, attributes: { [name: string]: string }, traceparent?: string): Promise<void>;
 };

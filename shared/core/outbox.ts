@@ -57,7 +57,7 @@ export function withNotices(job: Job, event: JobEvent, decision: Decision): Deci
   const { nowMs } = event;
   const isWake = event.type === 'wake' && job.outbox !== undefined && job.outbox.wakeAt <= nowMs;
   if (decision.refused) {
-    if (!isWake || decision.refused === 'unknown-state') return decision;
+    if (!isWake) return decision;
     return { changes: kept(lifeWakeAt(job), rung(job.outbox as Outbox, nowMs)) };
   }
   const next = applyChanges(withoutOutbox(job), decision.changes);

@@ -11,6 +11,7 @@ import type { PartSet } from './part-set.ts';
 import type { PartSetKey, PartStore } from './part-store.ts';
 import { UNREAD_MS } from './payloads.ts';
 import { DEFAULT_RETENTION_MS } from './retention.ts';
+import { isOfNewerVersion } from './schema-version.ts';
 
 /** So many bytes of JSON are kept in the document itself. */
 export const INLINE_BYTES_MOST = 256 * 1024;
@@ -120,6 +121,8 @@ export function names(job: Job, set: string): boolean {
 export function checkOf(job: Job | undefined, set: string): 'keep' | 'wait' | 'remove' {
   if (!job) return 'remove';
   if (names(job, set)) return 'keep';
+  // It may name its parts elsewhere.
+  if (isOfNewerVersion(job)) return 'wait';
   return !isTerminal(job.state) && set.includes(job.token) ? 'wait' : 'remove';
 }
 

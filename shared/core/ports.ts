@@ -49,6 +49,9 @@ export type JobQuery = {
   offset: number;
 };
 
+/** The newest jobs of a list, so many of them. */
+export type NewestQuery = Omit<JobQuery, 'createdAfter' | 'createdBefore' | 'after' | 'offset'>;
+
 /** The jobs of one batch; of the whole tenant without `user`. */
 export type BatchQuery = { tenant: string; user?: string | undefined; batchId: string };
 
@@ -160,6 +163,9 @@ export type JobStore = {
    * of several at once only the newest. Best effort: it may fall silent; never throws. The answer ends it.
    */
   watch(key: JobKey, onJob: (found: StoredJob | undefined) => void): () => void;
+
+  /** As `watch`, with all jobs of a query, in the order of `list`. A read for each when it begins, and for each change. */
+  watchList(query: NewestQuery, onJobs: (found: StoredJob[]) => void): () => void;
 };
 
 /** A piece of the answer of one attempt: the chunks 1, 2, 3… in a row are its text. Well-formed Unicode. */
@@ -194,6 +200,9 @@ export type EstimateStore = {
   put(key: EstimateKey, estimate: Estimate): Promise<void>;
 };
 
+/** A job's key as a message that brings a worker, and the trace that its work belongs to, where that is known. */
+export type Doorbell = JobKey & { traceparent?: string | undefined };
+
 /**
  * How workers learn of jobs. At least once, in no order, possibly much later, possibly many times at once.
  *
@@ -202,7 +211,7 @@ export type EstimateStore = {
  */
 export type JobQueue = {
   /** Resolves when the queue holds the doorbell durably; throws `store_unavailable` when that is not known. */
-  publish(doorbell: JobKey): Promise<void>;
+  publish(doorbell: Doorbell): Promise<void>;
 };
 
 /** Time as a parameter, so that tests can turn the hands. */

@@ -11,6 +11,7 @@ import { asShown } from './payloads.ts';
 import type { StoredJob } from './ports.ts';
 import { isGone } from './retention.ts';
 import { ringDoorbell } from './ring.ts';
+import { newerVersion } from './schema-version.ts';
 import type { Submission, Submitted, SubmittingOptions, TakingIn } from './submitting.ts';
 
 export type Redriving = {
@@ -64,7 +65,8 @@ export function redriving(options: RedrivingOptions): Redriving {
         if (job.redrivenAs !== undefined) return replay({ tenant: job.tenant, id: job.redrivenAs });
         const owner: Principal = { tenant: job.tenant, user: job.user, scopes: [] };
         const redrivenAs = await jobIdOf(owner, { redriveOf: job.id }, newId);
-        const { changes } = transition(job, { type: 'redrive', nowMs, redrivenAs });
+        const { changes, refused } = transition(job, { type: 'redrive', nowMs, redrivenAs });
+        if (refused === 'newer-version') throw newerVersion();
         if (!found || !changes) throw refusal(job);
         const input = await inputOf(found);
         if (input === undefined) continue;

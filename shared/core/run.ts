@@ -2,7 +2,8 @@
  * What a worker does with a job that it claimed: call, and call again, until the job is over, or has to be handed back.
  */
 import { afterEnd } from './aftermath.ts';
-import { type AttemptHooks, type AttemptOptions, type AttemptResult, attempt } from './attempt.ts';
+import { type AttemptHooks, type AttemptOptions, attempt } from './attempt.ts';
+import type { AttemptResult } from './attempt-result.ts';
 import { isAttached, likelyCost } from './attempts.ts';
 import { type BackgroundResult, backgroundAttempt, isInBackground } from './background-attempt.ts';
 import { type ChunkWriterOptions, chunkWriter } from './chunk-writer.ts';
@@ -46,11 +47,13 @@ export async function runClaimed(
   onHeld(lease);
   try {
     for (;;) {
-      const { id, attempt: n, jobType, route } = lease.job();
+      const { id, attempt: n, jobType, route, createdAt, startedAt = createdAt } = lease.job();
       const type = options.jobTypes.get(jobType);
       lease.check();
       const event = isAttached(lease.job()) ? 'attempt-goes-on' : 'attempt-started';
-      log('info', event, { job_id: id, attempt: n, model: routeOf(lease.job()).model.model });
+      const { provider, model } = routeOf(lease.job()).model;
+      const queue_ms = n === 1 ? startedAt - createdAt : undefined;
+      log('info', event, { job_id: id, attempt: n, job_type: jobType, provider, model, queue_ms });
       const hasTime = (ms: number) => clock.monotonicMs() - startedMs + ms <= DELIVERY_MS_MOST && !isStopping();
       const result = type
         ? await oneAttempt(options, type, lease, input, rejected, hasTime)

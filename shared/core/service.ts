@@ -5,8 +5,11 @@ import { type Batching, batching } from './batching.ts';
 import { type Cancelling, cancelling } from './cancelling.ts';
 import { type Deliveries, deliveries } from './deliveries.ts';
 import { type Erasing, erasing } from './erasing.ts';
+import { type InputReading, inputReading } from './input-reading.ts';
 import { jobWatch } from './job-watch.ts';
 import type { LeaderStore } from './leader-store.ts';
+import { type ListStreaming, listStreaming } from './list-stream.ts';
+import { listWatch } from './list-watch.ts';
 import { type EndingOverdue, endingOverdue } from './overdue.ts';
 import { payloadReads } from './payload-reads.ts';
 import type { ChunkStore } from './ports.ts';
@@ -21,6 +24,8 @@ export type JobService = Submitting &
   Sharing &
   Batching &
   Reading &
+  InputReading &
+  ListStreaming &
   Cancelling &
   Redriving &
   Erasing &
@@ -45,6 +50,7 @@ export type JobServiceOptions = SubmittingOptions &
 
 export function jobService(options: JobServiceOptions): JobService {
   const watch = jobWatch(options);
+  const lists = listWatch(options);
   const parts = { ...options, watch };
   const payloads = { ...parts, reads: payloadReads(parts) };
   const { takeIn, ...submits } = submitting(options);
@@ -54,6 +60,8 @@ export function jobService(options: JobServiceOptions): JobService {
     ...sharing(options, submits),
     ...batching(options, submits),
     ...reading(payloads),
+    ...inputReading(parts),
+    ...listStreaming({ ...options, lists }),
     ...cancels,
     ...redriving({ ...parts, takeIn }),
     ...erasing({ ...parts, removal }),
@@ -61,7 +69,10 @@ export function jobService(options: JobServiceOptions): JobService {
     ...endingOverdue(parts),
     ...usageReporting(options),
     accounts: accountKeeping(options.accounts && { accounts: options.accounts, log: options.log }),
-    listeners: watch.listeners,
-    close: watch.close,
+    listeners: () => watch.listeners() + lists.listeners(),
+    close() {
+      watch.close();
+      lists.close();
+    },
   };
 }

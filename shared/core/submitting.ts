@@ -8,6 +8,7 @@ import { type Estimates, estimateKeyOf } from './estimates.ts';
 import type { Experiment } from './experiments.ts';
 import { fingerprintOf } from './ids.ts';
 import { applyChanges, type Job, type Json, type Limits } from './job.ts';
+import { logEnd } from './job-ended.ts';
 import type { JobType } from './job-type.ts';
 import { deadlineOf } from './limits.ts';
 import type { ModelCatalog } from './llm.ts';
@@ -27,6 +28,7 @@ import type { JobQueue, JobStore, JobUpdate, Log } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import type { Reserving } from './reserving.ts';
 import { ringDoorbell } from './ring.ts';
+import type { Traced } from './tracing.ts';
 import { RING_GRACE_MS } from './waking.ts';
 
 /** What a submission may say beside its input, and what makes another submission of it. */
@@ -96,22 +98,23 @@ export type Submitting = {
   recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job>;
 };
 
-export type SubmittingOptions = JobMaker & {
-  store: JobStore;
-  parts: PartStore;
-  queue: JobQueue;
-  models: ModelCatalog;
-  jobTypes: ReadonlyMap<string, JobType>;
-  estimates: Estimates;
-  pricing: Pricing;
-  log: Log;
-  /** Where jobs take from their users' accounts. */
-  credits?: Reserving | undefined;
-  /** Absent: no job may have a webhook. */
-  webhooks?: WebhookSender | undefined;
-  /** Where the events of all jobs are published. */
-  eventsTopic?: EventsTopic | undefined;
-};
+export type SubmittingOptions = JobMaker &
+  Traced & {
+    store: JobStore;
+    parts: PartStore;
+    queue: JobQueue;
+    models: ModelCatalog;
+    jobTypes: ReadonlyMap<string, JobType>;
+    estimates: Estimates;
+    pricing: Pricing;
+    log: Log;
+    /** Where jobs take from their users' accounts. */
+    credits?: Reserving | undefined;
+    /** Absent: no job may have a webhook. */
+    webhooks?: WebhookSender | undefined;
+    /** Where the events of all jobs are published. */
+    eventsTopic?: EventsTopic | undefined;
+  };
 
 /** The longest name of a project. */
 export const PROJECT_CHARACTERS_MOST = 128;
@@ -143,7 +146,8 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const submitted = denial ? await replayedOr(denial, job) : await createOnce(options, job, plan.input, other);
     if (submitted === 'changed') return submitted;
     const { replayed } = submitted;
-    log('info', 'job-submitted', { job_id: job.id, job_type: job.jobType, model: job.model.model, replayed });
+    const { id: job_id, tenant, jobType: job_type, model } = job;
+    log('info', 'job-submitted', { job_id, tenant, job_type, model: model.model, replayed });
     // A repeat of a job that nobody claimed yet may be one whose doorbell was never rung.
     if (submitted.job.state === 'pending' && submission.ring !== false) await ringDoorbell(options, job);
     return submitted;
@@ -166,7 +170,14 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     ]);
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
       ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },
-      ...{ fingerprint, requestId: submission.requestId, projectId, nanoUsdMost, callEstimate },
+      ...{
+        fingerprint,
+        requestId: submission.requestId,
+        traceparent: options.tracing?.current(),
+        projectId,
+        nanoUsdMost,
+        callEstimate,
+      },
       // Of an answer that is not kept there is none for another job, nor was this one's own to be looked for.
       cacheMs: kept === false ? undefined : (submission.cacheMs ?? type.cacheMs),
       ...{ background, arm, fallbacks: fallbacks.length > 0 ? fallbacks : undefined },
@@ -180,9 +191,10 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
 
   async function recordRejected(principal: Principal, message: RejectedMessage, error: ServiceError): Promise<Job> {
     const rejected = await rejectedJob(options, principal, message, error);
-    const job = bornWithNotice(applyChanges(rejected, { announced }));
+    const job = bornWithNotice(applyChanges(rejected, { announced, traceparent: options.tracing?.current() }));
     const answer = await store.create(job, null);
     if ('refused' in answer) return (await store.get(job))?.job ?? job;
+    logEnd(log, job);
     await haveTold(options, job);
     return job;
   }

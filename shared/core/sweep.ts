@@ -4,15 +4,18 @@
  */
 import { afterEnd } from './aftermath.ts';
 import { describeError, isServiceError } from './errors.ts';
-import { applyChanges, isTerminal } from './job.ts';
+import { applyChanges, isTerminal, jobName } from './job.ts';
+import { logEnd } from './job-ended.ts';
 import { transition } from './lifecycle.ts';
 import { removeOrphans } from './orphans.ts';
 import { ringAgain } from './outbox.ts';
 import type { PartStore } from './part-store.ts';
 import type { ChunkStore, Clock, JobQueue, JobStore, Log, StoredJob } from './ports.ts';
+import { isOfNewerVersion } from './schema-version.ts';
+import { factsOf, type Traced, untraced } from './tracing.ts';
 import { isForWorker } from './waking.ts';
 
-export type SweepOptions = {
+export type SweepOptions = Traced & {
   store: JobStore;
   chunks: ChunkStore;
   parts: PartStore;
@@ -28,8 +31,8 @@ export type Swept = { rung: number; ended: number; postponed: number; removed: n
 /** Jobs per query, and queries per sweep: what remains is due at the next sweep, the longest waiting first. */
 const PAGE = 100;
 const PAGES_MOST = 20;
-/** A document of a newer version, which has sweepers of its own. */
-const UNREADABLE_PAUSE_MS = 900_000;
+/** So many of newer versions, which have sweepers of their own, are passed by to get at the others. */
+const NEWER_MOST = 500;
 
 /**
  * Does what is due: ends jobs whose time is over, rings those that a worker must look at, once an hour removes what dead
@@ -37,16 +40,30 @@ const UNREADABLE_PAUSE_MS = 900_000;
  */
 export async function sweep(options: SweepOptions): Promise<Swept> {
   const swept: Swept = { rung: 0, ended: 0, postponed: 0, removed: 0 };
-  for (let page = 0; page < PAGES_MOST; page++) {
-    const due = await options.store.due(options.clock.nowMs(), PAGE);
-    const done = await Promise.all(due.map((found) => wakeDue(options, found)));
+  const newer = new Set<string>();
+  for (let page = 0; page < PAGES_MOST && newer.size <= NEWER_MOST; page++) {
+    const limit = PAGE + newer.size;
+    const passed = newer.size;
+    const due = await options.store.due(options.clock.nowMs(), limit);
+    for (const { job } of due) if (isOfNewerVersion(job)) newer.add(jobName(job));
+    const ours = due.filter(({ job }) => !isOfNewerVersion(job));
+    const done = await Promise.all(ours.map((found) => wakeInItsTrace(options, found)));
     for (const what of done) if (what) swept[what] += 1;
     // A page on which nothing could be done would come again as it is.
-    if (due.length < PAGE || !done.some(Boolean)) break;
+    if (due.length < limit || (!done.some(Boolean) && newer.size === passed)) break;
   }
+  if (newer.size > 0) options.log('warning', 'newer-versions-passed', { jobs: newer.size });
   if (isTimeForOrphans(options.clock)) await removeOrphans(options);
   if (Object.values(swept).some((jobs) => jobs > 0)) options.log('info', 'swept', swept);
   return swept;
+}
+
+/** Nobody asked for it: it belongs to the trace of whoever submitted the job. */
+function wakeInItsTrace(options: SweepOptions, found: StoredJob): Promise<keyof Swept | undefined> {
+  const { tracing = untraced } = options;
+  const { job } = found;
+  const told = { parent: job.traceparent, facts: factsOf(job) };
+  return tracing.span('wake', told, () => wakeDue(options, found));
 }
 
 /** Sweeps come each minute, or more often: they need no memory of the last time. */
@@ -62,9 +79,8 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
   const { store, chunks, parts, queue, log, random } = options;
   const { job, revision, readAtMs: nowMs, storedAtMs } = found;
   const decision = transition(job, { type: 'wake', nowMs, storedAtMs, random: random() });
-  if (decision.refused && decision.refused !== 'unknown-state') return undefined;
-  // What we cannot read must not stand before the others for ever.
-  const changes = decision.changes ?? { wakeAt: nowMs + UNREADABLE_PAUSE_MS };
+  if (decision.refused) return undefined;
+  const { changes } = decision;
   const next = applyChanges(job, changes);
   const isForLife = next.rings > job.rings && isForWorker(next, nowMs);
   // Of one that ends here others are told by what follows its end.
@@ -83,17 +99,19 @@ export async function wakeDue(options: SweepOptions, found: StoredJob): Promise<
     if (answer && 'refused' in answer) return undefined;
     if (isRemoval && answer) log('info', 'payloads-removed', { job_id: job.id });
     if (mustRing) {
-      await queue.publish({ tenant: job.tenant, id: job.id }).catch(async (error: unknown) => {
-        if (answer)
-          await store.update(next, answer.written.revision, ringAgain(job, next, answer.written.atMs, isForLife));
-        throw error;
-      });
+      await queue
+        .publish({ tenant: job.tenant, id: job.id, traceparent: job.traceparent })
+        .catch(async (error: unknown) => {
+          if (answer)
+            await store.update(next, answer.written.revision, ringAgain(job, next, answer.written.atMs, isForLife));
+          throw error;
+        });
       if (!answer) return undefined;
       return isRemoval ? 'removed' : 'rung';
     }
     if (isRemoval) return 'removed';
     if (!isTerminal(next.state)) return 'postponed';
-    log('info', 'job-finished', { job_id: job.id, attempt: job.attempt, state: next.state, code: next.error?.code });
+    logEnd(log, next);
     await afterEnd(options, next);
     return 'ended';
   } catch (error) {

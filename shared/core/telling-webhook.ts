@@ -51,12 +51,12 @@ async function callOnce(
   notice: Notice,
   nowMs: number,
 ): Promise<Sent> {
-  const { tenant, id, webhook } = job;
+  const { tenant, id, webhook, traceparent } = job;
   const facts = { job_id: id, type: notice.type, version: notice.version };
   const message = await webhookMessage(job, notice, { nowMs, renderJob });
   const sent: Sent =
     webhooks && webhook
-      ? await webhooks.send({ tenant, url: webhook.url }, message)
+      ? await webhooks.send({ tenant, url: webhook.url, traceparent }, message)
       : { delivered: false, ms: 0, failure: 'refused', message: 'Webhooks are off here (WEBHOOK_SECRETS).' };
   const { status, ms } = sent;
   if (sent.delivered) log('info', 'webhook-delivered', { ...facts, status, ms });

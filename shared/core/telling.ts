@@ -177,7 +177,7 @@ async function publishAll({ eventsTopic, log }: TellingOptions, job: Job): Promi
     if (eventsTopic) {
       const { id, body } = await noticeMessage(job, notice);
       try {
-        await eventsTopic.publish(body, attributesOf(job, notice, id));
+        await eventsTopic.publish(body, attributesOf(job, notice, id), job.traceparent);
       } catch (error) {
         if (!isServiceError(error, 'store_unavailable')) throw error;
         log('warning', 'event-unpublished', { job_id: job.id, type: notice.type, error: describeError(error) });

@@ -12,6 +12,7 @@ import { sleep } from './ports.ts';
 import { ringDoorbell } from './ring.ts';
 import { type RunOptions, runClaimed } from './run.ts';
 import { type TellingOptions, telling } from './telling.ts';
+import { factsOf, parentFor, untraced } from './tracing.ts';
 
 export type WorkerOptions = ClaimOptions & RunOptions & TellingOptions;
 
@@ -35,7 +36,7 @@ const HAND_BACK_MS = 2_000;
 
 /** A worker that holds nothing yet. */
 export function jobWorker(options: WorkerOptions): Worker {
-  const { store, clock, log, instance } = options;
+  const { store, clock, log, instance, tracing = untraced } = options;
   const { tell } = telling({ ...options, isStopping: () => isDraining });
   /** Claims under way: copies of a doorbell that come meanwhile need no look of their own. */
   const claiming = new Map<string, Promise<Claim>>();
@@ -84,7 +85,7 @@ export function jobWorker(options: WorkerOptions): Worker {
     }
     // That it was started is told by whoever is free.
     const { job, readAtMs } = claim.held;
-    const rung = hasDueNotices(job, readAtMs) ? ringDoorbell(options, key) : undefined;
+    const rung = hasDueNotices(job, readAtMs) ? ringDoorbell(options, job) : undefined;
     let mine: Holder | undefined;
     const onHeld = (lease: Holder) => {
       mine = lease;
@@ -92,7 +93,9 @@ export function jobWorker(options: WorkerOptions): Worker {
       if (isDraining) lease.stopFor('drained');
     };
     try {
-      return await runClaimed(options, claim, { onHeld, isStopping: () => isDraining });
+      return await tracing.span('run', { parent: parentFor(tracing, job.traceparent), facts: factsOf(job) }, () =>
+        runClaimed(options, claim, { onHeld, isStopping: () => isDraining }),
+      );
     } finally {
       if (mine) holders.delete(mine);
       await rung;

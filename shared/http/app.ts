@@ -5,23 +5,26 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { cors } from 'hono/cors';
-import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
-import { secureHeaders } from 'hono/secure-headers';
+import { routePath } from 'hono/route';
 import { type ErrorCode, framesOf, invalidRequest, ServiceError } from '../core/errors.ts';
 import { toFieldErrors } from '../core/field-errors.ts';
 import type { Log } from '../core/ports.ts';
+import { type Traced, untraced } from '../core/tracing.ts';
 import type { Authenticate } from './auth.ts';
 import { checkBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
 import { toServiceError } from './errors.ts';
 import { guard } from './guard.ts';
 import type { Limits } from './limits.ts';
+import { refuseOtherMethods } from './methods.ts';
+import { isPublic, securityHeaders } from './pages.ts';
+import { spanOfRequest } from './request-span.ts';
 import { describeSchemes, rulesOf } from './rules.ts';
 
 export type HttpApp = OpenAPIHono<HttpEnv>;
 
-export type HttpAppOptions = {
+export type HttpAppOptions = Traced & {
   authenticate: Authenticate;
   limits: Limits;
   log: Log;
@@ -41,14 +44,6 @@ export type HttpAppOptions = {
 const FAULTS: readonly ErrorCode[] = ['internal_error', 'store_unavailable', 'auth_unavailable'];
 /** Every deployment answers it, whatever else it serves. */
 const HEALTH = '/health';
-const isDocs = (path: string) => /^\/docs(\/|$)/.test(path);
-/** What it is, and how it is used. */
-const isPublic = (path: string) => path === '/openapi.json' || isDocs(path);
-const headersOfPages = secureHeaders();
-/** Answers are data; whoever shows one as a page gets a page that can do nothing. */
-const headersOfData = secureHeaders({
-  contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-});
 const EXPOSED = [
   ...['Location', 'ETag', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed', 'X-Request-ID'],
   ...['RateLimit', 'RateLimit-Policy', 'WWW-Authenticate', 'X-CSRFToken'],
@@ -60,7 +55,17 @@ const ALLOWED = [
 
 /** The application without routes; `finishApp` closes it when every surface has mounted its own. */
 export function httpApp(options: HttpAppOptions): HttpApp {
-  const { authenticate, limits, log, serves, isBatch, renderError, allowOrigin, allowCookies } = options;
+  const {
+    authenticate,
+    limits,
+    log,
+    tracing = untraced,
+    serves,
+    isBatch,
+    renderError,
+    allowOrigin,
+    allowCookies,
+  } = options;
   const app = new OpenAPIHono<HttpEnv>({
     strict: false,
     defaultHook: (result) => {
@@ -80,7 +85,8 @@ export function httpApp(options: HttpAppOptions): HttpApp {
   });
 
   app.use(requestId());
-  app.use((context, next) => (isDocs(context.req.path) ? headersOfPages : headersOfData)(context, next));
+  app.use(spanOfRequest(tracing));
+  app.use(securityHeaders);
   const forPages = {
     origin: (origin: string) => (allowOrigin(origin) ? origin : null),
     ...{ exposeHeaders: EXPOSED, allowHeaders: ALLOWED, maxAge: 7_200 },
@@ -92,19 +98,10 @@ export function httpApp(options: HttpAppOptions): HttpApp {
     if (origin === undefined) return next();
     return (allowCookies && allowOrigin(origin) ? withCookies : crossOrigin)(context, next);
   });
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed: (context, allowed) => {
-        context.header('Allow', allowed.join(', '));
-        const sentence = `${context.req.method} is not allowed here; allowed: ${allowed.join(', ')}.`;
-        return renderError(context as never, new ServiceError('method_not_allowed', sentence));
-      },
-    }),
-  );
+  app.use(refuseOtherMethods(app, renderError));
   app.use(async (context, next) => {
     context.header('Cache-Control', 'no-store');
-    // Not found here; `methodNotAllowed` makes it a 405 where the path has methods that are served.
+    // Not found here; `refuseOtherMethods` makes it a 405 where the path has methods that are served.
     const { method, path } = context.req;
     return path === HEALTH || method === 'OPTIONS' || serves(method, path) ? next() : context.notFound();
   });
@@ -124,7 +121,8 @@ function logFault(log: Log, context: Context<HttpEnv>, error: ServiceError): voi
   const stack = error.code === 'internal_error' && error.cause instanceof Error ? framesOf(error.cause) : undefined;
   log('error', 'request-failed', {
     request_id: context.get('requestId'),
-    path: context.req.path,
+    // Not the address: it may name a person.
+    route: `${context.req.method} ${routePath(context, -1)}`,
     code: error.code,
     stack,
   });

@@ -1,7 +1,6 @@
 /** The API reference at `/docs`: Swagger UI from its package, so that it works offline and asks no other host. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import swaggerUiFolder from 'swagger-ui-dist/absolute-path.js';
 import { ServiceError } from '../core/errors.ts';
 import type { HttpApp } from './app.ts';
 
@@ -42,7 +41,10 @@ export function mountDocs(app: HttpApp): void {
   });
 }
 
-const fromPackage = (name: string) => () => readFile(join(swaggerUiFolder(), name), 'utf8');
+const fromPackage = (name: string) => async () => {
+  const { default: swaggerUiFolder } = await import('swagger-ui-dist/absolute-path.js');
+  return readFile(join(swaggerUiFolder(), name), 'utf8');
+};
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 const FILES = new Map([
   ['swagger-ui.css', { type: 'text/css; charset=utf-8', read: fromPackage('swagger-ui.css') }],

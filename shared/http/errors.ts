@@ -73,8 +73,7 @@ function challengeOf({ code, fields = {} }: ServiceError): string | undefined {
 }
 
 /** The error in the words of `/api/llm`. */
-export function renderError(context: Context<HttpEnv>, error: ServiceError): Response {
-  const status = statusOf(error.code);
+export function renderError(context: Context<HttpEnv>, error: ServiceError, status = statusOf(error.code)): Response {
   renderErrorHeaders(context, error);
   const body = {
     success: false,

@@ -1,9 +1,9 @@
 /** What functions-framework needs of us and keeps from us: handlers as Node functions, whole requests, a way to stop. */
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
+import type { getRequestListener } from '@hono/node-server';
 import type { Log } from '../core/ports.ts';
-import { logStray } from './stray-failures.ts';
+import { logFailure, logStray } from './stray-failures.ts';
 
 export type NodeFunction = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -23,18 +23,77 @@ export function leaveDomain(): void {
   (process as { domain?: { exit(): void } | null }).domain?.exit();
 }
 
-/** The handler as a Node function. */
-export function nodeFunction(handle: (request: Request) => Response | Promise<Response>): NodeFunction {
-  const listener = getRequestListener(handle);
-  return async (request, response) => {
+/** What answers requests, once it is there. */
+export type Handle = (request: Request) => Response | Promise<Response>;
+
+export type LoadedFunction = {
+  /** Called once: by the first request, or before it. */
+  load: () => Promise<Handle>;
+  log: Log;
+  /** Does it answer `GET /health`? Whoever asks is not kept waiting for everything else to be loaded. */
+  hasHealth?: boolean;
+};
+
+/** The handler as a Node function, and a way to load it before the first request. */
+export function nodeFunction({ load, log, hasHealth = false }: LoadedFunction) {
+  let isLoaded = false;
+  let loading: Promise<ReturnType<typeof getRequestListener>> | undefined;
+  const loaded = () => {
+    loading ??= loadListener(load).then(
+      (listener) => {
+        isLoaded = true;
+        return listener;
+      },
+      (error: unknown) => {
+        // Another try would find the same files.
+        logFailure(log, 'cannot-load', error);
+        process.exit(1);
+      },
+    );
+    return loading;
+  };
+  const answer: NodeFunction = async (request, response) => {
     leaveDomain();
     Object.assign(request.headers, hidden.get(request));
+    if (hasHealth && !isLoaded && request.method === 'GET' && request.url === '/health') {
+      response.writeHead(200, HEALTHY).end('{"status":"ok"}');
+      return;
+    }
     underWay += 1;
     response.once('close', () => {
       underWay -= 1;
     });
+    const listener = await loaded();
     await listener(request, response);
   };
+  return { answer, loaded };
+}
+
+const HEALTHY = {
+  'Content-Type': 'application/json',
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+async function loadListener(load: () => Promise<Handle>) {
+  const [{ getRequestListener }, handle] = await Promise.all([import('@hono/node-server'), load()]);
+  return getRequestListener(handle);
+}
+
+/** The framework listens once it has loaded our module, before the next turn of the event loop. */
+const AFTER_START_MS = 250;
+
+/**
+ * Calls this soon after the server listens. Not at once: the request for which the platform started the process comes then, and
+ * loads what it needs itself. An instance that was started ahead of its requests uses the time.
+ */
+export function soonAfterStart(warm: () => Promise<unknown>, log: Log): void {
+  setImmediate(() => {
+    const timer = setTimeout(() => {
+      warm().catch((error: unknown) => logFailure(log, 'warm-failed', error));
+    }, AFTER_START_MS);
+    timer.unref();
+  });
 }
 
 /** Does the framework call the function with events, whose requests it has to read itself? Its command line counts first. */
@@ -93,9 +152,9 @@ export function endByOurselves({
     while (underWay > 0 && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     setTimeout(() => process.exit(0), LOOK_MS);
   };
-  const logFailure = logStray(log);
+  const logIt = logStray(log);
   const stray = (error: unknown) => {
-    logFailure(error);
+    logIt(error);
     // A server that cannot listen is no server.
     if ((error as { syscall?: string } | undefined)?.syscall !== 'listen') return;
     log('error', 'cannot-listen', { code: (error as { code?: string }).code });

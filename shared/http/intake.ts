@@ -9,20 +9,21 @@ import { type FieldError, invalidRequest, isServiceError, type ServiceError } fr
 import { findUnstorable } from '../core/field-errors.ts';
 import { isTenant } from '../core/ids.ts';
 import type { JobKey, Json } from '../core/job.ts';
-import type { Log } from '../core/ports.ts';
+import type { Doorbell, Log } from '../core/ports.ts';
 import type { JobService } from '../core/service.ts';
 import type { Submission } from '../core/submitting.ts';
+import { type Traced, untraced } from '../core/tracing.ts';
 import type { WorkOutcome } from '../core/worker.ts';
-import { decodePush, type PushedMessage, type PushHandler, respondToPush, settled } from './push.ts';
+import { decodePush, type PushedMessage, type PushHandler, respondToPush, settled, traceOf } from './push.ts';
 
-export type IntakeOptions = {
+export type IntakeOptions = Traced & {
   service: JobService;
   /** Reads a published submission, or says what is wrong with it. */
   parse: (content: unknown) => { submission: Submission } | { wrong: FieldError[] };
   /** Runs the job in the same delivery; without it, the job's doorbell is rung. */
   run?: (key: JobKey) => Promise<WorkOutcome>;
   /** Rings the doorbell of a job that was taken in and could not be run here; without it, the sweeper does. */
-  ring?: (key: JobKey) => Promise<void>;
+  ring?: (doorbell: Doorbell) => Promise<void>;
   log: Log;
 };
 
@@ -31,7 +32,7 @@ const HELD = ['idempotency_conflict', 'job_id_taken'];
 
 /** Takes in what one subscription delivers, in the name of its principal. */
 export function intakeHandler(options: IntakeOptions, principal: Principal): PushHandler {
-  const { service, parse, run, ring, log } = options;
+  const { service, parse, run, ring, log, tracing = untraced } = options;
 
   async function takeIn(pushed: PushedMessage): Promise<undefined> {
     const read = readSubmission(pushed);
@@ -63,7 +64,10 @@ export function intakeHandler(options: IntakeOptions, principal: Principal): Pus
 
   return async (body) => {
     const pushed = decodePush(body);
-    if (pushed) return settled(() => takeIn(pushed), log, { message_id: pushed.messageId });
+    if (pushed) {
+      const { messageId: message_id } = pushed;
+      return tracing.span('submission', traceOf(pushed), () => settled(() => takeIn(pushed), log, { message_id }));
+    }
     log('error', 'message-unreadable', { why: 'no Pub/Sub message in the body' });
     return true;
   };

@@ -6,11 +6,13 @@
  * @see https://cloud.google.com/pubsub/docs/push#receive_push
  */
 import { z } from 'zod';
+import type { ClaimRefusal } from '../core/claim.ts';
 import { type FieldError, framesOf, isServiceError } from '../core/errors.ts';
 import { findTooMany } from '../core/field-errors.ts';
 import { isJobId, isTenant } from '../core/ids.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Log } from '../core/ports.ts';
+import { type SpanOptions, type Traced, untraced } from '../core/tracing.ts';
 import type { WorkOutcome } from '../core/worker.ts';
 import { readBody } from './body.ts';
 
@@ -69,11 +71,21 @@ export function encodeDoorbell(key: JobKey, messageId: string, deliveryAttempt: 
   return { message: { data, messageId }, subscription: 'embedded', deliveryAttempt };
 }
 
+export type DoorbellOptions = Traced & { run: (key: JobKey) => Promise<WorkOutcome>; log: Log };
+
+/** A message belongs to its publisher's trace. What brings it has one of its own, which is Pub/Sub's. */
+export function traceOf(pushed: PushedMessage | undefined): SpanOptions {
+  return { kind: 'consumer', parent: pushed?.attributes.googclient_traceparent };
+}
+
 /** Runs the job whose doorbell was rung. What cannot be read never will be, so it is logged and acknowledged. */
-export function doorbellHandler({ run, log }: { run: (key: JobKey) => Promise<WorkOutcome>; log: Log }): PushHandler {
+export function doorbellHandler({ run, log, tracing = untraced }: DoorbellOptions): PushHandler {
   return async (body) => {
-    const key = decodeDoorbell(body);
-    if (key) return settled(() => run(key), log, { job_id: key.id });
+    const pushed = decodePush(body);
+    const key = toDoorbell(pushed);
+    const facts = { job_id: key?.id };
+    const told = { ...traceOf(pushed), facts };
+    if (key) return tracing.span('doorbell', told, () => settled(() => run(key), log, { job_id: key.id }));
     log('error', 'message-unreadable', { why: 'it is not a doorbell' });
     return true;
   };
@@ -103,13 +115,18 @@ export async function settled(
 ): Promise<boolean> {
   try {
     const outcome = await work();
-    return !(outcome && 'refused' in outcome && outcome.refused === 'draining');
+    return !(outcome && 'refused' in outcome && isForAnother(outcome.refused));
   } catch (error) {
     const code = isServiceError(error) ? error.code : 'internal_error';
     const stack = code === 'internal_error' ? framesOf(error) : undefined;
     log('error', 'delivery-failed', { ...fields, code, stack });
     return false;
   }
+}
+
+/** Another instance is asked where this one takes no more jobs, or is of an older version than the job. */
+function isForAnother(refused: ClaimRefusal): boolean {
+  return refused === 'draining' || refused === 'newer-version';
 }
 
 /**

@@ -7,8 +7,7 @@
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { invalidRequest } from '../core/errors.ts';
-import type { JobStream } from '../core/reading.ts';
-import { CURSOR_MOST, type StreamEvent } from '../core/stream.ts';
+import { CURSOR_MOST } from '../core/stream.ts';
 import type { HttpEnv } from './env.ts';
 
 /** One without a name is a client's `message`; one without an id leaves the client's cursor where it is. */
@@ -65,11 +64,11 @@ export function respondWithEvents(
   return context.body(body as ReadableStream);
 }
 
-/** Answers with a job's events; without any to whom has seen the end, or asks for the headers alone. */
-export async function answerStream(
+/** Answers with the events that `open` opens; without any to whom has seen the end, or asks for the headers alone. */
+export async function answerStream<E>(
   context: Context<HttpEnv>,
-  open: (signal: AbortSignal) => Promise<JobStream>,
-  render: (events: AsyncIterable<StreamEvent>) => AsyncIterable<ServerSentEvent>,
+  open: (signal: AbortSignal) => Promise<{ events: AsyncIterable<E> } | { over: true }>,
+  render: (events: AsyncIterable<E>) => AsyncIterable<ServerSentEvent>,
   streamMs: number,
 ): Promise<Response> {
   const stop = new AbortController();

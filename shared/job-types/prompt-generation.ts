@@ -1,4 +1,5 @@
 /** `prompt_generation`: makes a better prompt of one that was written by hand; where no model can, a plain one. */
+import type { z } from 'zod';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Limits } from '../core/job.ts';
 import { DEFAULT_RETENTION_MS } from '../core/retention.ts';
@@ -39,11 +40,13 @@ const REFUSALS: readonly string[] = [
   'subscription_inactive',
 ] satisfies ErrorCode[];
 
-type Input = { manual_prompt: string };
+export const promptGenerationInput = fields({ manual_prompt: text });
+
+type Input = z.infer<typeof promptGenerationInput>;
 
 export const promptGeneration: JobTypeDefinition = {
   name: 'prompt_generation',
-  inputSchema: fields({ manual_prompt: text }),
+  inputSchema: promptGenerationInput,
   stages: STAGES,
   credits: { tokens: 700, purpose: 'prompt enhancement' },
   limits: LIMITS,

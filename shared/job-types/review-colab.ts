@@ -14,7 +14,7 @@ const NOTEBOOK_CHARACTERS_MOST = 120_000;
 const REVIEWER =
   'You review Jupyter notebooks. Say what the notebook does, which mistakes it has (in code, in method, in what it claims), and how to mend each. Name cells by their number.';
 
-const inputSchema = fields({
+export const reviewColabInput = fields({
   notebook: z
     .union([z.string(), z.looseObject({})], { error: 'must be a notebook: an object, or its JSON as a string' })
     .optional(),
@@ -46,11 +46,11 @@ const inputSchema = fields({
     input.notebook === undefined ? input : { ...input, notebook: withoutImages(contentOf(input.notebook) as Notebook) },
   );
 
-type Input = z.infer<typeof inputSchema>;
+type Input = z.infer<typeof reviewColabInput>;
 
 export const reviewColab: JobTypeDefinition = {
   name: 'review_colab',
-  inputSchema,
+  inputSchema: reviewColabInput,
   limits: DEFAULT_LIMITS,
   retry: DEFAULT_RETRY,
   retentionMs: DEFAULT_RETENTION_MS,

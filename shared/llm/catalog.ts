@@ -5,9 +5,19 @@ import { nearNames } from './near-names.ts';
 import { type ProviderSettings, providerEntries, registryRevision, specsOfProvider } from './provider-registry.ts';
 import { CAPABILITIES, type ModelSpec, toJobModel } from './specs/model-spec.ts';
 
+/** What is wrong with `MODEL_ALIASES`, one sentence for each that is. */
+export class AliasError extends Error {
+  readonly sentences: readonly string[];
+
+  constructor(sentences: readonly string[]) {
+    super(sentences.map((sentence) => `MODEL_ALIASES ${sentence}.`).join(' '));
+    this.sentences = sentences;
+  }
+}
+
 /**
  * The catalog of all known models, those included that are registered later. `remote` names providers that others, who
- * hold the keys, can call. Throws a sentence for people when an alias names what is not there.
+ * hold the keys, can call. Throws an `AliasError` when an alias names what is not there.
  */
 export function modelCatalog(settings: ProviderSettings, remote: readonly string[] = []): ModelCatalog {
   let known = index(settings, remote);
@@ -59,20 +69,25 @@ function toListed(spec: ModelSpec): ListedModel {
   return { reference: spec.modelName, runs: toJobModel(spec), capabilities, parameters: spec.parameters };
 }
 
-/** The specs that `MODEL_ALIASES` changes, and what they become. Throws a sentence for people when it names what is not there. */
+/** The specs that `MODEL_ALIASES` changes, and what they become. */
 function resolveAliases(specs: readonly ModelSpec[], aliases: ReadonlyMap<string, string>): Map<ModelSpec, ModelSpec> {
   const find = (reference: string) => specs.find((spec) => spec.modelName.toLowerCase() === reference.toLowerCase());
-  return new Map(
-    [...aliases].map(([from, to]) => {
-      const [spec, target] = [find(from), find(to)];
-      if (!spec || !target) throw new Error(`MODEL_ALIASES: there is no model "${spec ? to : from}".`);
-      if (spec.provider !== target.provider) {
-        throw new Error(`MODEL_ALIASES: ${from} is a model of ${spec.provider}, ${to} of ${target.provider}.`);
-      }
-      const { capabilities, parameters } = target;
-      // A successor that was retired itself, too, runs as its own.
-      const runsAs = target === spec ? spec.modelName : (target.runsAs ?? target.modelName);
-      return [spec, { ...spec, runsAs, capabilities, parameters }];
-    }),
-  );
+  const wrong: string[] = [];
+  const resolved = [...aliases].flatMap(([from, to]): [ModelSpec, ModelSpec][] => {
+    const [spec, target] = [find(from), find(to)];
+    if (!spec || !target) {
+      wrong.push(`must name models of the catalog: there is no model "${spec ? to : from}"`);
+      return [];
+    }
+    if (spec.provider !== target.provider) {
+      wrong.push(`must stay with a provider: ${from} is a model of ${spec.provider}, ${to} of ${target.provider}`);
+      return [];
+    }
+    const { capabilities, parameters } = target;
+    // A successor that was retired itself, too, runs as its own.
+    const runsAs = target === spec ? spec.modelName : (target.runsAs ?? target.modelName);
+    return [[spec, { ...spec, runsAs, capabilities, parameters }]];
+  });
+  if (wrong.length > 0) throw new AliasError(wrong);
+  return new Map(resolved);
 }

@@ -58,7 +58,7 @@ const ours: Row = { name: 'npm start', readyMs: [], firstJobMs: [] };
 for (let done = 0; done < ROUNDS; done++) {
   process.stderr.write(`\rround ${done + 1} of ${ROUNDS}`);
   await round(bare, ['-e', BARE], folder, false);
-  await round(ours, ['--import', 'tsx', 'infra/local.ts'], folder, true);
+  await round(ours, ['--import', 'tsx', 'infra/start.ts'], folder, true);
 }
 process.stderr.write('\n');
 rmSync(folder, { recursive: true });

@@ -2,25 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, stopGroup } from '../../infra/child-processes.ts';
-import { startLocalProcess } from '../support/local-process.ts';
 import { runAccounts } from '../support/operator-process.ts';
+import { startLocal } from './local-service.ts';
 import { promptPagesSuite } from './prompt-pages.ts';
-
-async function start(more: Record<string, string> = {}) {
-  const keys = { OPENAI_API_KEY: '', GEMINI_API_KEY: '' };
-  const { baseUrl, child } = await startLocalProcess({
-    ...{ PORT: String(await freePort()), DATABASE_URL: ':memory:', SIMULATED_MS: '300', ...keys, ...more },
-  });
-  return { baseUrl, stop: () => stopGroup(child) };
-}
 
 async function startPoor() {
   const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-poor-'));
   const environment = { DATABASE_URL: join(folder, 'jobs.db') };
   await runAccounts(environment, 'set', '--user', 'local', '--subscription', 'active');
   await runAccounts(environment, 'grant', '--user', 'local', '--tokens', '250', '--key', 'first');
-  const { baseUrl, stop } = await start({ ...environment, CREDITS: 'on' });
+  const { baseUrl, stop } = await startLocal({ ...environment, CREDITS: 'on' });
   return {
     baseUrl,
     async stop() {
@@ -30,4 +21,4 @@ async function startPoor() {
   };
 }
 
-promptPagesSuite('npm start', start, startPoor);
+promptPagesSuite('npm start', startLocal, startPoor);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { JobStore } from '../../shared/core/ports.ts';
+import { SCHEMA_VERSION } from '../../shared/core/schema-version.ts';
 
 export type OpenStore = () => Promise<{ store: JobStore; close(): Promise<void> }>;
 
@@ -27,7 +28,7 @@ export function sampleJob(over: Partial<Job> = {}): Job {
     wakeAt: 1_700_000_030_123,
     wakeShard: 0,
     rings: 0,
-    schemaVersion: 1,
+    schemaVersion: SCHEMA_VERSION,
     ...over,
   };
 }

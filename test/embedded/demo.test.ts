@@ -24,8 +24,8 @@ async function demo(
 test('without a key the simulated model answers, with a bar, the usage and the time', async () => {
   const { code, output } = await demo('What is durable?');
   expect(code).toBe(0);
-  expect(output).toMatch(/\[█+░*\] \d+ % {2}Waiting for Simulated to answer/);
-  expect(output).toContain('100 %  Done');
+  expect(output).toMatch(/\[█+░*\] \d+ % {2}\d\.\d s {2}Waiting for Simulated to answer/);
+  expect(output).toMatch(/\[█{30}\] 100 % {2}\d\.\d s {2}Done\n/);
   expect(output).toContain('simulated answer to "What is durable?"');
   expect(output).toMatch(/completed by Simulated in \d+\.\d s; \d+ tokens in, \d+ out/);
 });

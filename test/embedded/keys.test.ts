@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { readConfig } from '../../shared/config.ts';
 import { apiKeyAuthenticator } from '../../shared/http/api-keys.ts';
-import { embeddedRuntime } from '../../shared/runtime.ts';
+import { embeddedRuntime } from '../../shared/runtime-embedded.ts';
 import { startLocalProcess } from '../support/local-process.ts';
 import { rowsOf, runKeys } from '../support/operator-process.ts';
 import { virtualClock } from '../support/virtual-clock.ts';

@@ -1,7 +1,7 @@
 /** `MAX_RUNNING` on the embedded runtime, with its own queue and sweeper. */
 import { expect, test } from 'vitest';
 import { readConfig } from '../../shared/config.ts';
-import { embeddedRuntime } from '../../shared/runtime.ts';
+import { embeddedRuntime } from '../../shared/runtime-embedded.ts';
 
 const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 

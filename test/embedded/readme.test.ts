@@ -12,7 +12,7 @@ import { type LocalProcess, npmStart } from '../support/local-process.ts';
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
 const readme = read('README.md');
-const commands = [...readme.matchAll(/```bash\n([\s\S]*?)```/g)]
+const commands = [...`${readme}${read('functions/README.md')}`.matchAll(/```bash\n([\s\S]*?)```/g)]
   .map(([, code]) => code ?? '')
   .filter((code) => code.includes('curl'));
 

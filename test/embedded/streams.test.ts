@@ -7,7 +7,7 @@ import { readConfig } from '../../shared/config.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { respondWithEvents } from '../../shared/http/sse.ts';
-import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime.ts';
+import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime-embedded.ts';
 import { request, submit } from '../support/http-client.ts';
 import { openStream } from '../support/sse-client.ts';
 

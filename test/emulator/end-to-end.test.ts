@@ -3,11 +3,14 @@ import { PubSub } from '@google-cloud/pubsub';
 import { expect, test } from 'vitest';
 import { type EmulatorStack, startEmulatorStack } from '../../infra/emulators.ts';
 import { startFunction } from '../../infra/function-process.ts';
+import { createClient } from '../../shared/client/client.ts';
+import { publishJob } from '../../shared/client/publisher.ts';
 import { readConfig } from '../../shared/config.ts';
 import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { encodeDoorbell } from '../../shared/http/push.ts';
 import { googleRuntime } from '../../shared/runtime.ts';
 import { canaryTour } from '../end-to-end/canaries.ts';
+import { clientTests } from '../end-to-end/client.ts';
 import { largeTests } from '../end-to-end/large.ts';
 import { endToEndSuite } from '../end-to-end/suite.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
@@ -45,6 +48,8 @@ describeOnEmulators('emulators', () => {
       return stack;
     },
     (target, provider) => {
+      clientTests(() => ({ baseUrl: target().baseUrl }));
+
       test('the jobs really crossed Pub/Sub and Firestore', async () => {
         const before = stack.driver.counts();
         const id = await submit(target().baseUrl, request('gpt-4o-mini', 'cross both'));
@@ -102,21 +107,25 @@ describeOnEmulators('emulators', () => {
         }
       });
 
-      test('a submission published straight to Pub/Sub, twice, malformed, of an unknown type', async () => {
-        const id = crypto.randomUUID();
+      test('jobs published straight to Pub/Sub: twice, with a key, malformed, of an unknown type, to no topic', async () => {
         const bad = crypto.randomUUID();
         const acknowledged = stack.intake.counts().acknowledged;
         const client = new PubSub({ projectId: PROJECT(), apiEndpoint: emulators().pubsub, emulatorMode: true });
         const topic = client.topic('llm-jobs-submissions');
-        const submission = { ...request('gpt-4o-mini', 'published twice.'), job_id: id };
-        await topic.publishMessage({ json: submission });
-        await topic.publishMessage({ json: submission });
+        const job = { ...request('gpt-4o-mini', 'published twice.'), job_type: 'general_llm_request' } as const;
+        const { jobId, messageId } = await publishJob(topic, job, { attributes: { from: 'a test' } });
+        const again = await publishJob(topic, { ...job, job_id: jobId });
+        expect([again.jobId, again.messageId === messageId]).toEqual([jobId, false]);
+        const keyed = await publishJob(topic, { ...job, model_id: 'simulated', idempotency_key: `of-${jobId}` });
+        expect(keyed.jobId).toBeUndefined();
         await topic.publishMessage({ data: Buffer.from('{"job_type":') });
-        await topic.publishMessage({ json: { ...submission, job_id: bad, job_type: 'magic' } });
-        await expect.poll(() => stack.intake.counts().acknowledged, { timeout: 20_000 }).toBe(acknowledged + 4);
+        await topic.publishMessage({ json: { ...job, job_id: bad, job_type: 'magic' } });
+        await expect.poll(() => stack.intake.counts().acknowledged, { timeout: 20_000 }).toBe(acknowledged + 5);
+        const nowhere = await publishJob(client.topic('nowhere'), { ...job, job_id: jobId }).catch((error) => error);
+        expect(nowhere).toMatchObject({ code: 'no_answer', jobId, cause: { code: 5 } });
         await client.close();
 
-        expect(await pollToEnd(target().baseUrl, id)).toMatchObject({
+        expect(await createClient(target()).wait(jobId)).toMatchObject({
           status: 'completed',
           attempts: [{ n: 1, calls: 1 }],
         });

@@ -1,6 +1,18 @@
 /** What goes over the wire to Firestore and Pub/Sub: how much of it, and what happens when an answer is lost. */
 import { PubSub } from '@google-cloud/pubsub';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  CHUNK,
+  EVENT,
+  FURTHER_ATTEMPT,
+  HEARTBEAT,
+  IDLE_SWEEP,
+  LEADING,
+  LIMITED,
+  PLAIN_JOB,
+  POLL,
+  sumOf,
+} from '../../infra/operations.ts';
 import type { Config } from '../../shared/config.ts';
 import type { Principal } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
@@ -92,7 +104,8 @@ describeOnEmulators('the wire', () => {
       const { job } = await runtime.service.submit(LOCAL, submission('count me'));
       expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
       expect(firestore.calls.length + pubsub.calls.length).toBe(5);
-      expect(counted()).toEqual({ writes: 3, reads: 1, queries: 0, messages: 1 });
+      expect(counted()).toEqual(PLAIN_JOB);
+      expect(PLAIN_JOB).toEqual({ writes: 3, reads: 1, queries: 0, messages: 1 });
     });
   });
 
@@ -103,7 +116,13 @@ describeOnEmulators('the wire', () => {
         counted();
         const { job } = await runtime.service.submit(LOCAL, submission('count my slot'));
         expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
-        expect(counted()).toEqual({ writes: 5, reads: 3, queries: 0, messages: 1 });
+        expect(LIMITED).toEqual({ writes: 2, reads: 2, queries: 0, messages: 0 });
+        expect(counted()).toEqual(
+          sumOf([
+            [PLAIN_JOB, 1],
+            [LIMITED, 1],
+          ]),
+        );
       },
       { MAX_RUNNING: '*=1' },
     );
@@ -120,10 +139,23 @@ describeOnEmulators('the wire', () => {
         const { job } = await runtime.service.submit(LOCAL, { ...submission('count my end'), webhook });
         expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
         // The doorbell of its end.
-        expect(counted()).toEqual({ writes: 3, reads: 1, queries: 0, messages: 2 });
+        const done = counted();
+        expect(done).toEqual({ writes: 3, reads: 1, queries: 0, messages: 2 });
         expect(await runtime.worker.run(job)).toEqual({ refused: 'done' });
         expect(receiver.receipts).toMatchObject([{ type: 'job.completed', jobId: job.id }]);
-        expect(counted()).toEqual({ writes: 2, reads: 1, queries: 0, messages: 0 });
+        const told = counted();
+        expect(told).toEqual({ writes: 2, reads: 1, queries: 0, messages: 0 });
+        expect(
+          sumOf([
+            [done, 1],
+            [told, 1],
+          ]),
+        ).toEqual(
+          sumOf([
+            [PLAIN_JOB, 1],
+            [EVENT, 1],
+          ]),
+        );
       };
       await withKnown('gpt-4o-mini', use, { WEBHOOK_SECRETS: secret });
       expect(receiver.wrong).toEqual([]);
@@ -161,7 +193,13 @@ describeOnEmulators('the wire', () => {
       const { job: first } = await runtime.service.submit(LOCAL, equal);
       expect(await runtime.worker.run(first)).toEqual({ finished: 'completed' });
       // A plain job, who leads, and whether anybody waits.
-      expect(counted()).toEqual({ writes: 4, reads: 2, queries: 1, messages: 1 });
+      expect(LEADING).toEqual({ writes: 1, reads: 1, queries: 1, messages: 0 });
+      expect(counted()).toEqual(
+        sumOf([
+          [PLAIN_JOB, 1],
+          [LEADING, 1],
+        ]),
+      );
       const { job: second } = await runtime.service.submit(LOCAL, equal);
       expect(counted()).toEqual({ writes: 1, reads: 0, queries: 0, messages: 1 });
       expect(await runtime.worker.run(second)).toEqual({ refused: 'answered' });
@@ -232,15 +270,51 @@ describeOnEmulators('the wire', () => {
   test('an attempt that is made again under the same lease is one write more', async () => {
     await withKnown('simulated', async (runtime) => {
       const prompt = `count me twice ${crypto.randomUUID()} [simulate fail=overloaded times=1]`;
-      firestore.calls.length = 0;
+      counted();
       const { job } = await runtime.service.submit(LOCAL, submission(prompt, 'simulated'));
       expect(await runtime.worker.run(job)).toEqual({ finished: 'completed' });
-      expect(firestore.calls.filter(named('Commit'))).toHaveLength(4);
-      expect(firestore.calls.filter(named('BatchGetDocuments'))).toHaveLength(1);
+      expect(FURTHER_ATTEMPT).toEqual({ writes: 1, reads: 0, queries: 0, messages: 0 });
+      expect(counted()).toEqual(
+        sumOf([
+          [PLAIN_JOB, 1],
+          [FURTHER_ATTEMPT, 1],
+        ]),
+      );
       expect(await read(runtime, job)).toMatchObject({
         attempts: [{ errorCode: 'overloaded' }, { outcome: 'completed' }],
       });
     });
+  });
+
+  test('each third of a lease is one write more, and so is each piece of text; a poll is a read', async () => {
+    const use = async (runtime: Runtime) => {
+      counted();
+      const { job } = await runtime.service.submit(LOCAL, submission('beat [simulate seconds=2.5]', 'simulated'));
+      const running = runtime.worker.run(job);
+      await expect.poll(async () => (await read(runtime, job)).state).toBe('processing');
+      const { reads, ...before } = counted();
+      expect({ ...before, reads: PLAIN_JOB.reads }).toEqual({ ...PLAIN_JOB, writes: 2 });
+      expect(reads).toBeGreaterThanOrEqual(PLAIN_JOB.reads + POLL.reads);
+      await read(runtime, job);
+      expect(counted()).toEqual(POLL);
+      expect(await running).toEqual({ finished: 'completed' });
+      // At 1 and at 2 s; then the finish.
+      expect(counted()).toEqual({ ...sumOf([[HEARTBEAT, 2]]), writes: 2 * HEARTBEAT.writes + 1 });
+
+      const spoken = { ...submission('speak [simulate seconds=0.6]', 'simulated'), stream: true };
+      const { job: streamed } = await runtime.service.submit(LOCAL, spoken);
+      expect(await runtime.worker.run(streamed)).toEqual({ finished: 'completed' });
+      const { chunks = 0 } = (await runtime.service.read(LOCAL, streamed.id)).job.attempts[0] ?? {};
+      expect(chunks).toBeGreaterThan(1);
+      const { writes } = counted();
+      expect(writes).toBe(
+        sumOf([
+          [PLAIN_JOB, 1],
+          [CHUNK, chunks],
+        ]).writes,
+      );
+    };
+    await withKnown('simulated', use, { LEASE_MS: '3000', FLUSH_MS: '100' });
   });
 
   test.each([
@@ -319,9 +393,10 @@ describeOnEmulators('the wire', () => {
 
   test('a sweep with nothing to do is one query', async () => {
     await withRuntime({}, async (runtime) => {
-      firestore.calls.length = 0;
+      counted();
       expect(await runtime.sweep()).toEqual({ rung: 0, ended: 0, postponed: 0, removed: 0 });
       expect(firestore.calls.map((call) => call.method)).toEqual(['RunQuery']);
+      expect(counted()).toEqual(IDLE_SWEEP);
     });
   });
 });

@@ -68,6 +68,8 @@ describeOnEmulators('outages', () => {
     const healedMs = performance.now();
     world.wire.open();
     const healed = await submitSome('healed', 10, 2_000);
+    // Until then what is refused is refused for the store's sake.
+    await Promise.all([...cutOff, ...healed]);
 
     const restarting = world.restartPubsub();
     const forgotten = await submitSome('forgotten', 10, 2_000);

@@ -6,7 +6,7 @@ import { readConfig } from '../../shared/config.ts';
 import type { Principal } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
 import { CACHED_MS } from '../../shared/core/result-cache.ts';
-import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime.ts';
+import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime-embedded.ts';
 import { plant } from '../support/canaries.ts';
 import { describeOnRedis, type RedisServer, startRedis } from '../support/redis.ts';
 

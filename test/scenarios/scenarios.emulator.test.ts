@@ -1,11 +1,6 @@
 /** The scenarios in which store or queue matter, on the emulators, in real time: most of it waiting, so several at once. */
 
 import { describeOnEmulators } from '../support/emulators.ts';
-import { backgroundScenarios } from './background.ts';
-import { backgroundAnswerScenarios } from './background-answers.ts';
-import { backgroundCrashScenarios } from './background-crashes.ts';
-import { backgroundHandoverScenarios } from './background-handover.ts';
-import { backgroundStopScenarios } from './background-stops.ts';
 import { batchScenarios } from './batch.ts';
 import { cancelScenarios } from './cancel.ts';
 import { creditScenarios } from './credits.ts';
@@ -32,6 +27,7 @@ import { submitScenarios } from './submit.ts';
 import { sweeperScenarios } from './sweepers.ts';
 import { toldStateScenarios } from './told-states.ts';
 import { unreadableScenarios } from './unreadable.ts';
+import { versionScenarios } from './versions.ts';
 import { webhookScenarios } from './webhooks.ts';
 import { zombieScenarios } from './zombie.ts';
 
@@ -43,6 +39,7 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   runningScenarios(openEmulatorWorld);
   zombieScenarios(openEmulatorWorld);
   // The others are waiting, of which the emulators know no more.
+  versionScenarios(openEmulatorWorld);
   webhookScenarios(openEmulatorWorld, ['500'], ['after', 'crash-after']);
   toldStateScenarios(openEmulatorWorld, false);
   sweepScenarios(openEmulatorWorld);
@@ -66,9 +63,4 @@ describeOnEmulators('on the emulators', { concurrent: true }, () => {
   failoverScenarios(openEmulatorWorld);
   saidLimitScenarios(openEmulatorWorld);
   countedCallScenarios(openEmulatorWorld);
-  backgroundScenarios(openEmulatorWorld);
-  backgroundAnswerScenarios(openEmulatorWorld);
-  backgroundCrashScenarios(openEmulatorWorld);
-  backgroundHandoverScenarios(openEmulatorWorld);
-  backgroundStopScenarios(openEmulatorWorld);
 });

@@ -34,6 +34,7 @@ import { submitScenarios } from './submit.ts';
 import { sweeperScenarios } from './sweepers.ts';
 import { toldStateScenarios } from './told-states.ts';
 import { unreadableScenarios } from './unreadable.ts';
+import { versionScenarios } from './versions.ts';
 import { webhookScenarios, webhookTimeScenarios } from './webhooks.ts';
 import { zombieScenarios } from './zombie.ts';
 
@@ -47,6 +48,7 @@ describe('on SQLite', () => {
   runningScenarios(openSqliteWorld);
   longRunScenarios(openSqliteWorld);
   zombieScenarios(openSqliteWorld);
+  versionScenarios(openSqliteWorld);
   webhookScenarios(openSqliteWorld);
   webhookTimeScenarios(openSqliteWorld);
   toldStateScenarios(openSqliteWorld);

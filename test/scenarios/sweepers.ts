@@ -61,19 +61,6 @@ export function sweeperScenarios(open: Open): void {
     expect(await world.main.sweep()).toEqual(IDLE);
     expect(world.main.store.calls('due')).toBe(4);
   });
-
-  scenario(
-    open,
-    'R02 a document of a newer version, whose state nobody here knows, is put off, and does not stand before the others',
-    async (world) => {
-      const [odd, fine] = (await dueJobs(world, 2)) as [Job, Job];
-      await world.poke(odd, { state: 'paused' as Job['state'] });
-      expect(await world.main.sweep()).toEqual({ ...IDLE, rung: 1, postponed: 1 });
-      expect(world.published(fine)).toBe(2);
-      expect(world.published(odd)).toBe(1);
-      expect(await world.main.sweep()).toEqual(IDLE);
-    },
-  );
 }
 
 /** A backlog of ten thousand, whose times only virtual time can bring. */

@@ -18,7 +18,8 @@ export type SourceFile = {
 };
 
 type Names = { readonly [name: string]: string };
-export type Manifest = { dependencies: Names; devDependencies: Names };
+/** `peerDependencies`: what whoever installs the package brings along; here they are devDependencies, too. */
+export type Manifest = { dependencies: Names; devDependencies: Names; peerDependencies: Names };
 /** `usedOtherwise`: packages that no file imports, each with what it is for. */
 export type Project = { files: readonly SourceFile[]; manifest: Manifest; usedOtherwise: Names };
 export type Rule = (project: Project) => string[];
@@ -66,7 +67,9 @@ const MAY_IMPORT: { readonly [layer in Layer]: readonly Layer[] | 'anything' } =
 };
 
 /** Packages that are the inside of a client: an adapter may name them next to it. */
-const PART_OF: Names = { 'google-gax': '@google-cloud/firestore' };
+const INSIDE_OF: { readonly [name: string]: readonly string[] } = {
+  'google-gax': ['@google-cloud/firestore', '@google-cloud/pubsub'],
+};
 
 const layerOf = (path: string) => LAYERS.find(([, pattern]) => pattern.test(path))?.[0];
 const isProduct = (file: SourceFile) => /^(functions|shared)\//.test(file.path);
@@ -96,7 +99,7 @@ export const unreadableImports: Rule = ({ files }) => {
   const known = new Set(files.map((file) => file.path));
   return files.flatMap((file) => [
     ...filesOf(file)
-      .filter(({ path }) => !known.has(path) && !path.endsWith('.json'))
+      .filter(({ path }) => !known.has(path) && !/\.(json|css)$/.test(path))
       .map(({ path }) => `${file.path} imports ${path}, which is not among the files read`),
     ...file.imports
       .filter(({ specifier }) => specifier === undefined && isProduct(file))
@@ -158,7 +161,11 @@ export const corePurity: Rule = ({ files }) =>
 export const adapterClients: Rule = ({ files }) =>
   files
     .filter((file) => layerOf(file.path) === 'adapter')
-    .map((file) => ({ file, clients: new Set(packagesOf(file).map(({ name }) => PART_OF[name] ?? name)) }))
+    .map((file) => ({ file, named: new Set(packagesOf(file).map(({ name }) => name)) }))
+    .map(({ file, named }) => ({
+      file,
+      clients: new Set([...named].filter((name) => !INSIDE_OF[name]?.some((outer) => named.has(outer)))),
+    }))
     .filter(({ clients }) => clients.size > 1)
     .map(({ file, clients }) => `${file.path} imports ${[...clients].join(' and ')}`);
 
@@ -172,9 +179,12 @@ export const adapterUsers: Rule = ({ files }) =>
     .filter(({ to }) => layerOf(to.path) === 'adapter')
     .map(({ file, to }) => `${file.path} names the adapter ${to.path}`);
 
+/** Runs on somebody else's machine: what it reads is no setting of the service. */
+const OTHER_READER = 'shared/client/command-line.ts';
+
 export const environmentReaders: Rule = ({ files }) =>
   files
-    .filter((file) => isProduct(file) && layerOf(file.path) !== 'config')
+    .filter((file) => isProduct(file) && layerOf(file.path) !== 'config' && file.path !== OTHER_READER)
     .filter(
       (file) => file.mentionsEnvironment || targetsOf(file).some((to) => to.kind !== 'file' && to.name === 'process'),
     )
@@ -191,7 +201,12 @@ export const declaredPackages: Rule = ({ files, manifest }) =>
       if (name in manifest.dependencies) return [];
       if (!(name in manifest.devDependencies))
         return `${file.path} imports ${name}, which package.json does not declare`;
-      return isProduct(file) && !typeOnly ? `${file.path} imports ${name}, a devDependency, at run time` : [];
+      const isPeer = layerOf(file.path) === 'client' && name in manifest.peerDependencies;
+      // It is built, with all that it imports.
+      const isBuilt = layerOf(file.path) === 'console';
+      return isProduct(file) && !typeOnly && !isPeer && !isBuilt
+        ? `${file.path} imports ${name}, a devDependency, at run time`
+        : [];
     }),
   );
 

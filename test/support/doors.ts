@@ -66,7 +66,8 @@ export async function openDoorWorld(environment: Record<string, string> = {}, { 
     const asked = Promise.resolve(app.request(path, init));
     // A stream listens, and looks again now and then; and one endpoint waits for the end of its job.
     const response = await (/\/stream\b|generate-prompt\/?$/.test(path) ? clock.until(asked) : asked);
-    const answer = await clock.until(response.text());
+    const isEndless = response.ok && path.startsWith('/api/llm/jobs/stream');
+    const answer = await clock.until(isEndless ? firstEvent(response) : response.text());
     const isJson = /json/.test(response.headers.get('content-type') ?? '') && answer !== '';
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(answer) : answer };
   }
@@ -95,6 +96,16 @@ export async function openDoorWorld(environment: Record<string, string> = {}, { 
       await issuers.close();
     },
   };
+}
+
+/** What a stream begins with that has no end. */
+async function firstEvent({ body }: Response): Promise<string> {
+  let text = '';
+  for await (const bytes of body ?? []) {
+    text += new TextDecoder().decode(bytes);
+    if (/data: .*\n\n/.test(text)) break;
+  }
+  return text;
 }
 
 /** An answer of the shape that is asked for, where one is. */

@@ -1,4 +1,5 @@
 /** All functions as processes on the emulators, in a project of their own, with what they logged. */
+import { type EmulatedBreakItOptions, emulatedBreakIt } from '../../infra/break-it-emulated.ts';
 import { type EmulatorStack, startEmulatorStack } from '../../infra/emulators.ts';
 import { readConfig } from '../../shared/config.ts';
 import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
@@ -19,13 +20,18 @@ export type TestStack = EmulatorStack & {
 
 export const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 
-/** Starts the stack; `more` adds settings. `hosts`: on other emulators than those that all tests share. */
+/**
+ * Starts the stack; `more` adds settings. `hosts`: on other emulators than those that all tests share. With `toBreak` it
+ * can be broken.
+ */
 export async function startTestStack(
   more: Record<string, string>,
   hosts = emulators(),
   workers = 1,
+  toBreak?: Pick<EmulatedBreakItOptions, 'signalFirestore'>,
 ): Promise<TestStack> {
-  const config = emulatorConfig({ ...more, PORT: '0' });
+  // A process more, which only its own tests look at.
+  const config = emulatorConfig({ CONSOLE: 'false', ...more, PORT: '0' });
   const { pubsub, firestore } = hosts;
   const environment = {
     LOG_FORMAT: 'json',
@@ -38,7 +44,9 @@ export async function startTestStack(
   const lines: string[] = [];
   const onLine = (line: string) => void lines.push(line);
   const ground = { config, pubsubHost: pubsub, firestoreHost: firestore };
-  const stack = await startEmulatorStack({ ...ground, environment, onLine, workers });
+  const breakable = { config: { ...config, logLevel: 'debug' as const }, pubsubHost: pubsub, ...toBreak };
+  const breakIt = toBreak && (await emulatedBreakIt(breakable));
+  const stack = await startEmulatorStack({ ...ground, environment, onLine, workers, breakIt });
   const unheard = googleRuntime(readConfig({ ...environment, JOBS_TOPIC: 'nobody-listens', LOG_LEVEL: 'error' }));
   return {
     ...stack,

@@ -22,6 +22,8 @@ export type GrpcProxy = {
   withholdAnswer(matches: (call: ProxiedCall) => boolean): void;
   /** How many answers were lost or withheld so far. */
   lost(): number;
+  /** What each listener was told, in the order in which they were opened. */
+  listened: Buffer[][];
   close(): Promise<void>;
 };
 
@@ -31,6 +33,7 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
   const calls: ProxiedCall[] = [];
   const answers: ProxiedAnswer[] = [];
   const pending: { matches: (call: ProxiedCall) => boolean; isWithheld: boolean }[] = [];
+  const listened: Buffer[][] = [];
   let lost = 0;
   const upstream = http2.connect(`http://${upstreamHost}`);
   upstream.on('error', () => {});
@@ -52,7 +55,11 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
       method: String(headers[':path']).split('/').at(-1) ?? '',
       message: Buffer.concat(chunks).subarray(FRAME_PREFIX_BYTES),
     });
-    if (call().method === 'Listen') return passThrough(client, forwarded);
+    if (call().method === 'Listen') {
+      const told: Buffer[] = [];
+      listened.push(told);
+      return passThrough(client, forwarded, told);
+    }
     client.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       forwarded.write(chunk);
@@ -110,6 +117,7 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
     loseAnswer: (matches) => void pending.push({ matches, isWithheld: false }),
     withholdAnswer: (matches) => void pending.push({ matches, isWithheld: true }),
     lost: () => lost,
+    listened,
     async close() {
       upstream.destroy();
       for (const session of sessions) session.destroy();
@@ -119,18 +127,30 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
 }
 
 /** Each message has a byte for its compression and four for its length before it. */
-function messagesIn(stream: Buffer): Buffer[] {
+function messagesIn(stream: Buffer, rest: (bytes: Buffer) => void = () => {}): Buffer[] {
   const messages: Buffer[] = [];
-  for (let at = 0; at < stream.length; ) {
+  let at = 0;
+  while (at + FRAME_PREFIX_BYTES <= stream.length) {
     const from = at + FRAME_PREFIX_BYTES;
-    at = from + stream.readUInt32BE(at + 1);
-    messages.push(stream.subarray(from, at));
+    const to = from + stream.readUInt32BE(at + 1);
+    if (to > stream.length) break;
+    messages.push(stream.subarray(from, to));
+    at = to;
   }
+  rest(stream.subarray(at));
   return messages;
 }
 
 /** A listener: its answers come as they are, and never end by themselves. */
-function passThrough(client: http2.ServerHttp2Stream, forwarded: http2.ClientHttp2Stream): void {
+function passThrough(client: http2.ServerHttp2Stream, forwarded: http2.ClientHttp2Stream, told: Buffer[]): void {
+  let unread: Buffer = Buffer.alloc(0);
+  forwarded.on('data', (chunk: Buffer) => {
+    told.push(
+      ...messagesIn(Buffer.concat([unread, chunk]), (rest) => {
+        unread = rest;
+      }),
+    );
+  });
   client.pipe(forwarded);
   client.on('error', () => forwarded.close());
   client.on('close', () => forwarded.close());
@@ -151,13 +171,18 @@ function plain(headers: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(':')));
 }
 
+/** How often a field of embedded type stands at the top level of a protobuf message. */
+export function countField(message: Buffer, field: number): number {
+  return embeddedIn(message, field).length;
+}
+
 /**
- * How often a field of embedded type stands at the top level of a protobuf message.
+ * The messages that are the values of a field at the top level of a protobuf message.
  *
  * @see https://protobuf.dev/programming-guides/encoding/
  */
-export function countField(message: Buffer, field: number): number {
-  let count = 0;
+export function embeddedIn(message: Buffer, field: number): Buffer[] {
+  const found: Buffer[] = [];
   let at = 0;
   const varint = () => {
     let value = 0;
@@ -169,12 +194,11 @@ export function countField(message: Buffer, field: number): number {
   };
   while (at < message.length) {
     const tag = varint();
-    if (tag >> 3 === field) count += 1;
-    if ((tag & 7) === 2) {
-      const length = varint();
-      at += length;
-    } else if ((tag & 7) === 0) varint();
+    const length = (tag & 7) === 2 ? varint() : 0;
+    if (tag >> 3 === field) found.push(message.subarray(at, at + length));
+    if ((tag & 7) === 2) at += length;
+    else if ((tag & 7) === 0) varint();
     else at += (tag & 7) === 1 ? 8 : 4;
   }
-  return count;
+  return found;
 }

@@ -37,11 +37,11 @@ export async function pollUntil(
   wanted: (view: View) => boolean,
   patienceMs = 30_000,
 ): Promise<View> {
-  const until = Date.now() + patienceMs;
+  const until = performance.now() + patienceMs;
   for (;;) {
     const view = await readStatus(baseUrl, id);
     if (wanted(view)) return view;
-    if (Date.now() > until) throw new Error(`still not as wanted: ${JSON.stringify(view)}`);
+    if (performance.now() > until) throw new Error(`still not as wanted: ${JSON.stringify(view)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

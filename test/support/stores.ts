@@ -2,7 +2,7 @@
 import { firestoreAccountStore } from '../../shared/adapters/firestore-account-store.ts';
 import { firestoreApiKeyStore } from '../../shared/adapters/firestore-api-key-store.ts';
 import { firestoreChunkStore } from '../../shared/adapters/firestore-chunk-store.ts';
-import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
+import { type FirestoreDatabase, firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 import { firestoreEstimateStore } from '../../shared/adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from '../../shared/adapters/firestore-job-store.ts';
 import { firestoreLeaderStore } from '../../shared/adapters/firestore-leader-store.ts';
@@ -55,9 +55,12 @@ export function firestoreStores(options: {
   emulatorHost: string | undefined;
   deadlineMs?: number;
   wakeShards?: number;
+  databaseId?: string;
+  /** Something between the stores and their database. */
+  between?: (database: FirestoreDatabase) => FirestoreDatabase;
 }): Stores {
-  const { wakeShards = 16, deadlineMs = 5_000 } = options;
-  const database = firestoreDatabase({ ...options, databaseId: '(default)', deadlineMs });
+  const { wakeShards = 16, deadlineMs = 5_000, databaseId = '(default)', between = (same) => same } = options;
+  const database = between(firestoreDatabase({ ...options, databaseId, deadlineMs }));
   return {
     store: firestoreJobStore(database, { wakeShards }),
     chunks: firestoreChunkStore(database),

@@ -256,7 +256,7 @@ test.each(REFUSED)('%s %s is not allowed; %j are', async (method, path, allowed)
   if (method !== 'HEAD') await expectRefusal(reply, 405, 'method_not_allowed');
 });
 
-test.each(['/', '/api/llm/', '/api/llm/job/', '/api/llm/jobs//status/', `${JOB}nothing/`, '/API/llm/jobs/'])(
+test.each(['/console/', '/api/llm/', '/api/llm/job/', '/api/llm/jobs//status/', `${JOB}nothing/`, '/API/llm/jobs/'])(
   '%s is no route',
   async (path) => {
     for (const reply of [await api.get(path), await api.post(path, PROMPT)]) {

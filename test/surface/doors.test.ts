@@ -1,6 +1,7 @@
 /** Who may use which route: every route for everybody who may come to it, and what they are told. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { httpApp } from '../../shared/http/app.ts';
+import { readConsole } from '../../shared/http/console-files.ts';
 import { renderError } from '../../shared/http/errors.ts';
 import { noLimits } from '../../shared/http/limits.ts';
 import type { Reply } from '../support/app.ts';
@@ -17,6 +18,9 @@ GET /health                                | 200    200     200     200   200   
 GET /openapi.json                          | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
 GET /docs                                  | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
 GET /docs/:file                            | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
+GET /client.js                             | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
+GET /                                      | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
+GET /console/:file                         | 200    200     200     200   200       200       200    200    200   200       200     200    200         200       200         200
 POST /llm/submit                           | 401m   401e    401u    200   200       200       403s   200    200   200       200     403c   200         403s      403s        401e
 POST /llm/submit/batch                     | 401m   401e    401u    200   200       200       403s   200    200   200       200     403c   200         403s      403s        401e
 GET /llm/status/:job_id                    | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         200       404         401e
@@ -28,6 +32,7 @@ POST /api/llm/jobs/submit                  | 401m   401e    401u    202   202   
 POST /api/llm/trainer-analysis             | 401m   401e    401u    202   202       202       403s   202    202   202       202     403c   202         403s      403s        401e
 POST /api/llm/jobs/batch                   | 401m   401e    401u    202   202       202       403s   202    202   202       202     403c   202         403s      403s        401e
 GET /api/llm/jobs                          | 401m   401e    401u    200   200       200       200    403s   200   200       200     200    200         403s      403s        401e
+GET /api/llm/jobs/stream                   | 401m   401e    401u    200   200       200       200    403s   200   200       200     200    200         403s      403s        401e
 GET /api/llm/usage                         | 401m   401e    401u    200   200       200       200    403s   200   200       200     200    200         403s      403s        401e
 GET /api/llm/jobs/batch/:batch_id          | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         403s      403s        401e
 PUT /api/llm/jobs/:job_id                  | 401m   401e    401u    202   409       202       403s   202    409   202       409     403c   202         403s      403s        401e
@@ -37,6 +42,7 @@ GET /api/llm/jobs/:job_id/stream           | 401m   401e    401u    200   404   
 POST /api/llm/jobs/:job_id/cancel          | 401m   401e    401u    200   404       404       403s   200    200   404       404     403c   200         200       404         401e
 POST /api/llm/jobs/:job_id/retry           | 401m   401e    401u    202   404       404       403s   202    202   404       404     403c   202         403s      403s        401e
 GET /api/llm/jobs/:job_id/deliveries       | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         403s      403s        401e
+GET /api/llm/jobs/:job_id/input            | 401m   401e    401u    200   404       404       200    403s   200   404       404     200    200         403s      403s        401e
 POST /api/llm/jobs/:job_id/redeliver       | 401m   401e    401u    409   404       404       403s   409    409   404       404     403c   409         403s      403s        401e
 GET /api/llm/webhooks/secrets              | 401m   401e    401u    403s  403s      403s      403s   403s   409   409       403s    403s   403s        403s      403s        401e
 POST /api/llm/jobs/:job_id/token           | 401m   401e    401u    200   404       404       200    403s   404   404       404     403c   200         403s      403s        401e
@@ -64,7 +70,9 @@ const ROWS = lines.map((line) => {
 });
 const ROUTES = ROWS.map(({ route }) => route);
 const OF_A_JOB = ROUTES.filter((route) => /:(job_|task_)?id\b/.test(route));
-const OF_A_CONTRACT = ROUTES.filter((route) => !/^GET \/(health|openapi\.json|docs\b)/.test(route));
+const OF_A_CONTRACT = ROUTES.filter(
+  (route) => !/^GET \/(health|openapi\.json|client\.js|docs\b|console\/|$)/.test(route),
+);
 
 const LONG_MS = 11 * 60_000;
 const body = { job_type: 'general_llm_request', model_id: 'simulated', input_data: { prompt: 'A canary of Ada.' } };
@@ -90,10 +98,12 @@ let jobId: string;
 let batchId: string;
 let others: string;
 let oldToken: string;
+let consoleFile: string;
 
 beforeAll(async () => {
   doors = await openDoorWorld();
   others = crypto.randomUUID();
+  consoleFile = Object.keys((await readConsole()) ?? {}).find((name) => name.endsWith('.js')) ?? 'missing';
   oldToken = await tokenOf(crypto.randomUUID());
   await doors.clock.advance(LONG_MS);
   credentials = await everybody();
@@ -149,6 +159,7 @@ const pathOf = (route: string) =>
     .replace(/:(job_|task_)?id\b/, jobId)
     .replace(':user_id', OWNER.user)
     .replace(':batch_id', batchId)
+    .replace('/console/:file', `/console/${consoleFile}`)
     .replace(':file', 'start.js');
 const methodOf = (route: string) => route.split(' ')[0] ?? '';
 
@@ -253,7 +264,7 @@ describe('a token in the URL', () => {
     for (const route of OF_A_CONTRACT) {
       const before = await doors.changes();
       const { status, body: answer } = await ask(route, {}, query);
-      if (route.endsWith('/stream')) expect([route, status]).toEqual([route, 200]);
+      if (/:(job_)?id\/stream$/.test(route)) expect([route, status]).toEqual([route, 200]);
       else
         expect([route, status, JSON.stringify(answer)]).toEqual([
           ...[route, route.includes(' /llm/') ? 422 : 400],
@@ -308,16 +319,16 @@ test('a route that says not who may use it is open to nobody', async () => {
   const app = httpApp({
     ...{ authenticate, limits: noLimits, renderError },
     ...{ serves: () => true, isBatch: () => false, allowOrigin: () => false, allowCookies: false },
-    log: (_, event, fields) => void faults.push([event, fields?.code]),
+    log: (_, event, fields) => void faults.push([event, fields?.code, fields?.route]),
   });
   let calls = 0;
-  app.get('/api/llm/forgotten', (context) => context.text(`called ${++calls}`));
+  app.get('/api/llm/forgotten/:user_id', (context) => context.text(`called ${++calls}`));
   for (const who of ['nobody', 'owner', 'admin']) {
-    const response = await app.request('/api/llm/forgotten', { headers: credentials.get(who) ?? {} });
+    const response = await app.request('/api/llm/forgotten/ada', { headers: credentials.get(who) ?? {} });
     expect([who, response.status]).toEqual([who, 500]);
   }
   expect(calls).toBe(0);
-  expect(faults).toEqual(Array(3).fill(['request-failed', 'internal_error']));
+  expect(faults).toEqual(Array(3).fill(['request-failed', 'internal_error', 'GET /api/llm/forgotten/:user_id']));
 });
 
 test('a token that names no tenant, or one that can be none, may do nothing', async () => {

@@ -1,5 +1,6 @@
 /** What holds of every route alike: slashes, request ids, origins, the description; and which models a job can name. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isPublic } from '../../shared/http/pages.ts';
 import {
   BATCH,
   cancelOf,
@@ -244,7 +245,7 @@ describe('the description', () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     const mounted = api.app.routes
-      .filter(({ method, path }) => method !== 'ALL' && !/^\/(health|openapi\.json|docs\b)/.test(path))
+      .filter(({ method, path }) => method !== 'ALL' && path !== '/health' && !isPublic(path))
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
     expect(new Set(described)).toEqual(new Set(mounted));
     expect(described).toEqual(

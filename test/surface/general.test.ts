@@ -167,6 +167,13 @@ describe('what contradicts itself is named', () => {
   });
 });
 
+test('a value of no kind that may be is told which there are, once, beside what is wrong elsewhere', async () => {
+  expect(await wrong({ messages: [{ role: 'user', content: 1 }] }, { timeout: 0 })).toEqual({
+    'input_data.messages.0.content': 'must be a string or an array',
+    timeout: expect.any(String),
+  });
+});
+
 describe('what the model does not take', () => {
   test('is 400 at its own field, whichever way it was written', async () => {
     const flat = { prompt: 'a', temperature: 0.5, reasoning: { effort: 'minimal' } };

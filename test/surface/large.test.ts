@@ -11,7 +11,7 @@ import type { PartStore } from '../../shared/core/part-store.ts';
 import { payloadOf } from '../../shared/core/whole.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { EVERYTHING } from '../../shared/http/request-kind.ts';
-import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime.ts';
+import { type EmbeddedRuntime, embeddedRuntime } from '../../shared/runtime-embedded.ts';
 import { callsOf, cancelOf, general, LIST, type Reply, resultOf, SUBMIT, statusOf, streamOf } from '../support/app.ts';
 
 const PROMPT = 'Write much. [simulate kilobytes=2000]';

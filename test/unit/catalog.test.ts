@@ -66,4 +66,8 @@ describe('an alias', () => {
   ])('%o stops the start', (pair, sentence) => {
     expect(() => aliased(pair)).toThrow(sentence);
   });
+
+  test('all that are wrong are named at once', () => {
+    expect(() => aliased(['my', 'gpt-4o'], ['gemini-pro', 'nonsense'])).toThrow(/"my"\. .*"nonsense"\.$/);
+  });
 });

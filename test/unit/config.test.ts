@@ -24,6 +24,8 @@ describe('a setting', () => {
       { CORS_ORIGINS: 'https://a.example, https://b.example,' },
       { corsOrigins: ['https://a.example', 'https://b.example'] },
     ],
+    ['that says more to the world where nobody asked for it: not on Google Cloud', CLOUD, { console: false }],
+    ['that was asked for there', { ...CLOUD, CONSOLE: 'true' }, { console: true }],
     ['a Redis', { REDIS_URL: 'rediss://user:pass@host:6380/1' }, { redisUrl: 'rediss://user:pass@host:6380/1' }],
     [
       'pairs',
@@ -31,6 +33,12 @@ describe('a setting', () => {
       { modelAliases: new Map([['gemini-pro', 'gemini-2.5-flash']]) },
     ],
     ['empty, of who may come in: nobody is asked, nobody limited', { AUTH_MODE: '' }, { rateLimits: undefined }],
+    [
+      'none, but what Cloud Run calls it: its service and revision',
+      { ...CLOUD, K_REVISION: 'submit-00007' },
+      { service: { service: 'submit', version: 'submit-00007' } },
+    ],
+    ['none, elsewhere', { K_REVISION: 'submit-00007' }, { service: undefined }],
     [
       'of invokers, each with its audience',
       { ...CLOUD, INVOKERS: 'a@b.example', INVOKER_AUDIENCES: 'https://worker.example' },

@@ -16,6 +16,7 @@ const schema = fields({
   wait: z.number({ error: 'must be a number of seconds' }).optional(),
   parts: z.array(fields({ label: z.string() })).optional(),
   inner: z.object({ on: z.boolean() }).optional(),
+  either: z.union([z.string().min(2, { error: 'must be longer' }), z.array(fields({ label: z.string() }))]).optional(),
 });
 
 function errorsOf(value: unknown) {
@@ -35,13 +36,16 @@ describe('a field error', () => {
     ['a blank text', { name: ' \n' }, 'name', 'must not be empty'],
     ['an unknown value', { name: 'a', kind: 'green' }, 'kind', 'must be one of: red, blue'],
     ['a field within a list', { name: 'a', parts: [{ label: '' }, {}] }, 'parts.1.label', 'is required, a string'],
+    ['what is of none of the kinds that may be', { name: 'a', either: 5 }, 'either', 'must be a string or an array'],
+    ['a text of two kinds that may be', { name: 'a', either: 'b' }, 'either', 'must be longer'],
+    ['a field within one of two kinds', { name: 'a', either: [{}] }, 'either.0.label', 'is required, a string'],
     ['the whole', 'text', '', 'must be an object'],
   ])('names %s', (_, value, path, message) => {
     expect(errorsOf(value)).toEqual([{ path, message }]);
   });
 
   test('names each unknown field by itself, and the fields that are known there', () => {
-    const message = 'is not a known field; known fields: name, kind, size, wait, parts, inner';
+    const message = 'is not a known field; known fields: name, kind, size, wait, parts, inner, either';
     expect(errorsOf({ name: 'a', foo: 1, bar: 2 })).toEqual([
       { path: 'foo', message },
       { path: 'bar', message },

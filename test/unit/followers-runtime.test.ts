@@ -1,7 +1,7 @@
 /** How many deliveries of a runtime may wait for the answers of others: some of its lanes, so that other jobs have room. */
 import { expect, test } from 'vitest';
 import { readConfig } from '../../shared/config.ts';
-import { embeddedRuntime } from '../../shared/runtime.ts';
+import { embeddedRuntime } from '../../shared/runtime-embedded.ts';
 import { ADA } from '../support/core-world.ts';
 
 test('a third of WORKER_CONCURRENCY waits, and the others are parked', async () => {

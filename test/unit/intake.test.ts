@@ -1,12 +1,15 @@
 /** Published submissions: taken in once, run in the same delivery, and never lost without a trace. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { opentelemetryTracing } from '../../shared/adapters/opentelemetry-tracing.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import { toFieldErrors } from '../../shared/core/field-errors.ts';
 import type { JobKey } from '../../shared/core/job.ts';
+import { jobService } from '../../shared/core/service.ts';
 import type { WorkOutcome } from '../../shared/core/worker.ts';
 import { intakeHandler, subscriptionPrincipal } from '../../shared/http/intake.ts';
 import { publishedSubmissionSchema, toSubmission } from '../../shared/job-types/submission.ts';
-import { ADA, type CoreWorld, coreWorld } from '../support/core-world.ts';
+import { modelCatalog } from '../../shared/llm/catalog.ts';
+import { ADA, type CoreWorld, coreWorld, NO_PROVIDERS } from '../support/core-world.ts';
 
 let world: CoreWorld;
 afterEach(() => world.close());
@@ -188,4 +191,21 @@ test('a body that is no delivery is acknowledged and logged', async () => {
   const handle = intakeHandler({ ...world, parse: () => ({ wrong: [] }) }, ADA);
   expect(await handle({ hello: 1 })).toBe(true);
   expect(world.lines.join()).toContain('message-unreadable');
+});
+
+test('a published submission is of the trace that its message names, and another trace makes it no other submission', async () => {
+  world = coreWorld();
+  const tracing = opentelemetryTracing();
+  const service = jobService({
+    ...{ ...world, tracing, models: modelCatalog({ ...NO_PROVIDERS, clock: world.clock }), wakeShards: 1 },
+  });
+  const submission = { ...toSubmission(publishedSubmissionSchema.parse(GOOD)), jobId: ID };
+  const handle = intakeHandler({ ...world, service, tracing, parse: () => ({ submission }) }, ADA);
+  const traceOf = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
+  for (const digit of ['1', '2']) {
+    const message = { data: '', messageId: digit, attributes: { googclient_traceparent: traceOf(digit) } };
+    expect(await handle({ message: { ...message, data: Buffer.from('{}').toString('base64') } })).toBe(true);
+  }
+  expect(await jobs()).toMatchObject([{ id: ID, traceparent: traceOf('1') }]);
+  service.close();
 });

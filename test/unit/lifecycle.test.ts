@@ -7,6 +7,7 @@ import { CANCEL_GRACE_MS, LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { transition } from '../../shared/core/lifecycle.ts';
 import { DEFAULT_LIMITS } from '../../shared/core/limits.ts';
 import { UNREAD_MS } from '../../shared/core/payloads.ts';
+import { SCHEMA_VERSION } from '../../shared/core/schema-version.ts';
 import { LOSSES_MOST } from '../../shared/core/waking.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 
@@ -171,6 +172,17 @@ const TABLE: Record<keyof typeof JOBS, (Expected | undefined)[]> = {
   failed: over,
   cancelled: over,
 };
+
+describe('a document of a newer version', () => {
+  const newer = { schemaVersion: SCHEMA_VERSION + 1 };
+  test.each(Object.keys(EVENTS) as (keyof typeof EVENTS)[])('is not ours to change: %s', (event) => {
+    for (const job of Object.values<Job>(JOBS)) {
+      expect(transition({ ...job, ...newer }, EVENTS[event])).toEqual({ refused: 'newer-version' });
+      const unknown = { ...job, state: 'paused' as Job['state'] };
+      expect(transition(unknown, EVENTS[event])).toEqual({ refused: 'newer-version' });
+    }
+  });
+});
 
 describe('the table', () => {
   const events = (Object.keys(EVENTS) as (keyof typeof EVENTS)[]).slice(0, 8);

@@ -85,9 +85,9 @@ describe('a wake that is about the outbox alone: rung, later each time, and the 
 
   test('a document of a newer version is not ours to change', () => {
     const newer = job({ state: 'frozen' as Job['state'], wakeAt: NOW, outbox: outbox() });
-    expect(transition(newer, wake).refused).toBe('unknown-state');
+    expect(transition(newer, wake).refused).toBe('newer-version');
     expect(transition(newer, { type: 'take-notices', nowMs: NOW, token: 't', leaseMs: 1 }).refused).toBe(
-      'unknown-state',
+      'newer-version',
     );
   });
 });

@@ -15,6 +15,7 @@ import {
   valueIn,
   wholeInput,
 } from '../../shared/core/parts.ts';
+import { SCHEMA_VERSION } from '../../shared/core/schema-version.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { faulty } from '../support/faulty.ts';
 import { sqliteStores } from '../support/stores.ts';
@@ -251,6 +252,7 @@ describe('a job', () => {
     ['it is named by a job that is over', job({ state: 'completed', parts: { result: SET } }), 'keep'],
     ['its holder may still name it', job(), 'wait'],
     ['somebody else holds the job', job({ token: 'another' }), 'remove'],
+    ['a newer version may name it elsewhere', job({ state: 'failed', schemaVersion: SCHEMA_VERSION + 1 }), 'wait'],
     ['the job is over without it', job({ state: 'cancelled' }), 'remove'],
     ['the job names another', job({ state: 'completed', parts: { result: { ...SET, name: '2-token' } } }), 'remove'],
   ])('when a set is checked: %s', (_, found, todo) => {

@@ -1,5 +1,7 @@
 /** The tolerant decoder: one message in every envelope that Pub/Sub, Eventarc and the framework make. */
 import { describe, expect, test } from 'vitest';
+import { opentelemetryTracing } from '../../shared/adapters/opentelemetry-tracing.ts';
+import { logContext } from '../../shared/adapters/opentelemetry-under-way.ts';
 import { ServiceError } from '../../shared/core/errors.ts';
 import {
   decodeDoorbell,
@@ -96,4 +98,35 @@ test('a body that is larger than any message is acknowledged', async () => {
   const request = new Request('http://worker/', { method: 'POST', body: ' '.repeat(15 * 1024 * 1024 + 1) });
   expect((await respondToPush(request, handle)).status).toBe(204);
   expect(bodies).toEqual([undefined]);
+});
+
+test.each(['draining', 'newer-version'] as const)(
+  'a job that is for another instance is rung again: %s',
+  async (refused) => {
+    const handle = doorbellHandler({ run: async () => ({ refused }), log: () => {} });
+    const request = (body: unknown) => new Request('http://127.0.0.1/', { method: 'POST', body: JSON.stringify(body) });
+    expect((await respondToPush(request(encodeDoorbell(KEY, '1', 1)), handle)).status).toBe(503);
+  },
+);
+
+test.each<[traceparent: string, traceId: string | undefined]>([
+  ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', '0af7651916cd43dd8448eb211c80319c'],
+  ...['', 'x\r\ny: z', `00-${'A'.repeat(32)}-b7ad6b7169203331-01`, `01-${'a'.repeat(10_000)}`].map(
+    (hostile): [string, undefined] => [hostile, undefined],
+  ),
+])('a doorbell is of the trace that its message names (%j), or of one of its own', async (traceparent, traceId) => {
+  let seen: ReturnType<typeof logContext>;
+  const run = async () => {
+    seen = logContext();
+    return { finished: 'completed' } as const;
+  };
+  const tracing = opentelemetryTracing();
+  const ring = doorbellHandler({ run, log: () => undefined, tracing });
+  const message = { data: DATA, messageId: '1', attributes: { googclient_traceparent: traceparent } };
+  // What brought it has facts of its own.
+  const answer = await tracing.span('push', { facts: { request_id: 'r' } }, () => ring({ message }));
+  expect(answer).toBe(true);
+  expect(seen?.facts).toEqual({ job_id: ID });
+  if (traceId) expect(seen?.traceId).toBe(traceId);
+  else expect(traceparent).not.toContain(seen?.traceId);
 });

@@ -5,7 +5,7 @@
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { readConfig } from '../../shared/config.ts';
-import { embeddedRuntime } from '../../shared/runtime.ts';
+import { embeddedRuntime } from '../../shared/runtime-embedded.ts';
 import { ADA } from '../support/core-world.ts';
 
 const BOB = { ...ADA, tenant: 'other', user: 'bob' };

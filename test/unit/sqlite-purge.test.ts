@@ -10,7 +10,7 @@ import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { Job } from '../../shared/core/job.ts';
-import { embeddedRuntime } from '../../shared/runtime.ts';
+import { embeddedRuntime } from '../../shared/runtime-embedded.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 

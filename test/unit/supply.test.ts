@@ -1,9 +1,18 @@
 /** What the project is made of: where each package comes from, whose script may run, under which licence, and the list of all. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { isAllowed, type LockedPackages, licensed, lockedPackages, nameOf, noticesOf } from '../../infra/licences.ts';
+import {
+  IN_CONSOLE,
+  isAllowed,
+  type LockedPackages,
+  licensed,
+  lockedPackages,
+  nameOf,
+  noticesOf,
+} from '../../infra/licences.ts';
 import { type Sbom, sbom } from '../../infra/sbom.ts';
+import { readSource } from '../support/architecture-rules.ts';
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
 const manifest = JSON.parse(read('package.json'));
@@ -67,6 +76,8 @@ describe('the licences', () => {
     // Only developed with; and one that the service runs with, too, though it is also among what it is developed with.
     expect(names).not.toContain('vitest');
     expect(names).toContain('standardwebhooks');
+    // Handed out with the console.
+    expect(names).toEqual(expect.arrayContaining(['react', 'react-dom']));
     expect(all.filter((one) => !isAllowed(one))).toEqual([]);
   });
 
@@ -81,8 +92,25 @@ describe('the licences', () => {
     expect(isAllowed({ licence })).toBe(false);
   });
 
+  test('are also of what is built into the console: all that its sources import, and that needs', () => {
+    const folder = join(import.meta.dirname, '../../functions/console');
+    const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name));
+    const imported = sources
+      .flatMap((name) => readSource(name, readFileSync(join(folder, name), 'utf8')).imports)
+      .flatMap(({ specifier = '', typeOnly }) => (typeOnly || specifier.startsWith('.') ? [] : specifier));
+    const inside = new Set(imported.map((from) => from.replace(/^((?:@[^/]+\/)?[^/]+)\/.*$/, '$1')));
+    for (const name of inside) {
+      const { dependencies = {} } = packages[`node_modules/${name}`] as { dependencies?: object };
+      for (const needed of Object.keys(dependencies)) inside.add(needed);
+    }
+    expect([...inside].sort()).toEqual([...IN_CONSOLE].sort());
+  });
+
   test('have their texts in the notices, each once, with whose they are', async () => {
     const notices = await noticesOf(licensed(packages));
+    expect(notices).toMatch(
+      /^react 19\.\d+\.\d+, react-dom 19\.\d+\.\d+, scheduler .*\n\nMIT License\n\nCopyright .*Meta/m,
+    );
     expect(notices).toMatch(/^hono 4\.\d+\.\d+\n\nMIT License\n\nCopyright .*Yusuke Wada/m);
     const apache = /Apache License\s+Version 2\.0, January 2004/g;
     expect([...notices.matchAll(apache)].length).toBeLessThan(20);
@@ -105,6 +133,7 @@ describe('the list of components', () => {
     }
     const running = new Set(licensed(packages).map(({ name, version }) => of(name, version)));
     expect(new Set(list.components.map((one) => one['bom-ref'].replace(/^.*\|/, ''))).size).toBe(running.size);
+    expect(listed).toContain(of('react-dom', manifest.devDependencies['react-dom']));
     expect(listed.some((name) => name.startsWith('vitest@'))).toBe(false);
     expect(list.components.filter(({ licenses, hashes }) => !licenses?.length || !hashes?.length)).toEqual([]);
   });
@@ -117,12 +146,55 @@ describe('the list of components', () => {
   });
 });
 
-test('Cloud Build installs without scripts, and asks for nothing that package.json has not', () => {
+describe('Cloud Build', () => {
   const build = read('cloudbuild.yaml');
-  const steps = [...build.matchAll(/^ {4}args: \[(.*)\]$/gm)].map(([, words = '']) => words.split(', '));
-  expect(steps.map(([command]) => command)).toEqual(['ci', 'audit', 'run', 'run', 'run', 'run']);
-  expect(steps[0]).toContain('--ignore-scripts');
-  const scripts = steps.filter(([command]) => command === 'run').map(([, script]) => script);
-  expect(scripts).toEqual(['licences', 'sbom', 'check', 'build']);
-  for (const script of scripts) expect(Object.keys(manifest.scripts)).toContain(script);
+  const steps = build
+    .slice(build.indexOf('steps:'), build.indexOf('\nartifacts:'))
+    .split(/^ {2}- id: /m)
+    .slice(1)
+    .map((text) => ({ id: /^[\w-]+/.exec(text)?.[0], image: /^ {4}name: (.*)$/m.exec(text)?.[1] ?? '', text }));
+
+  test('goes through all steps one after the other: nothing is applied that was not checked, tested and planned', () => {
+    expect(steps.map(({ id }) => id)).toEqual([
+      ...['bring-node', 'bring-terraform', 'install', 'audit', 'licences', 'sbom', 'check', 'test', 'build'],
+      ...['plan', 'apply', 'smoke'],
+    ]);
+    expect(build).not.toMatch(/waitFor|allowFailure|allowExitCodes/);
+    for (const { id, text } of steps) {
+      const applies = text.includes('--apply-only') || text.includes('rollback');
+      expect([id, applies]).toEqual([id, id === 'apply' || id === 'smoke']);
+      if (applies) expect(text.indexOf('"$_APPLY" != true')).toBeGreaterThan(0);
+    }
+    expect(build).toMatch(/^ {2}_APPLY: 'false'$/m);
+  });
+
+  test('installs without scripts, and asks for nothing that package.json has not', () => {
+    expect(steps.find(({ id }) => id === 'install')?.text).toContain('[ci, --ignore-scripts,');
+    const inLists = [...build.matchAll(/args: \[run, ([\w:]+)\]/g)].map(([, script]) => script);
+    const inShells = [...build.matchAll(/npm (?:run )?([\w:]+)/g)].map(([, script]) => script);
+    expect(inLists).toEqual(['licences', 'sbom', 'check', 'build']);
+    const scripts = inShells.slice(inShells.indexOf('test'));
+    expect(scripts).toEqual(['test', 'deploy', 'deploy', 'deploy', 'rollback']);
+    for (const script of [...inLists, ...scripts]) expect(Object.keys(manifest.scripts)).toContain(script);
+  });
+
+  test('runs in images of one version each, and tests where the emulators are', () => {
+    for (const { image } of steps) expect(image).toMatch(/:\d+\.\d+\.\d+(-[a-z-]+)?$/);
+    expect(steps.find(({ id }) => id === 'test')?.image).toContain('google-cloud-cli:528.0.0-emulators');
+  });
+
+  test.each([
+    [
+      'a step that waits for nobody',
+      (text: string) => text.replace('  - id: apply\n', "  - id: apply\n    waitFor: ['-']\n"),
+    ],
+    [
+      'a smoke test that nobody counts',
+      (text: string) => text.replace('  - id: smoke\n', '  - id: smoke\n    allowFailure: true\n'),
+    ],
+  ])('%s would be seen', (_, breaking) => {
+    const broken = breaking(build);
+    expect(broken).not.toBe(build);
+    expect(broken).toMatch(/waitFor|allowFailure/);
+  });
 });

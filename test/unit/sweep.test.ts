@@ -1,5 +1,7 @@
 /** What time does: which jobs a sweep rings, how often, and at what cost. */
 import { afterEach, expect, test } from 'vitest';
+import { opentelemetryTracing } from '../../shared/adapters/opentelemetry-tracing.ts';
+import { logContext } from '../../shared/adapters/opentelemetry-under-way.ts';
 import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { sweep } from '../../shared/core/sweep.ts';
 import { RING_GRACE_MS } from '../../shared/core/waking.ts';
@@ -97,4 +99,34 @@ test('a sweep with nothing to do is one call of the store', async () => {
   world = coreWorld();
   expect(await sweep(world)).toMatchObject({ rung: 0 });
   expect(world.store.calls('due')).toBe(1);
+});
+
+test('what a sweep does to a job is of the trace that the job was submitted in', async () => {
+  world = coreWorld();
+  const [first, second] = [await world.submit(), await world.submit()];
+  const traceOf = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
+  for (const [job, digit] of [[first, '1'] as const, [second, '2'] as const]) {
+    const found = await world.store.get(job);
+    await world.store.update(job, found?.revision ?? '', { traceparent: traceOf(digit) });
+  }
+  await world.clock.advance(RING_GRACE_MS);
+  world.queue.fail('publish', 'before', { times: 2 });
+  const seen: unknown[] = [];
+  const log = (_: string, event: string) => {
+    const { traceId, facts } = logContext() ?? {};
+    if (event === 'wake-failed') seen.push([traceId, facts]);
+  };
+  await sweep({ ...world, log, tracing: opentelemetryTracing() });
+  expect(world.queue.fired()).toBe(2);
+  const lineOf = (digit: string, { id }: { id: string }) => [
+    digit.repeat(32),
+    { job_id: id, tenant: 'default', attempt: 0 },
+  ];
+  expect(seen).toHaveLength(2);
+  expect(seen).toEqual(expect.arrayContaining([lineOf('1', first), lineOf('2', second)]));
+  // So is the doorbell.
+  world.published.length = 0;
+  await world.clock.advance(RING_GRACE_MS);
+  expect(await sweep(world)).toMatchObject({ rung: 2 });
+  expect(world.published).toContainEqual({ tenant: 'default', id: first.id, traceparent: traceOf('1') });
 });

@@ -25,10 +25,16 @@ beforeAll(async () => {
 });
 afterAll(() => receiver.close());
 
-async function sent({ secrets = [NEW], tenant = 'default', message = MESSAGE, clock = systemClock() } = {}) {
+async function sent({
+  secrets = [NEW],
+  tenant = 'default',
+  message = MESSAGE,
+  clock = systemClock(),
+  traceparent = undefined as string | undefined,
+} = {}) {
   const sender = webhookSender({ secrets, hosts: [], allowPrivate: true, clock });
   const url = `http://127.0.0.1:${receiver.port}/hook?to=me`;
-  expect(await sender.send({ tenant, url }, message)).toMatchObject({ delivered: true, status: 200 });
+  expect(await sender.send({ tenant, url, traceparent }, message)).toMatchObject({ delivered: true, status: 200 });
   return receiver.received.at(-1) as Received;
 }
 
@@ -56,6 +62,13 @@ test('the vector of the standard’s own libraries, and nothing else on the wire
 describe.each(VERIFIERS)('%s', (_, verify) => {
   test('accepts what we send', async () => {
     expect(await verify(await sent(), NEW)).toEqual(JSON.parse(MESSAGE.body));
+  });
+
+  test('accepts it with the trace of its job, which no signature is about', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const received = await sent({ traceparent });
+    expect(received.headers.traceparent).toBe(traceparent);
+    expect(await verify(received, NEW)).toEqual(JSON.parse(MESSAGE.body));
   });
 
   test.each([NEW, OLD])('accepts it with either of two secrets: %s', async (secret) => {

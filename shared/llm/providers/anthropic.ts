@@ -17,8 +17,9 @@ import { withRequestId } from './failures.ts';
 import { isHttpResponse } from './http-response.ts';
 import { limitedFetch } from './limited-fetch.ts';
 import { rateLimitsOf } from './rate-limit-headers.ts';
+import { traceHeaders } from './trace-headers.ts';
 
-type CallOptions = { signal: AbortSignal; maxRetries: 0 };
+type CallOptions = { signal: AbortSignal; maxRetries: 0; headers?: { traceparent: string } };
 
 /** What of a client is used: the SDK's own, or one that answers like it, streamed or whole. */
 export type AnthropicClient = {
@@ -38,7 +39,7 @@ export type AnthropicOptions = {
 export function anthropicProvider(options: AnthropicOptions): LlmProvider {
   const client = options.client ?? anthropicClient(options);
   return {
-    async *generate(request, { signal }) {
+    async *generate(request, { signal, traceparent }) {
       signal.throwIfAborted();
       const { body, warnings } = transformed(options.transform ?? toAnthropicBody, request);
       const secret = keyOf(client);
@@ -48,7 +49,10 @@ export function anthropicProvider(options: AnthropicOptions): LlmProvider {
       signal.addEventListener('abort', stop);
       let requestId: string | undefined;
       try {
-        const sent = client.messages.create(body, { signal: abort.signal, maxRetries: 0 });
+        const sent = client.messages.create(body, {
+          ...{ signal: abort.signal, maxRetries: 0 as const },
+          ...traceHeaders(traceparent),
+        });
         const answered = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, signal);
         const headers = isHttpResponse(answered) ? answered.headers : undefined;
         requestId = headers?.get('request-id') ?? undefined;

@@ -13,8 +13,9 @@ import { withRequestId } from './failures.ts';
 import { type GeminiAnswer, type GeminiChunk, geminiAnswer } from './gemini-answer.ts';
 import { classifyGeminiError } from './gemini-errors.ts';
 import { type FetchWatch, guardedFetch } from './gemini-fetch.ts';
+import { traceHeaders } from './trace-headers.ts';
 
-type CallOptions = { signal: AbortSignal };
+type CallOptions = { signal: AbortSignal; customHeaders?: { traceparent: string } };
 
 /** What of a client is used: the package's own, or one that answers like it, streamed or whole. */
 export type GeminiClient = {
@@ -44,7 +45,7 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
     return new GoogleGenerativeAI(options.apiKey ?? '');
   };
   return {
-    async *generate(request, { signal }) {
+    async *generate(request, { signal, traceparent }) {
       // The package sends the request all the same when its signal is aborted already.
       signal.throwIfAborted();
       const { body, warnings } = transformed(options.transform ?? toGeminiBody, request);
@@ -60,7 +61,9 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
       const watch: FetchWatch = { headers: {} };
       signal.addEventListener('abort', stop);
       try {
-        const sent = guardedFetch(watch, () => send(model, body, { signal: abort.signal }));
+        const { headers: customHeaders } = traceHeaders(traceparent);
+        const each = { signal: abort.signal, ...(customHeaders ? { customHeaders } : {}) };
+        const sent = guardedFetch(watch, () => send(model, body, each));
         const answered = await orAborted(sent, signal);
         yield { type: 'accepted', providerRequestId: watch.headers.requestId };
         for (const message of warnings) yield { type: 'warning', message };

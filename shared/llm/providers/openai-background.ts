@@ -10,7 +10,7 @@ import type {
   Response as WholeResponse,
 } from 'openai/resources/responses/responses';
 import { isServiceError, ServiceError } from '../../core/errors.ts';
-import type { Background, LlmPart } from '../../core/llm.ts';
+import type { Background, CallOptions, LlmPart } from '../../core/llm.ts';
 import { callIds } from '../transformers/call-ids.ts';
 import { type Transformer, transformed } from '../transformers/transformer.ts';
 import { openaiDocument, type RequestOptions } from './openai-call.ts';
@@ -40,10 +40,10 @@ export function responsesBackground(
   /** A document about the answer of this id; `undefined`: there is none. */
   async function about(
     send: (options: RequestOptions) => PromiseLike<unknown>,
-    signal: AbortSignal,
+    { signal, traceparent }: CallOptions,
   ): Promise<WholeResponse | undefined> {
     try {
-      const { document } = await openaiDocument({ client, signal, send });
+      const { document } = await openaiDocument({ client, signal, traceparent, send });
       return document as WholeResponse;
     } catch (error) {
       if (isServiceError(error) && error.provider?.status === 404) return undefined;
@@ -52,11 +52,11 @@ export function responsesBackground(
   }
 
   return {
-    async start(request, { signal }) {
+    async start(request, { signal, traceparent }) {
       const { body, warnings } = transformed(transform, request);
       const asked = { ...body, background: true, store: true, stream: false } as const;
       const send = (each: RequestOptions) => responses.create(asked, each);
-      const { document, ...head } = await openaiDocument({ client, signal, send });
+      const { document, ...head } = await openaiDocument({ client, signal, traceparent, send });
       const response = document as WholeResponse;
       // Servers exist that know no background, and answer when they are done.
       if (ENDS.includes(response.status)) return { parts: partsOf(response, warnings, callIds(request)), ...head };
@@ -65,16 +65,16 @@ export function responsesBackground(
       throw new ServiceError('provider_error', 'The provider named no answer to look for.');
     },
 
-    async look(id, request, { signal }) {
-      const response = await about((each) => responses.retrieve(id, undefined, each), signal);
+    async look(id, request, options) {
+      const response = await about((each) => responses.retrieve(id, undefined, each), options);
       if (!response) return { gone: true };
       if (response.status && !ENDS.includes(response.status)) return { pending: true };
       const { warnings } = transformed(transform, request);
       return { parts: partsOf(response, warnings, callIds(request)) };
     },
 
-    async cancel(id, { signal }) {
-      const response = await about((each) => responses.cancel(id, each), signal);
+    async cancel(id, options) {
+      const response = await about((each) => responses.cancel(id, each), options);
       if (!response) return {};
       for (const part of untilFailure(responsesAnswer(() => '').partsOfWhole(response))) {
         if (part.type === 'usage') return { usage: part.usage };

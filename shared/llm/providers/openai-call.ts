@@ -12,6 +12,7 @@ import { isHttpResponse } from './http-response.ts';
 import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
 import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
 import { rateLimitsOf } from './rate-limit-headers.ts';
+import { traceHeaders } from './trace-headers.ts';
 
 /** What a provider is made with that speaks through OpenAI's SDK. */
 export type OpenaiOptions<Client, Body> = {
@@ -25,7 +26,7 @@ export type OpenaiOptions<Client, Body> = {
 };
 
 /** What goes with each request: whoever made the client, its own retries are off, for nobody would record them. */
-export type RequestOptions = { signal: AbortSignal; maxRetries: 0 };
+export type RequestOptions = { signal: AbortSignal; maxRetries: 0; headers?: { traceparent: string } };
 
 /** A client of the SDK as this project makes it. */
 export function openaiClient({ apiKey, baseUrl }: OpenaiOptions<unknown, unknown>): OpenAI {
@@ -51,6 +52,7 @@ export type OpenaiCall<Event, Whole> = {
   /** Its key must not get into an error's text. */
   client: object;
   signal: AbortSignal;
+  traceparent?: string | undefined;
   /** What of the request the protocol could not express. */
   warnings: readonly string[];
   /** Sends the request. */
@@ -91,7 +93,7 @@ export async function openaiDocument(call: Sending): Promise<OpenaiDocument> {
   throw failureOf(undefined, keyOf(call.client));
 }
 
-type Sending = Pick<OpenaiCall<never, never>, 'client' | 'signal' | 'send'>;
+type Sending = Pick<OpenaiCall<never, never>, 'client' | 'signal' | 'traceparent' | 'send'>;
 
 async function* answered<Part>(
   call: Sending,
@@ -104,7 +106,7 @@ async function* answered<Part>(
   call.signal.addEventListener('abort', stop);
   let requestId: string | undefined;
   try {
-    const sent = call.send({ signal: abort.signal, maxRetries: 0 });
+    const sent = call.send({ signal: abort.signal, maxRetries: 0, ...traceHeaders(call.traceparent) });
     const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, call.signal);
     requestId = requestIdOf(answer);
     yield* read(answer, abort);

@@ -20,12 +20,12 @@ export type ChatOptions = OpenaiOptions<ChatClient, ChatCompletionCreateParamsSt
 export function openaiCompatibleProvider(options: ChatOptions): LlmProvider {
   const client: ChatClient = options.client ?? openaiClient(options);
   return {
-    async *generate(request, { signal }) {
+    async *generate(request, { signal, traceparent }) {
       signal.throwIfAborted();
       const { body, warnings } = transformed(options.transform ?? toChatBody, request);
       const answer = chatAnswer(callIds(request));
       const parts = openaiCall<ChatPiece, ChatPiece>({
-        ...{ client, signal, warnings },
+        ...{ client, signal, traceparent, warnings },
         send: (each) => client.chat.completions.create(body, each),
         partsOfEvent: answer.partsOf,
         partsOfWhole: answer.partsOf,

@@ -27,12 +27,12 @@ export function openaiProvider(options: ResponsesOptions): LlmProvider {
   const transform = options.transform ?? toResponsesBody;
   return {
     background: hasBackground(client) ? responsesBackground(client, transform) : undefined,
-    async *generate(request, { signal }) {
+    async *generate(request, { signal, traceparent }) {
       signal.throwIfAborted();
       const { body, warnings } = transformed(transform, request);
       const { partsOfEvent, partsOfWhole } = responsesAnswer(callIds(request));
       yield* openaiCall<ResponseStreamEvent, WholeResponse>({
-        ...{ client, signal, warnings, partsOfEvent, partsOfWhole },
+        ...{ client, signal, traceparent, warnings, partsOfEvent, partsOfWhole },
         send: (each) => client.responses.create(body, each),
       });
     },

@@ -19,7 +19,7 @@ type Body = any;
 export async function runSession(baseUrl: string): Promise<{ submitted: Body; statuses: Body[]; result: Body }> {
   const submitted = await print('submit', baseUrl);
   const statuses: Body[] = [];
-  for (const until = Date.now() + PATIENCE_MS; Date.now() < until; await pause()) {
+  for (const until = performance.now() + PATIENCE_MS; performance.now() < until; await pause()) {
     const status = await print('status', baseUrl, submitted.job_id);
     statuses.push(status);
     if (!['queued', 'started'].includes(status.status)) break;

@@ -1,0 +1,2 @@
+/** Vite takes styles for what they are. */
+declare module '*.css';
