@@ -10,6 +10,8 @@ export type RedisLinkOptions = {
   url: string;
   clock: Clock;
   log: Log;
+  /** How long an answer is waited for; by default a tenth of a second. */
+  answerMs?: number;
 };
 
 export type RedisLink = {
@@ -21,7 +23,7 @@ export type RedisLink = {
 
 export type RedisClient = Awaited<ReturnType<typeof connect>>['client'];
 
-/** An answer that takes longer is of no use. */
+/** An answer that takes longer is of no use, by default. */
 const ANSWER_MS = 100;
 /** After a failure nobody waits for Redis for so long. */
 const PAUSE_MS = 1_000;
@@ -38,7 +40,7 @@ type Connection = {
   heardAtMs: number;
 };
 
-export function redisLink({ url, clock, log }: RedisLinkOptions): RedisLink {
+export function redisLink({ url, clock, log, answerMs = ANSWER_MS }: RedisLinkOptions): RedisLink {
   let connection: Connection | undefined;
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
   let warnedAtMs = Number.NEGATIVE_INFINITY;
@@ -115,7 +117,7 @@ export function redisLink({ url, clock, log }: RedisLinkOptions): RedisLink {
       connection ??= open();
       const asked = connection;
       // Whoever comes while it connects waits for the rest of the time, not anew.
-      const waitMs = asked.isOpen ? ANSWER_MS : Math.max(0, asked.startedAtMs + ANSWER_MS - nowMs);
+      const waitMs = asked.isOpen ? answerMs : Math.max(0, asked.startedAtMs + answerMs - nowMs);
       const telling = tell(asked, command);
       // Where this process was busy all the time, the answer is there and unread: timers come before sockets.
       const told = (await within(clock, waitMs, telling)) ?? (await within(clock, 1, telling));

@@ -1,6 +1,7 @@
 /** The console's tests: the list of jobs. Each looks at jobs of its own, by a tag. */
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { pollUntil } from '../support/http-client.ts';
 import type { ConsoleWorld } from './console-world.ts';
 
 const STREAM = /^GET \/api\/llm\/jobs\/stream\//;
@@ -105,6 +106,8 @@ export function jobsTests({ open, submit, ended, service }: ConsoleWorld): void 
   test('jobs: who reads further down gets older ones, and is not moved by new ones', async () => {
     const tag = newTag();
     const [slow = ''] = await submitMany(['Slow. [simulate seconds=300]'], tag);
+    // Its row shows for good what it was when it was loaded.
+    await pollUntil(service().baseUrl, slow, ({ status }) => status === 'processing');
     await submitMany(Array(110).fill('Quick. [simulate seconds=0.02]'), tag);
     const opened = await open(`jobs?tag=${tag}`);
     const { page } = opened;

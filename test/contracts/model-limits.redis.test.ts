@@ -13,7 +13,7 @@ const clock = systemClock();
 
 /** What one process has; its own count would let everybody through a second time. */
 async function openProcess(url: string) {
-  const link = redisLink({ url, clock, log: () => {} });
+  const link = redisLink({ url, clock, log: () => {}, answerMs: 5_000 });
   let alone = 0;
   const memory = memoryWindowLimiter({ clock });
   const fallback: WindowLimiter = {

@@ -8,6 +8,7 @@ import { redisLink } from '../../shared/adapters/redis-link.ts';
 import { redisRateLimiter } from '../../shared/adapters/redis-rate-limiter.ts';
 import { redisResultCache } from '../../shared/adapters/redis-result-cache.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
+import type { Log } from '../../shared/core/ports.ts';
 import { CACHED_MS } from '../../shared/core/result-cache.ts';
 import { plant } from '../support/canaries.ts';
 import { describeOnRedis, type RedisServer, startRedis } from '../support/redis.ts';
@@ -17,6 +18,8 @@ const clock = systemClock();
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 /** Ten times what an answer may take. */
 const SOON_MS = 1_000;
+/** For what is not about time. */
+const PATIENCE_MS = 5_000;
 const newKey = (tenant = 'default') => ({ tenant, id: crypto.randomUUID() });
 const TEXT = '{"sentiment":"positive"}';
 
@@ -26,9 +29,10 @@ afterEach(async () => {
 });
 
 /** A cache that was answered once, and what is said of it. */
-async function open(url: string) {
+async function open(url: string, answerMs?: number) {
   const lines: string[] = [];
-  const link = redisLink({ url, clock, log: (...line) => void lines.push(JSON.stringify(line)) });
+  const log: Log = (...line) => void lines.push(JSON.stringify(line));
+  const link = redisLink({ url, clock, log, ...(answerMs && { answerMs }) });
   opened.push(link);
   const cache = redisResultCache(link);
   async function ready(): Promise<void> {
@@ -51,7 +55,7 @@ async function timed<T>(work: Promise<T>): Promise<{ answer: T; tookMs: number }
 describeOnRedis('with a server', () => {
   resultCacheContract('Redis, two instances', async () => {
     const server = await startRedis();
-    const two = [await open(server.url), await open(server.url)] as const;
+    const two = [await open(server.url, PATIENCE_MS), await open(server.url, PATIENCE_MS)] as const;
     opened.splice(0);
     return {
       caches: [two[0].cache, two[1].cache],
@@ -71,7 +75,7 @@ describeOnRedis('with a server', () => {
     afterAll(() => server.stop());
 
     test('is the text under result:{job_id}, with the tenant between where it is not the default one', async () => {
-      const { cache } = await open(server.url);
+      const { cache } = await open(server.url, PATIENCE_MS);
       const [ours, theirs] = [newKey(), newKey('acme')];
       await cache.put(ours, TEXT, CACHED_MS);
       await cache.put(theirs, 'Zoë 😀', CACHED_MS);
@@ -83,7 +87,7 @@ describeOnRedis('with a server', () => {
     });
 
     test('is there for an hour', async () => {
-      const { cache } = await open(server.url);
+      const { cache } = await open(server.url, PATIENCE_MS);
       const key = newKey();
       await cache.put(key, TEXT, CACHED_MS);
       const client = await createClient({ url: server.url }).connect();
@@ -94,7 +98,7 @@ describeOnRedis('with a server', () => {
     });
 
     test('and a thing of another kind under that name is a miss, which is put in its place, and costs rate limits nothing', async () => {
-      const { cache, link, lines } = await open(server.url);
+      const { cache, link, lines } = await open(server.url, PATIENCE_MS);
       const client = await createClient({ url: server.url }).connect();
       const key = newKey();
       await client.hSet(`result:${key.id}`, 'a', 'b');

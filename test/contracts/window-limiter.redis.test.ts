@@ -23,7 +23,7 @@ async function open(url: string) {
       return memory.take(...args);
     },
   };
-  const link = redisLink({ url, clock, log: () => {} });
+  const link = redisLink({ url, clock, log: () => {}, answerMs: 5_000 });
   const limiter = redisWindowLimiter({ link, fallback });
   for (let before = -1; before !== alone; await pause(20)) {
     before = alone;

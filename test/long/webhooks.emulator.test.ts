@@ -110,8 +110,10 @@ describeOnEmulators('on the emulators,', () => {
       if (isTerminal(job.state) && !outbox) jobs.set(id, job);
       if (!outbox || outbox.token !== undefined || redelivered.has(id)) return;
       if (outbox.tries < 2 || outbox.dueAt - Date.now() < LONG_PAUSE_MS) return;
+      const { status } = await ask(world.stack.baseUrl, `/api/llm/jobs/${id}/redeliver/`, {});
+      if (status === 503) return;
+      expect(status).toBe(202);
       redelivered.add(id);
-      expect((await ask(world.stack.baseUrl, `/api/llm/jobs/${id}/redeliver/`, {})).status).toBe(202);
     }
     while (jobs.size < ids.length) {
       const open = ids.filter((id) => !jobs.has(id));
