@@ -1,0 +1,49 @@
+/** What processes use, as Linux counts it; elsewhere it is unknown. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+
+/** Linux counts in hundredths of a second, on every machine that Node runs on. */
+const TICK_SECONDS = 0.01;
+
+/** Seconds of processor time that these processes have used, with what they started and waited for. */
+export function cpuSeconds(pids: readonly number[]): number {
+  const ticks = pids.map((pid) => {
+    // The name, which may hold anything, ends at the last parenthesis; user and system time are fields 14 and 15.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+      .map(Number);
+    return (fields[11] ?? 0) + (fields[12] ?? 0);
+  });
+  return ticks.reduce((sum, used) => sum + used, 0) * TICK_SECONDS;
+}
+
+/** A process and all that it started. */
+export function withChildren(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const [, parent] = readFileSync(`/proc/${name}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ');
+        return [[Number(name), Number(parent)] as const];
+      } catch {
+        return [];
+      }
+    });
+  const found = [pid];
+  for (const one of found) for (const [child, parent] of parents) if (parent === one) found.push(child);
+  return found;
+}
+
+/** Megabytes (of a million bytes) of memory that a process has now, and had at most since `forgetPeak`. */
+export function memoryMb(pid: number): { now: number; peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const of = (name: string) => (Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1_024) / 1_000_000;
+  return { now: of('VmRSS'), peak: of('VmHWM') };
+}
+
+/** From now on its peak is anew. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
