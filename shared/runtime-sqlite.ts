@@ -8,13 +8,15 @@ import { sqliteJobQueue } from './adapters/sqlite-job-queue.ts';
 import { sqliteJobStore } from './adapters/sqlite-job-store.ts';
 import { sqliteLeaderStore } from './adapters/sqlite-leader-store.ts';
 import { sqlitePartStore } from './adapters/sqlite-part-store.ts';
+import { groupedWrites } from './adapters/sqlite-writes.ts';
 import type { Clock, Log } from './core/ports.ts';
 
 /** Throws a sentence for people when another process has the file open. */
 export function sqliteFile(path: string, clock: Clock, log: Log) {
   const database = openDatabase(path);
-  const store = sqliteJobStore(database, clock);
-  const chunks = sqliteChunkStore(database, clock);
+  const { write, end } = groupedWrites(database);
+  const store = sqliteJobStore(database, clock, write);
+  const chunks = sqliteChunkStore(database, clock, write);
   const parts = sqlitePartStore(database);
   const leaders = sqliteLeaderStore(database);
   return {
@@ -27,11 +29,14 @@ export function sqliteFile(path: string, clock: Clock, log: Log) {
       apiKeys: sqliteApiKeyStore(database),
       accounts: sqliteAccountStore(database, clock),
     },
-    queue: sqliteJobQueue(database, { clock, log }),
+    queue: sqliteJobQueue(database, { clock, log, write }),
     /** Removes what may go by now, as Firestore does by itself. */
     purge(nowMs: number): void {
       for (const one of [store, chunks, parts, leaders]) one.purge(nowMs);
     },
-    close: () => void database.close(),
+    close() {
+      end();
+      database.close();
+    },
   };
 }

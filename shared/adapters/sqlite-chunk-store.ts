@@ -3,6 +3,7 @@ import type Database from 'libsql';
 import { type JobKey, jobName } from '../core/job.ts';
 import type { Chunk, ChunkStore, Clock } from '../core/ports.ts';
 import { answered, quietly } from './sqlite-database.ts';
+import { type Write, writeAtOnce } from './sqlite-writes.ts';
 
 /** Its text as JSON: SQLite's own text ends at a NUL. */
 type Row = { attempt: number; n: number; text: string };
@@ -13,7 +14,11 @@ export type SqliteChunkStore = ChunkStore & {
   purge(nowMs: number): void;
 };
 
-export function sqliteChunkStore(database: Database.Database, clock: Clock): SqliteChunkStore {
+export function sqliteChunkStore(
+  database: Database.Database,
+  clock: Clock,
+  write: Write = writeAtOnce,
+): SqliteChunkStore {
   const insert = database.prepare(
     'INSERT OR REPLACE INTO chunks (tenant, id, attempt, n, text, delete_at) VALUES (?, ?, ?, ?, ?, ?)',
   );
@@ -30,13 +35,13 @@ export function sqliteChunkStore(database: Database.Database, clock: Clock): Sql
   }
 
   return {
-    put: answered(({ tenant, id }, chunk, deleteAt) => {
-      insert.run(tenant, id, chunk.attempt, chunk.n, JSON.stringify(chunk.text), deleteAt);
+    async put({ tenant, id }, chunk, deleteAt) {
+      await write(() => insert.run(tenant, id, chunk.attempt, chunk.n, JSON.stringify(chunk.text), deleteAt));
       for (const listener of listeners.get(jobName({ tenant, id })) ?? []) {
         if (chunk.attempt !== listener.attempt || chunk.n <= listener.afterN) continue;
         listener.tell([chunk]);
       }
-    }),
+    },
 
     list: answered(look),
 

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import Database from 'libsql';
-import { ServiceError } from '../core/errors.ts';
+import { writeAtOnce } from './sqlite-writes.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS jobs (
@@ -110,23 +110,6 @@ function cannotOpen(path: string, cause: unknown): Error {
   });
 }
 
-/** All of these steps, or, when one of them answers `false`, none. Answers which. */
-export function allOrNone(database: Database.Database, steps: readonly (() => boolean)[]): boolean {
-  const all = database.transaction(() => {
-    for (const step of steps) if (!step()) throw new Rollback();
-  });
-  try {
-    all();
-    return true;
-  } catch (error) {
-    if (error instanceof Rollback) return false;
-    throw error;
-  }
-}
-
-/** Undoes what a transaction did so far. */
-class Rollback extends Error {}
-
 /** For what is best effort: a full disk or a broken file is no reason to say anything. */
 export function quietly(body: () => void): void {
   try {
@@ -136,11 +119,5 @@ export function quietly(body: () => void): void {
 
 /** A method of a port from its synchronous body: a full disk or a broken file is a store that gave no answer. */
 export function answered<A extends unknown[], T>(body: (...values: A) => T): (...values: A) => Promise<T> {
-  return async (...values) => {
-    try {
-      return body(...values);
-    } catch (cause) {
-      throw new ServiceError('store_unavailable', 'The store gave no answer.', { cause, retryAfterMs: 1_000 });
-    }
-  };
+  return (...values) => writeAtOnce(() => body(...values));
 }

@@ -7,6 +7,7 @@ import type Database from 'libsql';
 import { describeError, ServiceError } from '../core/errors.ts';
 import type { JobKey } from '../core/job.ts';
 import type { Clock, JobQueue, Log } from '../core/ports.ts';
+import { inSavepoint, type Write, writeAtOnce } from './sqlite-writes.ts';
 
 export type Delivery = {
   messageId: string;
@@ -28,6 +29,7 @@ export type SqliteJobQueue = JobQueue & {
 export type SqliteJobQueueOptions = {
   clock: Clock;
   log: Log;
+  write?: Write;
   /** Without an answer for this long, a message is delivered again. Pub/Sub's longest. */
   ackDeadlineMs?: number;
   /** The pause after the first refusal; it doubles up to `backoffMostMs`. */
@@ -44,7 +46,7 @@ const TROUBLE_PAUSE_MS = 1_000;
 type Row = { id: number; body: string; deliveries: number };
 
 export function sqliteJobQueue(database: Database.Database, options: SqliteJobQueueOptions): SqliteJobQueue {
-  const { clock, log, ackDeadlineMs = 600_000, backoffLeastMs = 1_000 } = options;
+  const { clock, log, write = writeAtOnce, ackDeadlineMs = 600_000, backoffLeastMs = 1_000 } = options;
   const { backoffMostMs = 600_000, deliveriesMost = 20 } = options;
   const insert = database.prepare('INSERT INTO messages (body, published_at, visible_at) VALUES (?, ?, ?)');
   const selectVisible = database.prepare(
@@ -68,32 +70,49 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
   function consume(handler: DeliveryHandler, concurrency: number): () => void {
     let underWay = 0;
     let stopped = false;
+    let isTaking = false;
+    let isRung = false;
     let cancelTimer = () => {};
 
     async function deliver(row: Row): Promise<void> {
       const attempt = row.deliveries + 1;
       const doorbell = JSON.parse(row.body) as JobKey;
       const acknowledged = await handler({ messageId: String(row.id), doorbell, attempt }).catch(() => false);
-      if (acknowledged) acknowledge.run(row.id);
-      else {
-        const pauseMs = Math.min(backoffLeastMs * 2 ** (attempt - 1), backoffMostMs);
-        postpone.run(clock.nowMs() + pauseMs, row.id, attempt);
-      }
+      const pauseMs = Math.min(backoffLeastMs * 2 ** (attempt - 1), backoffMostMs);
+      const settled = acknowledged
+        ? write(() => acknowledge.run(row.id))
+        : write(() => postpone.run(clock.nowMs() + pauseMs, row.id, attempt));
+      await settled;
     }
 
     pump = () => {
-      if (stopped) return;
-      cancelTimer();
+      isRung = true;
+      if (!isTaking) void takeAll();
+    };
+
+    /** Takes what is there, and what comes meanwhile; comes back when more is due. */
+    async function takeAll(): Promise<void> {
+      isTaking = true;
       try {
-        for (const row of takeVisible(concurrency - underWay)) start(row);
-        const next = (selectNext.get() as { at: number | null }).at;
-        if (next === null || underWay === concurrency) return;
-        cancelTimer = clock.setTimer(pump, Math.min(Math.max(1, next - clock.nowMs()), LOOK_AGAIN_MS));
+        while (isRung && !stopped) {
+          isRung = false;
+          cancelTimer();
+          for (const row of await takeVisible(concurrency - underWay)) start(row);
+        }
+        if (!stopped && underWay < concurrency) lookAgain();
       } catch (error) {
         troubled(error);
         cancelTimer = clock.setTimer(pump, TROUBLE_PAUSE_MS);
+      } finally {
+        isTaking = false;
       }
-    };
+    }
+
+    function lookAgain(): void {
+      const next = (selectNext.get() as { at: number | null }).at;
+      if (next === null) return;
+      cancelTimer = clock.setTimer(pump, Math.min(Math.max(1, next - clock.nowMs()), LOOK_AGAIN_MS));
+    }
 
     function start(row: Row): void {
       underWay += 1;
@@ -117,31 +136,35 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
     };
   }
 
-  function takeVisible(limit: number): Row[] {
+  async function takeVisible(limit: number): Promise<Row[]> {
     if (limit <= 0) return [];
     const nowMs = clock.nowMs();
-    const takeRows = database.transaction(() => {
-      const live: Row[] = [];
-      for (const row of selectVisible.all(nowMs, limit) as Row[]) {
-        if (row.deliveries >= deliveriesMost) {
-          bury.run(nowMs, row.id);
-          acknowledge.run(row.id);
-          log('error', 'doorbell-dead', { message_id: row.id, deliveries: row.deliveries });
-        } else {
-          take.run(nowMs + ackDeadlineMs, row.id);
-          live.push(row);
+    const rows = await write(() =>
+      inSavepoint(database, () => {
+        const visible = selectVisible.all(nowMs, limit) as Row[];
+        for (const { id, deliveries } of visible) {
+          if (deliveries < deliveriesMost) take.run(nowMs + ackDeadlineMs, id);
+          else {
+            bury.run(nowMs, id);
+            acknowledge.run(id);
+          }
         }
-      }
-      return live;
-    });
-    return takeRows();
+        return visible;
+      }),
+    );
+    const isDead = ({ deliveries }: Row) => deliveries >= deliveriesMost;
+    for (const { id, deliveries } of rows.filter(isDead)) {
+      log('error', 'doorbell-dead', { message_id: id, deliveries });
+    }
+    return rows.filter((row) => !isDead(row));
   }
 
   return {
     async publish(doorbell) {
       const nowMs = clock.nowMs();
       try {
-        insert.run(JSON.stringify({ tenant: doorbell.tenant, id: doorbell.id }), nowMs, nowMs);
+        const body = JSON.stringify({ tenant: doorbell.tenant, id: doorbell.id });
+        await write(() => insert.run(body, nowMs, nowMs));
       } catch (cause) {
         throw new ServiceError('store_unavailable', 'The doorbell was not published.', { cause });
       }

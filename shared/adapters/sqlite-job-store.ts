@@ -3,16 +3,17 @@
  * method is one statement or one transaction that nothing can interrupt.
  */
 import type Database from 'libsql';
-import { NOTHING_SPENT } from '../core/costs.ts';
-import { applyChanges, JOB_STATES, type Job, type JobKey, type JobState, type Json, jobName } from '../core/job.ts';
+import { applyChanges, type Job, type JobKey, type Json, jobName } from '../core/job.ts';
 import { takenOver } from '../core/outbox.ts';
-import type { Clock, JobQuery, JobStore, JobUpdate, StoredJob, UsageSums } from '../core/ports.ts';
+import type { Clock, JobQuery, JobStore, JobUpdate, StoredJob } from '../core/ports.ts';
 import { givesBack } from '../core/slots.ts';
 import { sqliteAccounts } from './sqlite-accounts.ts';
-import { allOrNone, answered, quietly } from './sqlite-database.ts';
+import { answered, quietly } from './sqlite-database.ts';
 import { sqliteListWatchers } from './sqlite-list-watchers.ts';
-import { ARM, whereOf } from './sqlite-queries.ts';
+import { whereOf } from './sqlite-queries.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
+import { sqliteSums } from './sqlite-sums.ts';
+import { allOrNone, type Write, writeAtOnce } from './sqlite-writes.ts';
 
 type Row = { revision: number; job: string; input?: string };
 
@@ -26,7 +27,7 @@ export type SqliteJobStore = JobStore & {
   purge(nowMs: number): void;
 };
 
-export function sqliteJobStore(database: Database.Database, clock: Clock): SqliteJobStore {
+export function sqliteJobStore(database: Database.Database, clock: Clock, write: Write = writeAtOnce): SqliteJobStore {
   const insert = database.prepare(
     `INSERT INTO jobs (tenant, id, user, state, job_type, created_at, wake_at, revision, job, input)
      VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
@@ -36,8 +37,8 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
   const selectWithInput = database.prepare('SELECT revision, job, input FROM jobs WHERE tenant = ? AND id = ?');
   const writing = (more: string) =>
     `UPDATE jobs SET state = ?, wake_at = ?, job = ?, revision = ? ${more} WHERE tenant = ? AND id = ? AND revision = ?`;
-  const write = database.prepare(writing(''));
-  const writeWithoutInput = database.prepare(writing(", input = 'null'"));
+  const change = database.prepare(writing(''));
+  const changeAndDropInput = database.prepare(writing(", input = 'null'"));
   const selectDue = database.prepare(
     'SELECT revision, job FROM jobs WHERE wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at LIMIT ?',
   );
@@ -100,40 +101,51 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
     lists.changed(job);
   }
 
-  function save(next: Job, revision: number, statement = write): boolean {
+  function save(next: Job, revision: number, statement = change): boolean {
     const job = JSON.stringify(next);
     const { state, wakeAt, tenant, id } = next;
-    const isSaved = statement.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
-    if (isSaved) tellAll(next);
-    return isSaved;
+    return statement.run(state, wakeAt, job, revision + 1, tenant, id, revision).changes === 1;
   }
 
   function add(job: Job, input: Json): boolean {
     const { tenant, id, user, state, jobType, createdAt, wakeAt } = job;
     const values = [tenant, id, user, state, jobType, createdAt, wakeAt, JSON.stringify(job), JSON.stringify(input)];
-    const isAdded = insert.run(...values).changes === 1;
-    if (isAdded) tellAll(job);
-    return isAdded;
+    return insert.run(...values).changes === 1;
   }
 
-  function change({ key: { tenant, id }, revision, changes }: JobUpdate): boolean {
+  /** The job as it is now; `undefined`: it is not as it was seen. */
+  function changeOther({ key: { tenant, id }, revision, changes }: JobUpdate): Job | undefined {
     const row = select.get(tenant, id) as Row | undefined;
-    if (!row || String(row.revision) !== revision) return false;
-    return save(applyChanges(JSON.parse(row.job) as Job, changes), row.revision);
+    if (!row || String(row.revision) !== revision) return undefined;
+    const next = applyChanges(JSON.parse(row.job) as Job, changes);
+    return save(next, row.revision) ? next : undefined;
   }
 
   return {
-    create: answered((job, input, { with: other } = {}) => {
-      let refused: 'exists' | 'changed' = 'exists';
-      const addNew = () => add(job, input);
-      const changeOther = (update: JobUpdate) => {
-        refused = 'changed';
-        return change(update);
-      };
-      // Most of the time there is one statement, which needs no transaction.
-      const isDone = other ? allOrNone(database, [addNew, () => changeOther(other)]) : addNew();
-      return isDone ? { created: { revision: '1', atMs: clock.nowMs() } } : { refused };
-    }),
+    async create(job, input, { with: other } = {}) {
+      const written = await write((): Job[] | 'exists' | 'changed' => {
+        // Most of the time there is one statement, which needs no transaction.
+        if (!other) return add(job, input) ? [job] : 'exists';
+        let changed: Job | undefined;
+        let isAdded = false;
+        const addNew = () => {
+          isAdded = add(job, input);
+          return isAdded;
+        };
+        allOrNone(database, [
+          addNew,
+          () => {
+            changed = changeOther(other);
+            return changed !== undefined;
+          },
+        ]);
+        if (changed) return [job, changed];
+        return isAdded ? 'changed' : 'exists';
+      });
+      if (typeof written === 'string') return { refused: written };
+      for (const one of written) tellAll(one);
+      return { created: { revision: '1', atMs: clock.nowMs() } };
+    },
 
     get: answered(look),
 
@@ -151,56 +163,30 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
       }),
     ),
 
-    update: answered(({ tenant, id }, revision, changes, { dropInput = false, slot, account } = {}) => {
-      const row = select.get(tenant, id) as Row | undefined;
-      if (!row) return { refused: 'missing' };
-      const next = applyChanges(JSON.parse(row.job) as Job, changes);
-      const statement = dropInput ? writeWithoutInput : write;
-      if (String(row.revision) !== revision) return { refused: 'changed' };
-      const { settled } = changes;
-      const saveJob = () => save(next, row.revision, statement);
-      const slotStep = slot || givesBack(changes) ? [() => slots.apply({ tenant, id }, changes, slot)] : [];
-      const accountStep = settled || account ? [() => accounts.apply(tenant, settled, account)] : [];
-      const others = [...slotStep, ...accountStep];
-      const isSaved = others.length === 0 ? saveJob() : allOrNone(database, [...others, saveJob]);
-      if (!isSaved) return { refused: 'changed' };
-      tellWatcher(next);
-      return { written: { revision: String(row.revision + 1), atMs: clock.nowMs() } };
-    }),
+    async update(key, revision, changes, { dropInput = false, slot, account } = {}) {
+      const { tenant, id } = key;
+      const written = await write((): Job | 'missing' | 'changed' => {
+        const row = select.get(tenant, id) as Row | undefined;
+        if (!row) return 'missing';
+        if (String(row.revision) !== revision) return 'changed';
+        const next = applyChanges(JSON.parse(row.job) as Job, changes);
+        const { settled } = changes;
+        const saveJob = () => save(next, row.revision, dropInput ? changeAndDropInput : change);
+        const slotStep = slot || givesBack(changes) ? [() => slots.apply(key, changes, slot)] : [];
+        const accountStep = settled || account ? [() => accounts.apply(tenant, settled, account)] : [];
+        const others = [...slotStep, ...accountStep];
+        const isSaved = others.length === 0 ? saveJob() : allOrNone(database, [...others, saveJob]);
+        return isSaved ? next : 'changed';
+      });
+      if (typeof written === 'string') return { refused: written };
+      tellAll(written);
+      tellWatcher(written);
+      return { written: { revision: String(Number(revision) + 1), atMs: clock.nowMs() } };
+    },
 
     list: answered(list),
 
-    countByState: answered(({ tenant, user, batchId }, nowMs) => {
-      const { where, values } = whereOf({ tenant, user, batchId });
-      const notExpired = "(job ->> '$.expiresAt' IS NULL OR job ->> '$.expiresAt' > ?)";
-      const rows = database
-        .prepare(`SELECT state, count(*) AS jobs FROM jobs WHERE ${where} AND ${notExpired} GROUP BY state`)
-        .all(...values, nowMs) as { state: JobState; jobs: number }[];
-      const counted = new Map(rows.map(({ state, jobs }) => [state, jobs]));
-      return Object.fromEntries(JOB_STATES.map((state) => [state, counted.get(state) ?? 0])) as Record<
-        JobState,
-        number
-      >;
-    }),
-
-    arms: answered((query, limit) => {
-      const { where, values } = whereOf(query);
-      const rows = database
-        .prepare(`SELECT DISTINCT ${ARM} AS arm FROM jobs WHERE ${where} AND ${ARM} IS NOT NULL ORDER BY arm LIMIT ?`)
-        .all(...values, limit) as { arm: string }[];
-      return rows.map(({ arm }) => arm);
-    }),
-
-    usage: answered(({ createdFrom, createdTo, ...query }) => {
-      const { where, values } = whereOf(query);
-      const sums = Object.keys(NOTHING_SPENT).map((name) => `total(job ->> '$.spent.${name}') AS ${name}`);
-      const rows = database
-        .prepare(
-          `SELECT count(*) AS jobs, ${sums.join(', ')} FROM jobs WHERE ${where} AND created_at >= ? AND created_at < ?`,
-        )
-        .all(...values, createdFrom, createdTo);
-      return rows[0] as UsageSums;
-    }),
+    ...sqliteSums(database),
 
     due: answered((nowMs, limit) => (selectDue.all(nowMs, limit) as Row[]).map(toStored)),
 
@@ -238,7 +224,10 @@ export function sqliteJobStore(database: Database.Database, clock: Clock): Sqlit
         const nowMs = clock.nowMs();
         // The others wait for their next attempt, or to be told of, and go on waiting.
         const held = (selectHeld.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
-        for (const { row, job } of held) save(applyChanges(job, takenOver(job, nowMs)), row.revision);
+        for (const { row, job } of held) {
+          const next = applyChanges(job, takenOver(job, nowMs));
+          if (save(next, row.revision)) tellAll(next);
+        }
         return held.filter(({ job }) => job.leaseExpiresAt !== null).length;
       });
       return endLeases();

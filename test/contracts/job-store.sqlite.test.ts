@@ -11,14 +11,18 @@ import { jobStoreSlotsContract } from './job-store-slots.ts';
 import { jobUsageContract } from './job-store-usage.ts';
 import { jobStoreWatchingContract } from './job-store-watching.ts';
 
-const open = async () => sqliteStores(systemClock());
-
-jobStoreContract('SQLite', open);
-jobListContract('SQLite', open);
-jobStoreSlotsContract('SQLite', open);
-jobStoreAccountsContract('SQLite', open);
-jobStoreWatchingContract('SQLite', open);
-jobListWatchingContract('SQLite', open);
-jobUsageContract('SQLite', open);
-jobPairContract('SQLite', open);
-jobStoreNoticesContract('SQLite', open);
+for (const [name, isGrouped] of [
+  ['SQLite', false],
+  ['SQLite, writes grouped', true],
+] as const) {
+  const open = async () => sqliteStores(systemClock(), { isGrouped });
+  jobStoreContract(name, open);
+  jobListContract(name, open);
+  jobStoreSlotsContract(name, open);
+  jobStoreAccountsContract(name, open);
+  jobStoreWatchingContract(name, open);
+  jobListWatchingContract(name, open);
+  jobUsageContract(name, open);
+  jobPairContract(name, open);
+  jobStoreNoticesContract(name, open);
+}

@@ -15,6 +15,7 @@ import { sqliteEstimateStore } from '../../shared/adapters/sqlite-estimate-store
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { sqliteLeaderStore } from '../../shared/adapters/sqlite-leader-store.ts';
 import { sqlitePartStore } from '../../shared/adapters/sqlite-part-store.ts';
+import { groupedWrites, writeAtOnce } from '../../shared/adapters/sqlite-writes.ts';
 import type { AccountStore } from '../../shared/core/accounts.ts';
 import type { ApiKeyStore } from '../../shared/core/api-keys.ts';
 import type { LeaderStore } from '../../shared/core/leader-store.ts';
@@ -32,18 +33,21 @@ export type Stores = {
   close(): Promise<void>;
 };
 
-/** On SQLite, in memory. */
-export function sqliteStores(clock: Clock) {
+/** On SQLite, in memory; `isGrouped`: with writes that are committed together, as `npm start` does it. */
+export function sqliteStores(clock: Clock, { isGrouped = false } = {}) {
   const database = openDatabase(':memory:');
+  const grouped = groupedWrites(database);
+  const write = isGrouped ? grouped.write : writeAtOnce;
   return {
-    store: sqliteJobStore(database, clock),
-    chunks: sqliteChunkStore(database, clock),
+    store: sqliteJobStore(database, clock, write),
+    chunks: sqliteChunkStore(database, clock, write),
     parts: sqlitePartStore(database),
     leaders: sqliteLeaderStore(database),
     estimateStore: sqliteEstimateStore(database),
     apiKeys: sqliteApiKeyStore(database),
     accounts: sqliteAccountStore(database, clock),
     async close() {
+      grouped.end();
       database.close();
     },
   } satisfies Stores;
