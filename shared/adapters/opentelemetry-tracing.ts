@@ -102,8 +102,8 @@ function usable(span: OtelSpan | undefined): SpanContext | undefined {
 
 /** Nobody records it, so it is not sampled. */
 function minted(): SpanContext {
-  const [traceId, spanId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
-  return { traceId, spanId, traceFlags: TraceFlags.NONE };
+  const ids = randomBytes(24).toString('hex');
+  return { traceId: ids.slice(0, 32), spanId: ids.slice(32), traceFlags: TraceFlags.NONE };
 }
 
 /** Versions that are not known yet begin like the first one. */

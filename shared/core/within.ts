@@ -1,6 +1,6 @@
 /** Waiting for work that may take long, but not for longer than it is worth. */
 import { ServiceError } from './errors.ts';
-import { type Clock, sleep } from './ports.ts';
+import type { Clock } from './ports.ts';
 
 /** A signal that is aborted after so long, unless it is ended before. */
 export function timeLimit(clock: Clock, limitMs: number): { signal: AbortSignal; end: () => void } {
@@ -11,10 +11,15 @@ export function timeLimit(clock: Clock, limitMs: number): { signal: AbortSignal;
 
 /** What the work answers, or `undefined` when it takes longer; it goes on all the same, so it must not throw. */
 export async function within<T>(clock: Clock, waitMs: number, work: Promise<T>): Promise<T | undefined> {
-  const waited = new AbortController();
-  const answer = await Promise.race([work, sleep(clock, waitMs, waited.signal).then(() => undefined)]);
-  waited.abort();
-  return answer;
+  let stop = () => {};
+  const over = new Promise<undefined>((resolve) => {
+    stop = clock.setTimer(() => resolve(undefined), waitMs);
+  });
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    stop();
+  }
 }
 
 /** A signal that is aborted some time after another one, for its reason, unless it is ended before. */

@@ -5,7 +5,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { Stream } from '@anthropic-ai/sdk/core/streaming';
 import type { Message, MessageCreateParamsStreaming } from '@anthropic-ai/sdk/resources/messages/messages';
-import { orAborted, untilAborted } from '../../core/aborted.ts';
+import { LEFT, orAborted, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart, LlmProvider } from '../../core/llm.ts';
 import { toAnthropicBody } from '../transformers/anthropic.ts';
@@ -65,7 +65,7 @@ export function anthropicProvider(options: AnthropicOptions): LlmProvider {
       } finally {
         signal.removeEventListener('abort', stop);
         // A consumer that stops reading must not leave the provider writing, and charging.
-        abort.abort();
+        abort.abort(LEFT);
       }
       signal.throwIfAborted();
     },

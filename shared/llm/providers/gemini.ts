@@ -3,7 +3,7 @@
  * provider and of its transformer alone.
  */
 
-import { orAborted, untilAborted } from '../../core/aborted.ts';
+import { LEFT, orAborted, untilAborted } from '../../core/aborted.ts';
 import type { LlmPart, LlmProvider } from '../../core/llm.ts';
 import { callIds } from '../transformers/call-ids.ts';
 import { type GeminiBody, toGeminiBody } from '../transformers/gemini.ts';
@@ -74,7 +74,7 @@ export function geminiProvider(options: GeminiOptions): LlmProvider {
         throw withRequestId(refusal ?? classifyGeminiError(error, keyOf(client), headers), headers.requestId);
       } finally {
         signal.removeEventListener('abort', stop);
-        abort.abort();
+        abort.abort(LEFT);
       }
       signal.throwIfAborted();
     },

@@ -37,29 +37,67 @@ export function limitedFetch(
     const isStream = response.ok && Boolean(response.headers.get('content-type')?.includes('text/event-stream'));
     const bytesMost = isStream ? streamBytesMost : GATHERED_BYTES_MOST;
     let bytes = 0;
-    const limit = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        bytes += chunk.byteLength;
-        if (bytes > bytesMost) refuse('response_too_large', 'The answer is too large on the wire.');
-        controller.enqueue(chunk);
-      },
-    });
-    const limited = response.body?.pipeThrough(limit);
-    return new Response((isStream ? limited?.pipeThrough(wholeEvents(refuse)) : limited) ?? null, response);
+    const { take, flush } = isStream ? wholeEvents(refuse) : asItIs;
+    const limited = (chunk: Uint8Array, pass: Pass) => {
+      bytes += chunk.byteLength;
+      if (bytes > bytesMost) refuse('response_too_large', 'The answer is too large on the wire.');
+      take(chunk, pass);
+    };
+    return new Response(response.body && through(response.body, { take: limited, flush }), response);
   };
+}
+
+type Pass = (piece: Uint8Array) => void;
+
+/** What stands in the way of a body: it takes each piece, and passes on what may go. */
+type Filter = { take(chunk: Uint8Array, pass: Pass): void; flush(pass: Pass): void };
+
+const asItIs: Filter = { take: (chunk, pass) => pass(chunk), flush: () => {} };
+
+/** The body, through a filter: two `TransformStream`s in a row took a tenth of what a job costs. */
+function through(body: ReadableStream<Uint8Array>, { take, flush }: Filter): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        let passed = 0;
+        const pass = (piece: Uint8Array) => {
+          passed += 1;
+          controller.enqueue(piece);
+        };
+        try {
+          while (passed === 0) {
+            const { done, value } = await reader.read();
+            if (!done) take(value, pass);
+            else {
+              flush(pass);
+              controller.close();
+              return;
+            }
+          }
+        } catch (error) {
+          // Who refuses an answer leaves nobody writing it.
+          void reader.cancel(error).catch(() => {});
+          throw error;
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /**
  * Passes on whole events alone: the SDKs join the pieces of one in quadratic time (16 MB blocked the process for 2 s). What
  * holds no event they keep until one comes: comments without end filled the memory.
  */
-function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => never) {
+function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => never): Filter {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
-  const pass = (controller: TransformStreamDefaultController<Uint8Array>) => {
+  const flush = (pass: Pass) => {
     const [only] = held;
     const block = held.length > 1 ? Buffer.concat(held) : only;
-    if (block && (block.every(isLineEnd) || !isSilent(block))) controller.enqueue(block);
+    if (block && (block.every(isLineEnd) || !isSilent(block))) pass(block);
     held = [];
     heldBytes = 0;
   };
@@ -70,18 +108,18 @@ function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => n
     held.push(piece);
   };
   let before: [number, number] = [0, 0];
-  return new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
+  return {
+    take(chunk, pass) {
       const end = endOfEvents(chunk, before);
       if (end > 0) {
         hold(chunk.subarray(0, end));
-        pass(controller);
+        flush(pass);
       }
       hold(chunk.subarray(end));
       before = [chunk.at(-2) ?? before[1], chunk.at(-1) ?? before[1]];
     },
-    flush: pass,
-  });
+    flush,
+  };
 }
 
 /** Is there nothing in it but comments, and fields that make no event? What is none of the protocol is passed on. */

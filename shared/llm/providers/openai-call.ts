@@ -3,7 +3,7 @@
  */
 import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
-import { orAborted, untilAborted } from '../../core/aborted.ts';
+import { LEFT, orAborted, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart, ProviderLimits } from '../../core/llm.ts';
 import type { Transformer } from '../transformers/transformer.ts';
@@ -116,7 +116,7 @@ async function* answered<Part>(
   } finally {
     call.signal.removeEventListener('abort', stop);
     // A consumer that stops reading must not leave the provider writing, and charging.
-    abort.abort();
+    abort.abort(LEFT);
   }
   // The SDK ends an aborted stream as if it were complete.
   call.signal.throwIfAborted();
