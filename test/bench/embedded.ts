@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { freePort, stopGroup } from '../../infra/child-processes.ts';
 import { startLocalProcess } from '../support/local-process.ts';
 import { bundlePrograms } from '../support/programs.ts';
@@ -45,18 +45,16 @@ type Round = {
 type Rounds = { rounds: Round[]; doneMs: number[] };
 
 /** A program behind a port, bundled like all others, with its lines to nobody. */
-async function startProgram(program: string, environment: Environment) {
+async function startProgram(program: string, environment: Environment, nodeOptions?: readonly string[]) {
   const common = { PORT: String(await freePort()), WORKER_CONCURRENCY: String(IN_FLIGHT) };
-  return await startLocalProcess({ ...common, ...environment }, program);
+  return await startLocalProcess({ ...common, ...environment }, program, nodeOptions);
 }
 
 async function startOnSqlite(name: string, program: string, folder: string, environment: Environment) {
   const isProfiled = profileFolder !== undefined && name === OURS;
-  const { baseUrl, child } = await startProgram(program, {
-    ...environment,
-    DATABASE_URL: join(folder, `${name}.db`),
-    ...(isProfiled && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileFolder}` }),
-  });
+  const options = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
+  const file = { DATABASE_URL: join(folder, `${basename(program, '.ts')}.db`) };
+  const { baseUrl, child } = await startProgram(program, { ...environment, ...file }, options);
   const stop = async () => {
     if (!isProfiled) return await stopGroup(child);
     // To write a profile takes longer than `stopGroup` waits.
