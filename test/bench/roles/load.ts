@@ -16,7 +16,7 @@ const WAIT_SECONDS = 20;
 const MODEL = 'gpt-4o-mini';
 
 let submitted = 0;
-/** Of one run: servers close connections that were idle for seconds, and in turn none of a run is. */
+/** Of one run: servers close connections that were idle for seconds, as they are while others take their turn. */
 let agent = new Agent();
 
 function ask<T>(baseUrl: string, method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
@@ -33,7 +33,11 @@ function ask<T>(baseUrl: string, method: 'GET' | 'POST', path: string, body?: ob
         else reject(new Error(`${method} ${path} answered ${response.statusCode} ${answer}`));
       });
     });
-    sent.once('error', reject);
+    sent.once('error', (error: NodeJS.ErrnoException) => {
+      // A server that closes an idle connection, at the instant at which it is used again, has not heard the request.
+      if (sent.reusedSocket && error.code === 'ECONNRESET') resolve(ask<T>(baseUrl, method, path, body));
+      else reject(error);
+    });
     sent.end(text);
   });
 }
