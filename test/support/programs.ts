@@ -57,9 +57,7 @@ export async function bundlePrograms(): Promise<void> {
     target: 'node20',
     format: 'esm',
     plugins: [clientScriptInside, consoleInside],
-    external: Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).filter(
-      (name) => !INLINED.test(name),
-    ),
+    external: ['bullmq', ...Object.keys(manifest.dependencies).filter((name) => !INLINED.test(name))],
     logLevel: 'warning',
   });
 }
