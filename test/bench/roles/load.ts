@@ -61,9 +61,11 @@ async function job(baseUrl: string, dueMs: number, took: Took): Promise<void> {
   }
 }
 
-async function timed(work: (took: Took) => Promise<void>): Promise<Took> {
+/** Connections are open before the clock starts: a server that is busy takes new ones one by one. */
+async function timed(baseUrl: string, connections: number, work: (took: Took) => Promise<void>): Promise<Took> {
+  agent = new Agent({ keepAlive: true, scheduling: 'fifo', maxFreeSockets: connections });
+  await Promise.all(Array.from({ length: connections }, () => ask(baseUrl, 'GET', '/health')));
   const took: Took = { submitMs: [], doneMs: [], seconds: 0 };
-  agent = new Agent({ keepAlive: true, scheduling: 'fifo' });
   const startedMs = performance.now();
   await work(took);
   took.seconds = (performance.now() - startedMs) / 1_000;
@@ -73,7 +75,7 @@ async function timed(work: (took: Took) => Promise<void>): Promise<Took> {
 
 serveRole({
   closed: ({ baseUrl, jobs, inFlight }: ClosedLoop) =>
-    timed(async (took) => {
+    timed(baseUrl, inFlight, async (took) => {
       let left = jobs;
       const caller = async () => {
         while (left-- > 0) await job(baseUrl, performance.now(), took);
@@ -81,7 +83,7 @@ serveRole({
       await Promise.all(Array.from({ length: inFlight }, caller));
     }),
   open: ({ baseUrl, perSecond, seconds }: OpenLoop) =>
-    timed(async (took) => {
+    timed(baseUrl, perSecond, async (took) => {
       const startMs = performance.now();
       const jobs: Promise<void>[] = [];
       for (let n = 0; n < perSecond * seconds; n++) {
