@@ -5,12 +5,16 @@ import { argumentsFor } from './programs.ts';
 
 export type LocalProcess = { baseUrl: string; child: ChildProcess };
 
-/** Starts the service, the embedded one unless told otherwise, on `environment.PORT`; resolves when it is healthy. */
+/**
+ * Starts the service, the embedded one unless told otherwise, on `environment.PORT`, with options of Node's own; resolves when
+ * it is healthy.
+ */
 export function startLocalProcess(
   environment: Record<string, string>,
   program = 'infra/local.ts',
+  nodeOptions: readonly string[] = [],
 ): Promise<LocalProcess> {
-  return startService(environment, process.execPath, argumentsFor(program));
+  return startService(environment, process.execPath, [...nodeOptions, ...argumentsFor(program)]);
 }
 
 /** The very command that people type. */
