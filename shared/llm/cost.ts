@@ -85,7 +85,8 @@ async function costOf({ provider, model }: Model, usage: Usage, atMs: number): P
     ...(isCount(cached) && cached <= inputTokens ? { cache_read_tokens: cached } : {}),
     output_tokens: outputTokens,
   };
-  const { calcPrice } = await import('@pydantic/genai-prices');
+  table ??= import('@pydantic/genai-prices');
+  const { calcPrice } = await table;
   const nanoUsd = () => {
     const price = calcPrice(counted, model.replace(/^google\//, ''), { providerId, timestamp: new Date(atMs) });
     return price && toNanoUsd(price.total_price);
@@ -93,6 +94,9 @@ async function costOf({ provider, model }: Model, usage: Usage, atMs: number): P
   const known = orNull(nanoUsd);
   return Number.isSafeInteger(known) ? known : null;
 }
+
+/** Where modules are resolved on another thread, as under tsx, an `import()` takes a tenth of what a job costs. */
+let table: Promise<typeof import('@pydantic/genai-prices')> | undefined;
 
 /** The table throws for usage and instants that it cannot make sense of; an answer that came must not be lost by it. */
 function orNull<T>(price: () => T): T | null {
