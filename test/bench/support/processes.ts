@@ -1,6 +1,7 @@
 /** What processes use, as Linux counts it; elsewhere it is unknown. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /** Linux counts in hundredths of a second, on every machine that Node runs on. */
 const TICK_SECONDS = 0.01;
@@ -61,7 +62,6 @@ export function forgetPeak(pid: number): void {
 export function profiling(name: string): Record<string, string> {
   const { BENCH_CPU_PROF: folder, NODE_OPTIONS = '' } = process.env;
   if (!folder) return {};
-  return {
-    NODE_OPTIONS: `${NODE_OPTIONS} --cpu-prof --cpu-prof-dir=${resolve(folder)} --cpu-prof-name=${name}.cpuprofile`,
-  };
+  const first = pathToFileURL(join(import.meta.dirname, 'profiled.mjs'));
+  return { NODE_OPTIONS: `${NODE_OPTIONS} --import=${first}`, CPU_PROFILE: resolve(folder, `${name}.cpuprofile`) };
 }
