@@ -6,7 +6,7 @@
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 import { fillCacheOf } from './bundle-cache.ts';
 import { lockOf, manifestOf } from './bundle-packages.ts';
 import { bundleIn, sizesOf } from './bundle-parts.ts';
@@ -38,21 +38,26 @@ const COMMONJS_NAMES = [
 /** None of its packages has to run anything when it is installed; one would tell its maker of it. */
 const NO_SCRIPTS = 'ignore-scripts=true\n';
 
+/** How whatever functions-framework serves is bundled. */
+export const FOR_THE_FRAMEWORK = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  target: 'node20.11',
+  format: 'esm',
+  banner: { js: COMMONJS_NAMES },
+  plugins: [...SLICES],
+  external: ['@google-cloud/functions-framework', 'libsql', 'swagger-ui-dist/*'],
+  logLevel: 'warning',
+} satisfies BuildOptions;
+
 /** All functions' bundles, and the text of their files. Bundled together, so that nothing is translated eight times. */
 export async function bundles({ sourcemap }: { sourcemap: boolean }) {
   const { metafile, outputFiles } = await build({
-    absWorkingDir: ROOT,
+    ...FOR_THE_FRAMEWORK,
     entryPoints: FUNCTIONS.map((name) => `functions/${name}.ts`),
     outdir: BUILD_FOLDER,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    target: 'node20.11',
-    format: 'esm',
-    banner: { js: COMMONJS_NAMES },
-    plugins: [...SLICES],
-    external: ['@google-cloud/functions-framework', 'libsql', 'swagger-ui-dist/*'],
-    logLevel: 'warning',
     sourcemap,
     metafile: true,
     write: false,

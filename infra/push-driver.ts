@@ -18,6 +18,8 @@ export type PushDriverOptions = {
   /** After this many refusals a message goes to the dead letters; Pub/Sub takes 5 to 100. `never`: it comes for ever. */
   deliveriesMost?: number | 'never';
   onProblem: (sentence: string) => void;
+  /** Hears how each delivery was answered; 0 where it was not. */
+  onAnswered?: (message: Message, status: number) => void;
 };
 
 export type PushDriver = {
@@ -53,6 +55,7 @@ export async function startPushDriver(options: PushDriverOptions): Promise<PushD
     counts.delivered += 1;
     if (message.deliveryAttempt > 1) counts.redelivered += 1;
     const answered = await post(options.pushUrl, message).catch(() => 0);
+    options.onAnswered?.(message, answered);
     if (ACKNOWLEDGED.has(answered)) {
       counts.acknowledged += 1;
       message.ack();

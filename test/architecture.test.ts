@@ -11,7 +11,6 @@ const FOLDERS = ['functions', 'shared', 'infra', 'test'];
 
 const USED_OTHERWISE = {
   '@biomejs/biome': 'npm run check and fix',
-  '@google-cloud/functions-framework': 'started as a process of its own, by its path, and by Cloud Run',
   '@types/node': 'named in tsconfig.json',
   '@types/react': 'the types of react, which brings none',
   '@types/react-dom': 'the types of react-dom, which brings none',

@@ -1,8 +1,15 @@
 /** What processes use, as Linux counts it; elsewhere it is unknown. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /** Linux counts in hundredths of a second, on every machine that Node runs on. */
 const TICK_SECONDS = 0.01;
+
+/** Is there what the functions below read? */
+export function isCounted(): boolean {
+  return existsSync('/proc/self/stat');
+}
 
 /** Seconds of processor time that these processes have used, with what they started and waited for. */
 export function cpuSeconds(pids: readonly number[]): number {
@@ -46,4 +53,15 @@ export function memoryMb(pid: number): { now: number; peak: number } {
 /** From now on its peak is anew. */
 export function forgetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+/**
+ * What a process needs in its environment so that, at its end, it leaves `<name>.cpuprofile` in the folder that
+ * `BENCH_CPU_PROF` names; nothing without that.
+ */
+export function profiling(name: string): Record<string, string> {
+  const { BENCH_CPU_PROF: folder, NODE_OPTIONS = '' } = process.env;
+  if (!folder) return {};
+  const first = pathToFileURL(join(import.meta.dirname, 'profiled.mjs'));
+  return { NODE_OPTIONS: `${NODE_OPTIONS} --import=${first}`, CPU_PROFILE: resolve(folder, `${name}.cpuprofile`) };
 }

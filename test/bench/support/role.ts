@@ -23,13 +23,9 @@ process.on('exit', () => {
 
 /** Starts `roles/<name>.ts`, and resolves when it serves. */
 export async function startRole(name: string, environment: Record<string, string> = {}): Promise<Role> {
+  const { BENCH_CPU_PROF: folder } = process.env;
   const child = fork(join(import.meta.dirname, '../roles', `${name}.ts`), {
-    execArgv: [
-      '--expose-gc',
-      '--import',
-      'tsx',
-      ...(process.env.BENCH_CPU_PROF ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_CPU_PROF}`] : []),
-    ],
+    execArgv: ['--expose-gc', '--import', 'tsx', ...(folder ? ['--cpu-prof', `--cpu-prof-dir=${folder}`] : [])],
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
