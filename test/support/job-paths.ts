@@ -46,12 +46,12 @@ export type JobPath = {
 };
 
 /** `requests`: to all functions, doorbells that are pushed included. `jobs`: how many were accepted. */
-export type Walked = Counted & { requests: number; jobs: number };
+export type Walked = Counted & { requests: number; jobs: number; tookMs: number };
 
 const LOCAL = { tenant: 'default', user: 'local', scopes: [] };
 const SECRET = `whsec_${Buffer.from('a secret of twenty-four bytes').toString('base64')}`;
 /** Of a worker that is lost. */
-const LEASE_MS = 2_000;
+const LEASE_MS = 4_000;
 /** From its claim until the sweeper may look at its job. */
 const LOST_MS = LEASE_MS + LEASE_GRACE_MS + 200;
 
@@ -70,12 +70,21 @@ const polled = (polls: number): JobPath => ({
   },
 });
 
-/** One KB of text in so many seconds, with a reader. */
+/** The first listener of a process loads and connects what the others find there. */
+async function listening({ submit, status, deliver }: Walker): Promise<void> {
+  await status(await submit('Somebody else waits.'), '?wait=1');
+  await deliver();
+}
+
+const FORTY_WORDS = Array.from({ length: 40 }, (_, n) => `word${n}`).join(' ');
+
+/** Some words in so many seconds, and a reader. */
 const streamed = (flushMs: number, seconds: number): JobPath => ({
   name: `streamed for ${seconds} s, flushed each ${flushMs} ms`,
   environment: { FLUSH_MS: String(flushMs) },
+  prepare: listening,
   async walk({ submit, deliver, stream }) {
-    const id = await submit(`Speak. [simulate seconds=${seconds} kilobytes=1]`, { stream: true });
+    const id = await submit(`${FORTY_WORDS} [simulate seconds=${seconds}]`, { stream: true });
     await Promise.all([stream(id), deliver()]);
   },
 });
@@ -97,6 +106,7 @@ export function jobPaths(textSeconds: number, flushesMs: readonly number[]): Job
     polled(10),
     {
       name: 'waited for (long poll)',
+      prepare: listening,
       async walk({ submit, deliver, status }) {
         const id = await submit('Somebody waits. [simulate seconds=0.5]');
         const waits = async () => {
@@ -124,7 +134,7 @@ export function jobPaths(textSeconds: number, flushesMs: readonly number[]): Job
       name: 'tried again after its worker was lost',
       environment: { LEASE_MS: String(LEASE_MS) },
       async walk({ submit, loseWorker, sweep, deliver }) {
-        await submit('Lose my worker. [simulate seconds=0.5]');
+        await submit('Lose my worker. [simulate seconds=0.4]');
         await loseWorker();
         await pause(LOST_MS);
         await sweep();
@@ -291,8 +301,9 @@ export async function walked(path: JobPath, hosts: Hosts): Promise<Walked> {
     await path.prepare?.(walker);
     wire.take();
     requests = 0;
+    const startedMs = performance.now();
     await path.walk(walker);
-    return { ...wire.take(), requests, jobs: path.jobs ?? 1 };
+    return { ...wire.take(), requests, jobs: path.jobs ?? 1, tookMs: performance.now() - startedMs };
   } finally {
     await Promise.all([runtime.close(), reader.runtime.close()]);
     await wire.close();
