@@ -9,7 +9,7 @@ import { readConfig } from '../../shared/config.ts';
 import { LEASE_GRACE_MS } from '../../shared/core/leases.ts';
 import { EVERYTHING } from '../../shared/http/request-kind.ts';
 import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
-import { BATCH, cancelOf, general, type Reply, retryOf, SUBMIT, statusOf, streamOf } from './app.ts';
+import { BATCH, cancelOf, general, LIST, type Reply, retryOf, SUBMIT, statusOf, streamOf } from './app.ts';
 import { type Counted, createTopic, type Hosts, startCountedWire } from './counted-wire.ts';
 import { fillFirestore, manyJobs, type Samples } from './stored-jobs.ts';
 import { startReceiver } from './webhook-receiver.ts';
@@ -28,6 +28,8 @@ export type Walker = {
   /** Of the process that reads. */
   status(id: string, query?: string, headers?: Record<string, string>): Promise<Reply>;
   stream(id: string): Promise<string>;
+  /** The first page of the newest jobs. */
+  list(): Promise<Reply>;
   post(path: string): Promise<Reply>;
   /** Resolves when so many commits were answered since the walk began. */
   committed(commits: number): Promise<void>;
@@ -55,7 +57,8 @@ const LEASE_MS = 4_000;
 /** From its claim until the sweeper may look at its job. */
 const LOST_MS = LEASE_MS + LEASE_GRACE_MS + 200;
 
-const plain = async ({ submit, deliver }: Walker): Promise<void> => {
+/** Submitted, and run. */
+export const plain = async ({ submit, deliver }: Walker): Promise<void> => {
   await submit('A plain job.');
   await deliver();
 };
@@ -219,10 +222,29 @@ export function idleSweeps(counts: readonly number[]): JobPath[] {
 
 /** Walks a path in a project of its own. */
 export async function walked(path: JobPath, hosts: Hosts): Promise<Walked> {
+  const { walker, counted, close } = await openWalker(hosts, path.environment);
+  try {
+    await path.prepare?.(walker);
+    return await counted(path.walk, path.jobs);
+  } finally {
+    await close();
+  }
+}
+
+export type OpenWalker = {
+  projectId: string;
+  walker: Walker;
+  /** Counts what a walk costs; `jobs` are accepted on it. */
+  counted(walk: (walker: Walker) => Promise<void>, jobs?: number): Promise<Walked>;
+  close(): Promise<void>;
+};
+
+/** Starts both processes in a project of their own, which know already what a plain job usually takes. */
+export async function openWalker(hosts: Hosts, more: Record<string, string> = {}): Promise<OpenWalker> {
   const wire = await startCountedWire(hosts);
   const environment = {
     GOOGLE_CLOUD_PROJECT: `demo-${crypto.randomUUID().slice(0, 8)}`,
-    ...{ SIMULATED_MS: '0', LOG_LEVEL: 'error', ...path.environment },
+    ...{ SIMULATED_MS: '0', LOG_LEVEL: 'error', ...more },
   };
   const config = readConfig({ ...environment, ...wire.environment });
   await createTopic(hosts.pubsub, config.projectId, config.jobsTopic);
@@ -278,6 +300,7 @@ export async function walked(path: JobPath, hosts: Hosts): Promise<Walked> {
       const { body } = await ask(reader, 'GET', streamOf(id));
       return body;
     },
+    list: () => ask(reader, 'GET', `${LIST}?limit=20`),
     post: (at) => ask(reader, 'POST', at),
     async committed(commits) {
       while (wire.committed() < commits) await pause(5);
@@ -291,23 +314,29 @@ export async function walked(path: JobPath, hosts: Hosts): Promise<Walked> {
       void Promise.all(running).then(() => lost.close());
     },
   };
-  try {
-    if (config.credits === 'on') {
-      await runtime.accounts.put(LOCAL, { subscription: 'active' });
-      await runtime.accounts.grant(LOCAL, { id: 'first', tokens: 1_000_000 });
-    }
-    // The first of its kind asks what such jobs usually take, and tells it.
-    await plain(walker);
-    await path.prepare?.(walker);
-    wire.take();
-    requests = 0;
-    const startedMs = performance.now();
-    await path.walk(walker);
-    return { ...wire.take(), requests, jobs: path.jobs ?? 1, tookMs: performance.now() - startedMs };
-  } finally {
-    await Promise.all([runtime.close(), reader.runtime.close()]);
-    await wire.close();
+  if (config.credits === 'on') {
+    await runtime.accounts.put(LOCAL, { subscription: 'active' });
+    await runtime.accounts.grant(LOCAL, { id: 'first', tokens: 1_000_000 });
   }
+  // The first of its kind asks what such jobs usually take, and tells it.
+  await plain(walker);
+  return {
+    projectId: config.projectId,
+    walker,
+    async counted(walk, jobs = 1) {
+      wire.take();
+      // What was rung before is nothing that the walk has to do with.
+      wire.rung();
+      requests = 0;
+      const startedMs = performance.now();
+      await walk(walker);
+      return { ...wire.take(), requests, jobs, tookMs: performance.now() - startedMs };
+    },
+    async close() {
+      await Promise.all([runtime.close(), reader.runtime.close()]);
+      await wire.close();
+    },
+  };
 }
 
 /** A job that is over, and one that waits. */

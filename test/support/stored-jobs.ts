@@ -4,7 +4,7 @@ import { firestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 import { toFields } from '../../shared/adapters/firestore-document.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
-import { type Job, jobName } from '../../shared/core/job.ts';
+import { type Job, type JobKey, jobName } from '../../shared/core/job.ts';
 
 /** What is copied. */
 export type Samples = { ended: Job; open: Job };
@@ -25,6 +25,19 @@ export function* manyJobs({ ended, open }: Samples, count: number): Iterable<Job
     const createdAt = ended.createdAt - n * 1_000;
     if (n % TENANTS.length === 0) yield { ...open, tenant, id, createdAt, wakeAt: open.createdAt + DAY_MS + n };
     else yield { ...ended, tenant, id, createdAt };
+  }
+}
+
+/** So many of the stored jobs are remembered, to be read. */
+const REMEMBERED = 1_000;
+
+/** Some of them, evenly spread, are remembered. */
+export function* remembering(jobs: Iterable<Job>, keys: JobKey[], count: number): Iterable<Job> {
+  const every = Math.max(1, Math.floor(count / REMEMBERED));
+  let n = 0;
+  for (const job of jobs) {
+    if (n++ % every === 0) keys.push({ tenant: job.tenant, id: job.id });
+    yield job;
   }
 }
 
