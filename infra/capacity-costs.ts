@@ -69,14 +69,24 @@ export type Costs = { firestore: number; storage: number; pubsub: number; run: n
 
 /** Of a million jobs, whatever is free. */
 export function costsOfMillion(load: Workload, service: Service): Costs {
-  const { writes, reads, queries, messages, deletes, requests } = operationsOf(load);
   const prices = FIRESTORE[load.region];
+  return {
+    ...costsOfOperations(operationsOf(load), load.region),
+    storage: ((MILLION * load.documentKib * 1_024) / GIB) * prices.gibMonth * (load.keptDays / MONTH_DAYS),
+    run: MILLION * (load.llmSeconds / service.concurrency) * secondOf(service),
+  };
+}
+
+/** Of a million jobs that take these operations each, without what they use of memory, processors and storage. */
+export function costsOfOperations(
+  { writes, reads, queries, messages, deletes, requests }: Omit<JobOperations, 'chunks'>,
+  region: Region,
+): Pick<Costs, 'firestore' | 'pubsub' | 'requests'> {
+  const prices = FIRESTORE[region];
   return {
     // Prices are of a million documents.
     firestore: writes * prices.write + (reads + queries) * prices.read + deletes * prices.delete,
-    storage: ((MILLION * load.documentKib * 1_024) / GIB) * prices.gibMonth * (load.keptDays / MONTH_DAYS),
     pubsub: MILLION * messages * 2 * PUBSUB.bytesLeast * PUBSUB.byte,
-    run: MILLION * (load.llmSeconds / service.concurrency) * secondOf(service),
     requests: MILLION * requests * RUN.request,
   };
 }

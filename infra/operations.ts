@@ -13,6 +13,18 @@ export const EVENT: Operations = { writes: 2, reads: 1, queries: 0, messages: 1 
 export const LEADING: Operations = { writes: 1, reads: 1, queries: 1, messages: 0 };
 /** More, for each further attempt under the same lease. */
 export const FURTHER_ATTEMPT: Operations = { writes: 1, reads: 0, queries: 0, messages: 0 };
+/** More, for an attempt after its worker was lost: the sweeper finds it, and rings again. */
+export const LOST_WORKER: Operations = { writes: 2, reads: 1, queries: 1, messages: 1 };
+/** More, where its user's account is charged (`CREDITS`). */
+export const CHARGED: Operations = { writes: 2, reads: 2, queries: 0, messages: 0 };
+/** Cancelled before anybody claimed it; the doorbell comes for nothing. */
+export const CANCELLED_PENDING: Operations = { writes: 2, reads: 2, queries: 0, messages: 1 };
+/** Cancelled during its call: the finish is refused, for the document is newer, and made again. */
+export const CANCELLED_PROCESSING: Operations = { writes: 5, reads: 3, queries: 0, messages: 1 };
+/** More, to make a job anew (`/retry/`), beside what both jobs cost: the old one is read, with its input, and marked. */
+export const RETRIED: Operations = { writes: 1, reads: 2, queries: 0, messages: 0 };
+/** Another equal job has its answer already. */
+export const FOLLOWER: Operations = { writes: 2, reads: 3, queries: 0, messages: 1 };
 /** More, for each third of a lease that its call takes. */
 export const HEARTBEAT: Operations = { writes: 1, reads: 0, queries: 0, messages: 0 };
 /** More, for each chunk of a streamed job: one each `FLUSH_MS` of text. */

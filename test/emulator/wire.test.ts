@@ -1,5 +1,4 @@
 /** What goes over the wire to Firestore and Pub/Sub: how much of it, and what happens when an answer is lost. */
-import { PubSub } from '@google-cloud/pubsub';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   CHUNK,
@@ -13,13 +12,13 @@ import {
   POLL,
   sumOf,
 } from '../../infra/operations.ts';
-import type { Config } from '../../shared/config.ts';
 import type { Principal } from '../../shared/core/access.ts';
 import type { Job } from '../../shared/core/job.ts';
 import type { Submission } from '../../shared/core/submitting.ts';
 import { googleRuntime, type Runtime } from '../../shared/runtime.ts';
+import { type CountedWire, createTopic, named, startCountedWire } from '../support/counted-wire.ts';
 import { describeOnEmulators, emulatorConfig, emulators } from '../support/emulators.ts';
-import { countField, type GrpcProxy, type ProxiedCall, startGrpcProxy } from '../support/grpc-proxy.ts';
+import { countField, type GrpcProxy } from '../support/grpc-proxy.ts';
 import { type Provider, startProvider } from '../support/provider.ts';
 import { startReceiver } from '../support/webhook-receiver.ts';
 
@@ -27,16 +26,17 @@ const LOCAL: Principal = { tenant: 'default', user: 'local', scopes: [] };
 
 describeOnEmulators('the wire', () => {
   let provider: Provider;
+  let wire: CountedWire;
   let firestore: GrpcProxy;
   let pubsub: GrpcProxy;
 
   beforeAll(async () => {
     provider = await startProvider();
-    firestore = await startGrpcProxy(emulators().firestore);
-    pubsub = await startGrpcProxy(emulators().pubsub);
+    wire = await startCountedWire(emulators());
+    ({ firestore, pubsub } = wire);
   });
   afterAll(async () => {
-    await Promise.all([provider?.stop(), firestore?.close(), pubsub?.close()]);
+    await Promise.all([provider?.stop(), wire?.close()]);
   });
 
   async function withRuntime(
@@ -44,13 +44,12 @@ describeOnEmulators('the wire', () => {
     use: (runtime: Runtime) => Promise<void>,
   ): Promise<void> {
     const config = emulatorConfig({
-      FIRESTORE_EMULATOR_HOST: firestore.host,
-      PUBSUB_EMULATOR_HOST: pubsub.host,
+      ...wire.environment,
       OPENAI_API_KEY: 'sk-test',
       OPENAI_BASE_URL: provider.baseUrl,
       ...environment,
     });
-    await createTopic(config);
+    await createTopic(emulators().pubsub, config.projectId, config.jobsTopic);
     const runtime = googleRuntime(config);
     try {
       await use(runtime);
@@ -83,20 +82,7 @@ describeOnEmulators('the wire', () => {
   };
 
   /** How many documents were written and read, queries were made and messages were published since the last time. */
-  function counted() {
-    // `writes`, `documents` and `messages`: field 2 of each request.
-    const sum = ({ calls }: GrpcProxy, method: string) =>
-      calls.filter(named(method)).reduce((total, call) => total + countField(call.message, 2), 0);
-    const counts = {
-      writes: sum(firestore, 'Commit'),
-      reads: sum(firestore, 'BatchGetDocuments'),
-      queries: firestore.calls.filter(named('RunQuery')).length,
-      messages: sum(pubsub, 'Publish'),
-    };
-    firestore.calls.length = 0;
-    pubsub.calls.length = 0;
-    return counts;
-  }
+  const counted = () => wire.take().operations;
 
   test('a plain job is three writes, one read and one message', async () => {
     await withKnown('gpt-4o-mini', async (runtime) => {
@@ -164,7 +150,6 @@ describeOnEmulators('the wire', () => {
 
     test('that it was started and ended, each by the topic: what comes during the call costs its finish another try', async () => {
       const environment = { EVENTS_TOPIC: `events-${crypto.randomUUID()}` };
-      await createTopic(emulatorConfig({ JOBS_TOPIC: environment.EVENTS_TOPIC }));
       const use = async (runtime: Runtime) => {
         await runtime.worker.run((await runtime.service.submit(LOCAL, submission('open the topic', 'simulated'))).job);
         counted();
@@ -400,13 +385,3 @@ describeOnEmulators('the wire', () => {
     });
   });
 });
-
-function named(method: string): (call: ProxiedCall) => boolean {
-  return (call) => call.method === method;
-}
-
-async function createTopic(config: Config): Promise<void> {
-  const client = new PubSub({ projectId: config.projectId, apiEndpoint: emulators().pubsub, emulatorMode: true });
-  await client.createTopic(config.jobsTopic);
-  await client.close();
-}
