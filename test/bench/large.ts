@@ -18,7 +18,7 @@ import { tablePricing } from '../../shared/llm/cost.ts';
 import { PROTOCOLS } from '../providers/protocols.ts';
 import { largeFrames, send } from '../support/large-answers.ts';
 import { startScriptedProvider } from '../support/scripted-provider.ts';
-import { stepTable } from './large-steps.ts';
+import { stepTable } from './support/large-steps.ts';
 
 const MEGABYTE = 1_000_000;
 const SENTENCE = 'The analysis "shows" that é 分析 👩‍🔬 all is fine.\n';
