@@ -102,7 +102,7 @@ function barsOf({ x, y, points }: Plot, width: number): ObservablePlot.PlotOptio
     // For the value beside the longest bar.
     marginRight: 48,
     marginBottom: 40,
-    x: { ...(width > WIDTHS.narrow ? {} : { ticks: 3 }), ...axisOf(y, shown), grid: true },
+    x: { ...(width > WIDTHS.narrow ? {} : { ticks: 2 }), ...axisOf(y, shown), grid: true },
     ...(series.size > 1
       ? { fy: { ...axis, axis: 'left' }, y: { domain: [...series], axis: null } }
       : { y: { ...axis, label: x.label === '' ? null : x.label } }),
