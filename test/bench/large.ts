@@ -1,6 +1,6 @@
 /**
- * `npm run bench:large`: what an input of 5 or 8 MB and a result of 8 MB cost, step by step: how long each takes, how long
- * it holds the process in one piece, and what memory it takes meanwhile.
+ * `npm run bench -- --only large`: what an input of 5 or 8 MB and a result of 8 MB cost, step by step: how long each takes,
+ * how long it holds the process in one piece, and what memory it takes meanwhile.
  */
 import { collect } from '../../shared/core/answers.ts';
 import { costOfCall } from '../../shared/core/call-cost.ts';
@@ -18,7 +18,8 @@ import { tablePricing } from '../../shared/llm/cost.ts';
 import { PROTOCOLS } from '../providers/protocols.ts';
 import { largeFrames, send } from '../support/large-answers.ts';
 import { startScriptedProvider } from '../support/scripted-provider.ts';
-import { stepTable } from './large-steps.ts';
+import { bench } from './support/bench.ts';
+import { type Say, type Step, stepTable } from './support/large-steps.ts';
 
 const MEGABYTE = 1_000_000;
 const SENTENCE = 'The analysis "shows" that é 分析 👩‍🔬 all is fine.\n';
@@ -29,8 +30,8 @@ const pricing = tablePricing();
 const model = { id: crypto.randomUUID(), name: 'GPT-4o mini', provider: 'openai', model: 'gpt-4o-mini' };
 
 /** What the submit of a prompt of this size goes through, and the beginning of its attempt. */
-async function inputSteps(bytes: number) {
-  const { steps, run } = stepTable();
+async function inputSteps(bytes: number, say: Say) {
+  const { steps, run } = stepTable(say);
   const sent = Buffer.from(
     JSON.stringify({ job_type: 'general_llm_request', model_id: 'gpt-4o-mini', input_data: { prompt: textOf(bytes) } }),
   );
@@ -83,8 +84,8 @@ const SCHEMAS = {
 };
 
 /** What an answer of this size goes through after it came. */
-async function resultSteps(bytes: number) {
-  const { steps, run } = stepTable();
+async function resultSteps(bytes: number, say: Say) {
+  const { steps, run } = stepTable(say);
   const general = jobTypesByName.get('general_llm_request');
   const answerOf = (text: string): Answer => ({
     ...{ text, finishReason: 'stop' as const, toolCalls: [], fileSearchResults: [], warnings: [] },
@@ -140,8 +141,8 @@ async function resultSteps(bytes: number) {
 }
 
 /** An answer over a socket, in each protocol, the provider in this process, too. */
-async function providerSteps(bytes: number) {
-  const { steps, run } = stepTable();
+async function providerSteps(bytes: number, say: Say) {
+  const { steps, run } = stepTable(say);
   const server = await startScriptedProvider();
   const text = textOf(bytes);
   for (const protocol of PROTOCOLS) {
@@ -157,14 +158,33 @@ async function providerSteps(bytes: number) {
   return steps;
 }
 
-const tables: Record<string, () => Promise<object[]>> = {
-  'an input of 5 MB': () => inputSteps(5 * MEGABYTE),
-  'an input of 8 MB': () => inputSteps(8 * MEGABYTE),
-  'a result of 8 MB': () => resultSteps(8 * MEGABYTE),
-  'a result of 8 MB, from the provider': () => providerSteps(8 * MEGABYTE),
-};
-for (const [name, table] of Object.entries(tables)) {
-  const rows = await table();
-  console.log(`\r${name}`.padEnd(72));
-  console.table(rows);
-}
+const PARTS: [name: string, megabytes: number, steps: (bytes: number, say: Say) => Promise<Step[]>][] = [
+  ['an input', 5, inputSteps],
+  ['an input', 8, inputSteps],
+  ['a result', 8, resultSteps],
+  ['a result from the provider', 8, providerSteps],
+];
+
+await bench(
+  {
+    name: 'large',
+    title: 'Megabytes, step by step',
+    about:
+      'What an input and a result of megabytes go through, each step alone: how long it takes, how long it holds the process in one piece, and how much memory it takes beside what was there before it. The provider is in this process, too.',
+  },
+  async ({ sized, say, table, plot }) => {
+    for (const [name, wanted, steps] of sized(PARTS, PARTS.slice(1))) {
+      const megabytes = sized(wanted, wanted / 100);
+      const done = await steps(megabytes * MEGABYTE, say);
+      const title = `${name} of ${megabytes} MB`;
+      table(title, Object.fromEntries(done.map(({ step, ...cells }) => [step, cells])));
+      plot({
+        title: `The longest block by ${title}`,
+        kind: 'bars',
+        x: { label: '' },
+        y: { label: 'ms' },
+        points: done.map(({ step, 'longest block, ms': y }) => ({ x: step, y })),
+      });
+    }
+  },
+);

@@ -1,72 +1,84 @@
 /**
- * `npm run bench:start`: how long `npm start` takes from its start to its first answer, and to the end of its first job,
- * beside a bare Node server started the same way in the same run.
+ * `npm run bench -- --only start`: how long `npm start` takes from its start to its first answer, and to the end of its
+ * first job, beside a bare Node server started the same way in the same run.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { freePort } from '../../infra/child-processes.ts';
+import { freePort, signalGroup, startGroup } from '../../infra/child-processes.ts';
 import { pollToEnd, request, submit } from '../support/http-client.ts';
+import { bench } from './support/bench.ts';
+import { median, spread } from './support/statistics.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
 
-const ROUNDS = 5;
 const BARE = "require('node:http').createServer((_, r) => r.end('ok')).listen(process.env.PORT, '127.0.0.1')";
+const ROOT = join(import.meta.dirname, '../..');
 
-type Row = { name: string; readyMs: number[]; firstJobMs: number[] };
+type Row = { args: string[]; readyMs: number[] };
 
 async function untilAnswered(url: string): Promise<void> {
   for (;;) {
-    if (
-      await fetch(url).then(
-        () => true,
-        () => false,
-      )
-    )
-      return;
+    const isAnswered = await fetch(url).then(
+      () => true,
+      () => false,
+    );
+    if (isAnswered) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-async function round(row: Row, args: string[], folder: string, firstJob: boolean): Promise<void> {
+async function round({ args, readyMs }: Row, folder: string, firstJobMs?: number[]): Promise<void> {
   const port = await freePort();
   const environment = { PORT: String(port), DATABASE_URL: join(folder, `${port}.db`), SIMULATED_MS: '0' };
   const startedMs = performance.now();
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...environment }, stdio: 'ignore' });
+  const child = startGroup(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...environment },
+    stdio: 'ignore',
+  });
   const baseUrl = `http://127.0.0.1:${port}`;
   await untilAnswered(`${baseUrl}/health`);
-  row.readyMs.push(performance.now() - startedMs);
-  if (firstJob) {
+  readyMs.push(performance.now() - startedMs);
+  if (firstJobMs) {
     await pollToEnd(baseUrl, await submit(baseUrl, request('simulated', 'first')));
-    row.firstJobMs.push(performance.now() - startedMs);
+    firstJobMs.push(performance.now() - startedMs);
   }
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
+  const ended = once(child, 'exit');
+  signalGroup(child, 'SIGKILL');
   await ended;
 }
 
-function median(values: number[]): string {
-  const sorted = [...values].sort((left, right) => left - right);
-  const middle = sorted[Math.floor(sorted.length / 2)];
-  return middle === undefined
-    ? ''
-    : `${Math.round(middle)} ms (${Math.round(sorted[0] ?? 0)}–${Math.round(sorted.at(-1) ?? 0)})`;
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'llm-jobs-bench-'));
-const bare: Row = { name: 'a bare Node server', readyMs: [], firstJobMs: [] };
-const ours: Row = { name: 'npm start', readyMs: [], firstJobMs: [] };
-for (let done = 0; done < ROUNDS; done++) {
-  process.stderr.write(`\rround ${done + 1} of ${ROUNDS}`);
-  await round(bare, ['-e', BARE], folder, false);
-  await round(ours, ['--import', 'tsx', 'infra/start.ts'], folder, true);
-}
-process.stderr.write('\n');
-rmSync(folder, { recursive: true });
-console.table(
-  Object.fromEntries(
-    [bare, ours].map(({ name, readyMs, firstJobMs }) => [
-      name,
-      { ready: median(readyMs), 'first job done': median(firstJobMs) },
-    ]),
-  ),
+await bench(
+  {
+    name: 'start',
+    title: 'How soon npm start answers',
+    about:
+      'From the start of the process, which translates its TypeScript, to its first answer, and to the end of a first job of the simulated provider, which takes no time. Beside it a bare HTTP server of Node, in rounds that take turns. Both log to nowhere.',
+  },
+  async ({ sized, say, table, plot }) => {
+    const rounds = sized(5, 1);
+    const folder = temporaryFolder();
+    const bare: Row = { args: ['-e', BARE], readyMs: [] };
+    const ours: Row = { args: ['--import', 'tsx', 'infra/start.ts'], readyMs: [] };
+    const firstJobMs: number[] = [];
+    for (let done = 0; done < rounds; done++) {
+      say(`round ${done + 1} of ${rounds}`);
+      const turns = [() => round(bare, folder), () => round(ours, folder, firstJobMs)];
+      for (const turn of done % 2 === 0 ? turns : turns.reverse()) await turn();
+    }
+    table(`From the start, median of ${rounds}`, {
+      'a bare Node server': { 'ready, ms': spread(bare.readyMs) },
+      'npm start': { 'ready, ms': spread(ours.readyMs), 'first job done, ms': spread(firstJobMs) },
+    });
+    plot({
+      title: 'From the start of the process',
+      kind: 'bars',
+      x: { label: '' },
+      y: { label: 'ms' },
+      points: [
+        { x: 'a bare Node server: ready', y: median(bare.readyMs) },
+        { x: 'npm start: ready', y: median(ours.readyMs) },
+        { x: 'npm start: first job done', y: median(firstJobMs) },
+      ],
+    });
+  },
 );

@@ -1,4 +1,4 @@
-/** The console's list in front of 10,000 stored jobs. Bounds are wide: `npm run bench:console` measures. */
+/** The console's list in front of 10,000 stored jobs. Bounds are wide: `npm run bench -- --only console` measures. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium, launchChromium } from '../support/chromium.ts';

@@ -64,6 +64,7 @@ export async function bench(
   const isShort = process.argv.includes('--short');
   const part: Part = { ...what, isShort, tookMs: 0, tables: [], plots: [], verdicts: [], leftOut: [] };
   const startedMs = performance.now();
+  endWithParent();
   const erase = () => {
     if (process.stderr.isTTY) process.stderr.write(CLEAR);
   };
@@ -77,7 +78,9 @@ export async function bench(
     },
     leaveOut: (rows, why) => void part.leftOut.push({ rows, why }),
     say(text) {
-      if (process.stderr.isTTY) process.stderr.write(`${CLEAR}${what.name}: ${text}`);
+      if (!process.stderr.isTTY) return;
+      const columns = process.stderr.columns || 80;
+      process.stderr.write(CLEAR + `${what.name}: ${text}`.slice(0, columns - 1));
     },
   });
   erase();
@@ -85,6 +88,12 @@ export async function bench(
   if (process.send) await new Promise((resolve) => process.send?.(part, resolve));
   else printPart(part);
   process.exit(0);
+}
+
+/** Told to end, or alone, it takes along what it has started: `exit` is what tells those who started something. */
+function endWithParent(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+  if (process.send) process.once('disconnect', () => process.exit(1));
 }
 
 /** Does it keep its limit? What could not be measured does not. */

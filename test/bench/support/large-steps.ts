@@ -8,6 +8,9 @@ export type Step = {
   note?: string;
 };
 
+/** Is told the step that begins. */
+export type Say = (what: string) => void;
+
 const MEGABYTE = 1024 * 1024;
 
 const inUse = () => {
@@ -16,12 +19,12 @@ const inUse = () => {
 };
 
 /** The table so far, and what adds a row to it; a step's answer is for the next one. */
-export function stepTable() {
+export function stepTable(say: Say) {
   const steps: Step[] = [];
   return {
     steps,
     async run<T>(step: string, work: () => T | Promise<T>, note?: (result: T) => string): Promise<T> {
-      process.stderr.write(`\r${step.padEnd(70)}`);
+      say(step);
       globalThis.gc?.();
       const before = inUse();
       let most = before;
