@@ -10,7 +10,7 @@ export type Way = 'poll' | 'stream';
 export type Told = { job: string; atMs: number };
 export type Wanted = { baseUrl: string; way: Way; jobs: string[]; readers: number };
 /** What was heard of tokens that say when they were sent. */
-export type Heard = { tookMs: number[]; firstMs: number; lastMs: number };
+export type Heard = { tookMs: number[]; firstSentMs: number; lastMs: number };
 
 type Reader = { socket: Socket; told: Told };
 
@@ -20,7 +20,7 @@ let open: Reader[] = [];
 let heard: Heard = nothing();
 
 function nothing(): Heard {
-  return { tookMs: [], firstMs: Number.POSITIVE_INFINITY, lastMs: 0 };
+  return { tookMs: [], firstSentMs: Number.POSITIVE_INFINITY, lastMs: 0 };
 }
 
 function requestOf({ hostname, port }: URL, job: string, way: Way): string {
@@ -81,7 +81,7 @@ function streamHeard(told: Told, opened: () => void): (text: string) => void {
 function hearTokens(event: string, atMs: number): void {
   for (const [sent] of event.matchAll(/\d{13}\.\d{3}/g)) {
     heard.tookMs.push(atMs - Number(sent));
-    heard.firstMs = Math.min(heard.firstMs, atMs);
+    heard.firstSentMs = Math.min(heard.firstSentMs, Number(sent));
     heard.lastMs = Math.max(heard.lastMs, atMs);
   }
 }

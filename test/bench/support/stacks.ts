@@ -49,7 +49,9 @@ export const startEmbedded: Start = async (environment) => {
 };
 
 /** What the emulators are shared by: each stack has a project of its own, empty. `undefined`, and left out, without them. */
-export async function emulated(bench: Bench): Promise<{ start: Start; stop(): Promise<void> } | undefined> {
+export async function emulated(
+  bench: Bench,
+): Promise<{ start: Start; firestoreHost: string; stop(): Promise<void> } | undefined> {
   const commands = found(bench);
   if (!commands) return undefined;
   const [pubsub, firestore] = await Promise.all([
@@ -59,6 +61,7 @@ export async function emulated(bench: Bench): Promise<{ start: Start; stop(): Pr
   ]);
   let stacks = 0;
   return {
+    firestoreHost: firestore.host,
     async start(environment) {
       const project = `demo-bench-${stacks++}`;
       const config = readConfig({ ...environment, PORT: '0', GOOGLE_CLOUD_PROJECT: project, CONSOLE: 'false' });
