@@ -1,5 +1,6 @@
 /** `fetch` as a provider may use it: bounded, and never to another host than the one that was configured. */
 import { ServiceError } from '../../core/errors.ts';
+import { withoutRepeatedText } from './repeated-text.ts';
 
 /** The largest answer in deltas of a few tokens each, which are mostly frame; nothing of it is kept. */
 const STREAM_BYTES_MOST = 512 * 1024 * 1024;
@@ -45,7 +46,8 @@ export function limitedFetch(
       },
     });
     const limited = response.body?.pipeThrough(limit);
-    return new Response((isStream ? limited?.pipeThrough(wholeEvents(refuse)) : limited) ?? null, response);
+    const events = () => limited?.pipeThrough(withoutRepeatedText()).pipeThrough(wholeEvents(refuse));
+    return new Response((isStream ? events() : limited) ?? null, response);
   };
 }
 
