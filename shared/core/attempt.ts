@@ -13,11 +13,13 @@ import type { Job, Json, Limits } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { limitsOf } from './limits.ts';
 import type { LlmRequest, ProviderFor, ProviderLimits } from './llm.ts';
-import type { Clock, Log } from './ports.ts';
+import { type Clock, type Log, sleep } from './ports.ts';
 import type { Pricing } from './pricing.ts';
 import { isMendable, type Rejected, repairRequest } from './repair.ts';
 import { routeOf } from './routes.ts';
 import type { Traced } from './tracing.ts';
+
+const LARGE_CHARACTERS = 256 * 1_024;
 
 export type AttemptOptions = Traced & { providerFor: ProviderFor; pricing: Pricing; clock: Clock; log: Log };
 
@@ -90,6 +92,8 @@ async function callAndRead(
     // Whatever becomes of it: it is paid for, and its owner may read it.
     vainText = answer.text;
     rejected = undefined;
+    // What was read of a large one, and what is made of it now, would hold the process in one piece.
+    if (answer.text.length > LARGE_CHARACTERS) await sleep(clock, 0);
     const checked = await orAborted(Promise.resolve(jobType.toResult(answer, input)), signal);
     if ('result' in checked) return checked.result;
     if (isMendable(answer)) rejected = { request, text: answer.text, violation: checked.violation };

@@ -69,6 +69,8 @@ async function withPayloadApart(
   const isCompleted = outcome.state === 'completed';
   const bytes = tooLargeInline((isCompleted ? outcome.result : outcome.rejectedText) ?? null);
   if (!bytes) return outcome;
+  // Others have their turn between the making of its JSON and the cutting.
+  await sleep(clock, 0);
   const { tenant, id, attempt, token } = lease.job();
   const startedMs = clock.monotonicMs();
   for (;;) {

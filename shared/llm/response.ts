@@ -94,5 +94,9 @@ export function renderCost({ nanoUsd, isEstimated }: Cost): Pick<LlmCallResponse
 
 /** A value without the fields that hold nothing, as JSON writes it. */
 export function toJson(value: object): Json {
-  return JSON.parse(JSON.stringify(value)) as Json;
+  // A text is JSON as it is: a long one is not written and read again for that. Each keeps its place.
+  const fields = Object.entries(value);
+  const texts = fields.filter(([, field]) => typeof field === 'string');
+  const others = fields.map(([name, field]) => [name, typeof field === 'string' ? '' : field]);
+  return { ...JSON.parse(JSON.stringify(Object.fromEntries(others))), ...Object.fromEntries(texts) };
 }

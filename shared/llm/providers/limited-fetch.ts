@@ -1,5 +1,6 @@
 /** `fetch` as a provider may use it: bounded, and never to another host than the one that was configured. */
 import { ServiceError } from '../../core/errors.ts';
+import { type Pass, type Take, withoutRepeatedText } from './repeated-text.ts';
 
 /** The largest answer in deltas of a few tokens each, which are mostly frame; nothing of it is kept. */
 const STREAM_BYTES_MOST = 512 * 1024 * 1024;
@@ -38,19 +39,17 @@ export function limitedFetch(
     const bytesMost = isStream ? streamBytesMost : GATHERED_BYTES_MOST;
     let bytes = 0;
     const { take, flush } = isStream ? wholeEvents(refuse) : asItIs;
+    const unrepeated = isStream ? withoutRepeatedText(take) : take;
     const limited = (chunk: Uint8Array, pass: Pass) => {
       bytes += chunk.byteLength;
       if (bytes > bytesMost) refuse('response_too_large', 'The answer is too large on the wire.');
-      take(chunk, pass);
+      unrepeated(chunk, pass);
     };
     return new Response(response.body && through(response.body, { take: limited, flush }), response);
   };
 }
 
-type Pass = (piece: Uint8Array) => void;
-
-/** What stands in the way of a body: it takes each piece, and passes on what may go. */
-type Filter = { take(chunk: Uint8Array, pass: Pass): void; flush(pass: Pass): void };
+type Filter = { take: Take; flush(pass: Pass): void };
 
 const asItIs: Filter = { take: (chunk, pass) => pass(chunk), flush: () => {} };
 
