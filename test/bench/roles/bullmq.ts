@@ -3,20 +3,21 @@
  * one worker in the same process, and long polls that end with the queue's events.
  */
 import { type Job, Queue, QueueEvents, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
 import { type Answer, callProvider, type Known, type Submission, serveContract } from './contract.ts';
 
 const NAME = 'llm-jobs';
-const url = process.env.REDIS_URL ?? '';
+/** A worker waits for its Redis as long as it takes, instead of failing commands. */
+const connect = () => new Redis(process.env.REDIS_URL ?? '', { maxRetriesPerRequest: null });
 
 const queue = new Queue<Submission, Answer>(NAME, {
-  connection: { url },
+  connection: connect(),
   // By age alone: a limit on their number would make each end of a job remove another one.
   defaultJobOptions: { removeOnComplete: { age: 3_600 }, removeOnFail: { age: 24 * 3_600 } },
 });
-const events = new QueueEvents(NAME, { connection: { url } });
+const events = new QueueEvents(NAME, { connection: connect() });
 const worker = new Worker<Submission, Answer>(NAME, ({ data }) => callProvider(data), {
-  // A worker waits for its Redis as long as it takes, instead of failing commands.
-  connection: { url, maxRetriesPerRequest: null },
+  connection: connect(),
   concurrency: Number(process.env.WORKER_CONCURRENCY ?? 50),
 });
 queue.on('error', console.error);
