@@ -57,7 +57,7 @@ export async function bundlePrograms(): Promise<void> {
     target: 'node20',
     format: 'esm',
     plugins: [clientScriptInside, consoleInside],
-    external: ['bullmq', ...Object.keys(manifest.dependencies).filter((name) => !INLINED.test(name))],
+    external: ['bullmq', 'ioredis', ...Object.keys(manifest.dependencies).filter((name) => !INLINED.test(name))],
     logLevel: 'warning',
   });
 }
