@@ -1,8 +1,10 @@
 /** `GET /api/llm/jobs/{job_id}/stream/`: a job as server-sent events. */
+import type { Seen } from '../../shared/core/access.ts';
 import type { StreamEvent } from '../../shared/core/stream.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { answerStream, cursorOf, type ServerSentEvent } from '../../shared/http/sse.ts';
 import { streamRoute } from './llm-jobs-routes.ts';
+import { sharedJson } from './llm-jobs-ended-view.ts';
 import { renderJob, renderProgress } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
@@ -31,6 +33,11 @@ function render(event: StreamEvent): ServerSentEvent {
     case 'progress':
       return { event: 'progress', data: renderProgress(event.seen) };
     case 'done':
-      return { event: 'done', id: event.id, data: renderJob(event.seen) };
+      return { event: 'done', id: event.id, ...doneIn(event.seen) };
   }
+}
+
+function doneIn(seen: Seen): { json: string } | { data: unknown } {
+  const json = sharedJson(seen);
+  return json === undefined ? { data: renderJob(seen) } : { json };
 }

@@ -5,13 +5,17 @@
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import type { Context } from 'hono';
-import { streamSSE } from 'hono/streaming';
+import { LEFT } from '../core/aborted.ts';
 import { invalidRequest } from '../core/errors.ts';
 import { CURSOR_MOST } from '../core/stream.ts';
 import type { HttpEnv } from './env.ts';
 
 /** One without a name is a client's `message`; one without an id leaves the client's cursor where it is. */
-export type ServerSentEvent = { event?: string; id?: number; data: unknown };
+export type ServerSentEvent = { event?: string; id?: number } & (
+  | { data: unknown }
+  /** Data that is JSON text already. */
+  | { json: string }
+);
 
 export type SseOptions = {
   /** Aborted by us when the client has gone or the time is over; whoever makes the events stops then. */
@@ -29,39 +33,69 @@ const RETRY_MS = 2_000;
 const HEARTBEAT_MS = 15_000;
 const LAST_EVENT_MS = 5_000;
 
-/** Answers with events until their source ends, the client goes, or the time is over. */
+const encoder = new TextEncoder();
+const OPENING = encoder.encode(`retry: ${RETRY_MS}\n\n`);
+const ALIVE = encoder.encode(': alive\n\n');
+
+/**
+ * Answers with events until their source ends, the client goes, or the time is over. One stream without others behind it:
+ * a thousand readers of hono's `streamSSE`, which has three, take half as much memory again.
+ */
 export function respondWithEvents(
   context: Context<HttpEnv>,
   events: AsyncIterable<ServerSentEvent>,
   { stop, lifeMs, heartbeatMs = HEARTBEAT_MS, lastEventMs = LAST_EVENT_MS }: SseOptions,
 ): Response {
-  const { body } = streamSSE(context, async (stream) => {
-    stream.onAbort(() => stop.abort());
-    const life = setTimeout(() => stop.abort(), lifeMs);
-    // A client that reads nothing holds our last write: it is not waited for.
-    const end = setTimeout(() => stream.abort(), lifeMs + lastEventMs);
-    const heartbeat = setInterval(() => void stream.write(': alive\n\n'), heartbeatMs);
-    try {
-      await stream.write(`retry: ${RETRY_MS}\n\n`);
-      for await (const { event, id, data } of events) {
-        await stream.writeSSE({
-          ...(event === undefined ? {} : { event }),
-          data: JSON.stringify(data),
-          ...(id === undefined ? {} : { id: String(id) }),
-        });
-      }
-    } finally {
-      clearTimeout(life);
-      clearTimeout(end);
-      clearInterval(heartbeat);
-      stop.abort();
-    }
-  });
+  const source = events[Symbol.asyncIterator]();
+  let isOver = false;
+  let cancelTimers = () => {};
+  const end = () => {
+    isOver = true;
+    cancelTimers();
+    stop.abort(LEFT);
+    // Nobody hears what it says at its end.
+    source.return?.().catch(printed);
+  };
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        controller.enqueue(OPENING);
+        const heartbeat = setInterval(() => {
+          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(ALIVE);
+        }, heartbeatMs);
+        let life = setTimeout(() => {
+          stop.abort(LEFT);
+          // A client that reads nothing holds our last event: it is not waited for.
+          life = setTimeout(() => {
+            end();
+            controller.close();
+          }, lastEventMs);
+        }, lifeMs);
+        cancelTimers = () => {
+          clearInterval(heartbeat);
+          clearTimeout(life);
+        };
+      },
+      async pull(controller) {
+        const next = await source.next().catch(printed);
+        if (isOver) return;
+        if (!next.done) return controller.enqueue(encoder.encode(textOf(next.value)));
+        end();
+        controller.close();
+      },
+      cancel: end,
+    },
+    // What is no event takes no room: the source begins before anybody reads, and is one event ahead of who reads slowly.
+    { highWaterMark: 1, size: (bytes) => (bytes === OPENING || bytes === ALIVE ? 0 : 1) },
+  );
   // Nothing between us and the client may keep or change what goes by.
   context.header('Cache-Control', 'no-store, no-transform');
   context.header('X-Accel-Buffering', 'no');
-  // Anew: the answer that hono made has its own `Cache-Control`, and took its headers before these.
-  return context.body(body as ReadableStream);
+  context.header('Content-Type', 'text/event-stream');
+  // Known to be without an end, an answer is not held back until there is some of it.
+  context.header('Transfer-Encoding', 'chunked');
+  context.header('Connection', 'keep-alive');
+  return context.body(body);
 }
 
 /** Answers with the events that `open` opens; without any to whom has seen the end, or asks for the headers alone. */
@@ -101,4 +135,17 @@ export function cursorOf(context: Context<HttpEnv>): number | undefined {
 
 function toCursor(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,16}$/.test(text) && Number(text) <= CURSOR_MOST ? Number(text) : undefined;
+}
+
+/** JSON has no line of its own in it, so that an event's data is one line. */
+function textOf({ event, id, ...rest }: ServerSentEvent): string {
+  const name = event === undefined ? '' : `event: ${event}\n`;
+  const data = 'json' in rest ? rest.json : JSON.stringify(rest.data);
+  return `${name}data: ${data}\n${id === undefined ? '' : `id: ${id}\n`}\n`;
+}
+
+/** A source that fails has ended: the client comes back, and is not told of our errors. */
+function printed(error: unknown): IteratorReturnResult<undefined> {
+  console.error(error);
+  return { done: true, value: undefined };
 }
