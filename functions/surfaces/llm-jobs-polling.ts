@@ -1,17 +1,21 @@
 /** How `/api/llm` answers those who poll a job, or wait for it. */
 import type { Context } from 'hono';
 import type { Principal, Seen } from '../../shared/core/access.ts';
-import { isTerminal } from '../../shared/core/job.ts';
+import { isTerminal, type Job } from '../../shared/core/job.ts';
 import type { JobService } from '../../shared/core/service.ts';
 import type { Submission, Submitted } from '../../shared/core/submitting.ts';
 import type { HttpEnv } from '../../shared/http/env.ts';
 import { renderRetryAfter } from '../../shared/http/errors.ts';
-import { entityTagOf, parseIfNoneMatch, waitMsOf } from '../../shared/http/polling.ts';
+import { entityTagOf, parseIfNoneMatch, type SeenBefore, waitMsOf } from '../../shared/http/polling.ts';
+import { sharedJson } from './llm-jobs-ended-view.ts';
 import { answerWhole } from './llm-jobs-large.ts';
 import { renderToken } from './llm-jobs-tokens.ts';
 import { renderUrls } from './llm-jobs-urls.ts';
 import { renderSubmitted, renderWhole } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
+
+/** What of a view says whether it is another one. */
+type ShownView = { version: number; progress: number; next_attempt_at?: string | undefined };
 
 /** The status of a job: at once, or when it has changed; without a body where the reader has seen it. */
 export async function answerStatus(context: Context<HttpEnv>, service: JobService, id: string, wait?: number) {
@@ -24,8 +28,19 @@ export async function answerStatus(context: Context<HttpEnv>, service: JobServic
     isGlance: context.req.method === 'HEAD',
     large: 'apart',
   });
+  const json = sharedJson(seen);
+  if (json !== undefined) return answerEnded(context, seen.job, json, before);
   const view = renderSeen(context, seen, before.newest?.progress);
   return before.includes(shownIn(view)) ? context.body(null, 304) : answerWhole(context, service, seen.job, view);
+}
+
+function answerEnded(context: Context<HttpEnv>, { version }: Job, json: string, before: SeenBefore) {
+  const shown = shownIn({ version, progress: 100 });
+  context.header('ETag', entityTagOf(shown));
+  if (before.includes(shown)) return context.body(null, 304);
+  context.header('Content-Type', 'application/json');
+  // Typed as the JSON that it is.
+  return context.body(json, 200) as never;
 }
 
 /** Takes a job in, and answers that; or its status, when the client waits and the job ends meanwhile. */
@@ -85,6 +100,6 @@ function renderSeen(context: Context<HttpEnv>, seen: Seen, shownProgress?: numbe
   return view;
 }
 
-function shownIn({ version, progress, next_attempt_at }: ReturnType<typeof renderWhole>) {
+function shownIn({ version, progress, next_attempt_at }: ShownView) {
   return { version, progress, isWaiting: next_attempt_at !== undefined };
 }

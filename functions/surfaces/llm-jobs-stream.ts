@@ -3,8 +3,8 @@ import type { Seen } from '../../shared/core/access.ts';
 import type { StreamEvent } from '../../shared/core/stream.ts';
 import type { HttpApp } from '../../shared/http/app.ts';
 import { answerStream, cursorOf, type ServerSentEvent } from '../../shared/http/sse.ts';
-import { streamRoute } from './llm-jobs-routes.ts';
 import { sharedJson } from './llm-jobs-ended-view.ts';
+import { streamRoute } from './llm-jobs-routes.ts';
 import { renderJob, renderProgress } from './llm-jobs-view.ts';
 import type { SurfaceContext } from './surface.ts';
 
