@@ -7,6 +7,7 @@ import { PATIENCE_MS, RETRY_PAUSE_MS } from './holder.ts';
 import type { Job, JobError } from './job.ts';
 import { logEnd } from './job-ended.ts';
 import type { JobType } from './job-type.ts';
+import { takesLong } from './json-bytes.ts';
 import type { PartSet } from './part-set.ts';
 import type { PartStore } from './part-store.ts';
 import { CHECK_AFTER_MS, names, partsDeleteAt, putParts, tooLargeInline } from './parts.ts';
@@ -67,9 +68,12 @@ async function withPayloadApart(
 ): Promise<FinishOutcome> {
   if (outcome.state === 'cancelled') return outcome;
   const isCompleted = outcome.state === 'completed';
-  const bytes = tooLargeInline((isCompleted ? outcome.result : outcome.rejectedText) ?? null);
+  const payload = (isCompleted ? outcome.result : outcome.rejectedText) ?? null;
+  // Others have their turn between the end of a long answer and the making of its JSON, …
+  if (takesLong(payload)) await sleep(clock, 0);
+  const bytes = tooLargeInline(payload);
   if (!bytes) return outcome;
-  // Others have their turn between the making of its JSON and the cutting.
+  // … and between that and the cutting.
   await sleep(clock, 0);
   const { tenant, id, attempt, token } = lease.job();
   const startedMs = clock.monotonicMs();

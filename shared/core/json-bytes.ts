@@ -8,7 +8,7 @@ const SLICE_CHARACTERS = 64 * 1_024;
 
 /** The JSON text of a value. */
 export function jsonBytes(value: Json): Uint8Array {
-  if (!isLong(value) && !holdsLong(value)) return encoder.encode(JSON.stringify(value));
+  if (!takesLong(value)) return encoder.encode(JSON.stringify(value));
   const pieces = Array.from(textsOf(value), (text) => encoder.encode(text));
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -17,6 +17,11 @@ export function jsonBytes(value: Json): Uint8Array {
     at += piece.length;
   }
   return bytes;
+}
+
+/** Is it a long text, or does it hold one? */
+export function takesLong(value: Json): boolean {
+  return isLong(value) || holdsLong(value);
 }
 
 /** Its JSON in pieces; long texts are looked for in objects, and the objects in these. */

@@ -50,13 +50,17 @@ export async function putParts(
   { deleteAt, checkAt }: { deleteAt: number; checkAt: number },
 ): Promise<PartSet> {
   const pieces = cut(bytes);
-  const put = (piece: Uint8Array, index: number) =>
-    store.put(key, {
+  const sha256: string[] = [];
+  const put = async (piece: Uint8Array, index: number) => {
+    // Computed beside this thread: where the store writes at once, others have their turn between two parts.
+    sha256[index] = await sha256Hex(piece);
+    await store.put(key, {
       n: index + 1,
       text: decoder.decode(piece),
       deleteAt,
       checkAt: index === 0 ? checkAt : undefined,
     });
+  };
   // Before the others: it is what finds them, should they be left alone.
   const [first, ...rest] = pieces;
   if (first) await put(first, 0);
@@ -73,7 +77,7 @@ export async function putParts(
   };
   const lanes = await Promise.allSettled(Array.from({ length: AT_ONCE }, lane));
   for (const done of lanes) if (done.status === 'rejected') throw done.reason;
-  return { name: key.set, bytes: bytes.length, sha256: await Promise.all(pieces.map(sha256Hex)) };
+  return { name: key.set, bytes: bytes.length, sha256 };
 }
 
 /** The texts of a set, one after the other. Throws `store_unavailable`, or `internal_error` when one is not what was stored. */

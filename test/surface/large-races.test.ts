@@ -21,7 +21,7 @@ afterEach(() => world.close());
 
 async function completed(over: object = {}): Promise<string> {
   const { body } = await api.post(SUBMIT, { ...general({ prompt: 'Write much.' }), ...over });
-  await world.run({ tenant: 'default', id: body.job_id });
+  await world.clock.until(world.run({ tenant: 'default', id: body.job_id }));
   return body.job_id;
 }
 
