@@ -37,7 +37,7 @@ await bench(
     name: 'results',
     title: 'Results from 1 KB to 8 MB',
     about:
-      'A provider streams an answer as fast as it is taken, and repeats it in its last events, as OpenAI does; the job is waited for, and its result is read by the status route and by the result route. Peak is the highest resident memory meanwhile, less what the process had after 50 small jobs; each round is in processes of its own. A stall is the longest time that the main thread computed between two turns of its event loop, its own processor time alone.',
+      'A provider streams an answer as fast as it is taken, and repeats it in its last events, as OpenAI does; the job is waited for, and its result is read by the status route and by the result route. Peak is the highest resident memory meanwhile, less what the process had after 50 small jobs, its garbage collected; each round is in processes of its own. A stall is the longest time that the main thread computed between two turns of its event loop, its own processor time alone.',
   },
   async (bench) => {
     if (!existsSync('/proc/self/schedstat')) return bench.leaveOut('everything', 'it needs /proc of Linux');
@@ -73,13 +73,14 @@ async function measureIn(
   const watched = processes.map((name) => ({ name, pid: stack[name === 'worker' ? 'worker' : 'status'].pid }));
   for (let job = 0; job < bench.sized(WARMING_JOBS, 5); job++) await wholePath(stack, 100);
   await pause(bench.sized(1_000, 100));
+  for (const { pid } of watched) await stallOf(pid);
   const idle = watched.map(({ pid }) => memoryMb(pid).now);
   const measured: Measured[] = [];
   for (const [size, bytes] of Object.entries(SIZES)) {
     await provider.ask('prepare', bytes);
     for (const { pid } of watched) {
-      forgetPeak(pid);
       await stallOf(pid);
+      forgetPeak(pid);
     }
     const startedMs = performance.now();
     await wholePath(stack, bytes);
@@ -120,7 +121,7 @@ function read({ url }: Served, path: string): Promise<{ code: number; bytes: num
   });
 }
 
-/** The longest stall of a process since it was asked last, in milliseconds. */
+/** The longest stall of a process since it was asked last, in milliseconds; its garbage is collected then. */
 async function stallOf(pid: number): Promise<number> {
   const file = join(folder, String(pid));
   rmSync(file, { force: true });

@@ -1,10 +1,16 @@
 /**
  * Loaded before a process under measurement (`NODE_OPTIONS=--import`): the longest time for which its main thread computed
  * without a turn of its event loop. Counts the thread's own processor time alone, so that waiting for a processor that
- * others use is no stall. SIGUSR2 writes it to `STALLS_FOLDER`, as milliseconds, and begins anew.
+ * others use is no stall. SIGUSR2 writes it to `STALLS_FOLDER`, as milliseconds, and begins anew, with its garbage collected:
+ * what a process has then is what it needs.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
 
 const EVERY_MS = 2;
 let longestMs = 0;
@@ -24,6 +30,8 @@ setInterval(() => {
 process.on('SIGUSR2', () => {
   const file = join(process.env.STALLS_FOLDER ?? '.', `${process.pid}`);
   writeFileSync(`${file}.part`, String(longestMs));
-  renameSync(`${file}.part`, file);
+  collectGarbage();
   longestMs = 0;
+  beforeMs = ownMs();
+  renameSync(`${file}.part`, file);
 });
