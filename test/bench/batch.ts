@@ -68,9 +68,9 @@ type Costs = (jobs: number, way: Way) => Counted | undefined;
 async function show(bench: Bench, place: Place, costs: Costs): Promise<void> {
   const rows: Rows = {};
   const points: { x: number; y: number; series: string }[] = [];
-  for (const jobs of bench.sized([1, 10, 100, 500], [1, 10])) {
+  for (const jobs of bench.sized([1, 10, 100, 500], [2])) {
     bench.say(`${place.name}: ${jobs} jobs`);
-    const found = await measured(place, jobs, bench.sized(7, 2));
+    const found = await measured(place, jobs, bench.sized(7, 1));
     const ratios = found['one batch'].ms.map((ms, round) => ms / (found['single submits'].ms[round] ?? Number.NaN));
     for (const way of WAYS) {
       const { ms, mb } = found[way];
@@ -139,7 +139,7 @@ async function emulated(bench: Bench): Promise<void> {
   // What such jobs usually take is asked once by a process.
   await submitAll(countedSubmit.url, 'single submits', 1);
   const counted = new Map<string, Counted>();
-  for (const jobs of bench.sized([1, 10, 100, 500], [1, 10])) {
+  for (const jobs of bench.sized([1, 10, 100, 500], [2])) {
     for (const way of WAYS) {
       wire.take();
       await submitAll(countedSubmit.url, way, jobs);

@@ -45,8 +45,8 @@ await bench(
     about: `Each way that a job can go is walked on the emulators, through proxies that count what is asked of Firestore and Pub/Sub, per job. Reads are documents that are asked for, that queries find (at least one each) and that listeners are told of; the emulator tells a listener all that it knew again with each change, which Google does neither do nor bill, and is not counted. A document that is kept is deleted in the end by its time to live. Dollars: list prices of ${PRICES_OF}, of Firestore's operations, of Pub/Sub (two times 1 KiB per message) and of requests to functions, without what is free, what is stored, and processors and memory.`,
   },
   async (bench) => {
-    const paths = jobPaths(bench.sized(2, 0.5), [100, 250, 1_000]);
-    const sweeps = idleSweeps(bench.sized([0, 1_000, 10_000], [0, 100]));
+    const paths = jobPaths(bench.sized(2, 0.5), bench.sized([100, 250, 1_000], [250]));
+    const sweeps = idleSweeps(bench.sized([0, 1_000, 10_000], [0, 10]));
     let commands: ReturnType<typeof findEmulators>;
     try {
       commands = findEmulators();

@@ -81,12 +81,12 @@ async function measureIn(bench: Bench, place: Place, start: Start, roles: Roles)
     const perSecond = (tookMs.length * 1_000) / (lastMs - firstSentMs);
     carried.push({ place, jobs: many, offered, perSecond, took: tookMs });
   }
-  const readers = bench.sized(500, 20);
+  const readers = bench.sized(500, 5);
   for (const many of [1, readers]) {
     if (!bench.isShort) await stack.stop();
     stack = await fresh();
     bench.say(`${place}, ${readers} readers of ${many} jobs`);
-    const kilobytes = await memoryOf(stack, roles, { readers, jobs: many, settleMs: bench.sized(3_000, 300) });
+    const kilobytes = await memoryOf(stack, roles, { readers, jobs: many, settleMs: bench.sized(3_000, 100) });
     perReader[`${place}, ${readers} readers of ${many === 1 ? 'one job' : 'a job each'}`] = {
       'KB per reader': rounded(kilobytes),
     };

@@ -47,6 +47,8 @@ export type Bench = {
   verdict(verdict: Verdict): void;
   /** Rows that could not be measured here, and what they would need. */
   leaveOut(rows: string, why: string): void;
+  /** Measures something that may fail: then it is left out, and what was and is measured beside it is shown all the same. */
+  attempt<T>(rows: string, work: () => Promise<T>): Promise<T | undefined>;
   /** What is being done now, in the last line of a terminal. */
   say(what: string): void;
 };
@@ -77,6 +79,11 @@ export async function bench(
       if (!isShort) part.verdicts.push(verdict);
     },
     leaveOut: (rows, why) => void part.leftOut.push({ rows, why }),
+    attempt: (rows, work) =>
+      work().catch((error: unknown) => {
+        part.leftOut.push({ rows, why: error instanceof Error ? error.message : String(error) });
+        return undefined;
+      }),
     say(text) {
       if (!process.stderr.isTTY) return;
       const columns = process.stderr.columns || 80;
