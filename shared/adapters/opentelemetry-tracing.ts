@@ -130,5 +130,7 @@ function toTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
 }
 
 function known(attributes: SpanAttributes = {}): Attributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined)) as Attributes;
+  const found: SpanAttributes = {};
+  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) found[name] = value;
+  return found as Attributes;
 }
