@@ -130,7 +130,7 @@ function toTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
 }
 
 function known(attributes: SpanAttributes = {}): Attributes {
-  const found: SpanAttributes = {};
+  const found: { -readonly [name in keyof SpanAttributes]: SpanAttributes[name] } = {};
   for (const [name, value] of Object.entries(attributes)) if (value !== undefined) found[name] = value;
   return found as Attributes;
 }
