@@ -7,6 +7,7 @@ import {
   handleRequestsWhole,
   type NodeFunction,
   nodeFunction,
+  runWithoutDomains,
   soonAfterStart,
 } from './http/functions-framework.ts';
 import { logOf } from './runtime-log.ts';
@@ -19,6 +20,7 @@ export function startPages(load: (log: Log) => Promise<Handle>): NodeFunction {
   const config = configOrEnd(PAGE_SETTINGS);
   const log = logOf(config);
   handleRequestsWhole();
+  runWithoutDomains();
   endByOurselves({ log, graceMs: config.drainMs });
   const { answer, loaded } = nodeFunction({ log, hasHealth: true, load: () => load(log) });
   soonAfterStart(loaded, log);

@@ -12,6 +12,7 @@ import {
   isCalledWithEvents,
   type NodeFunction,
   nodeFunction,
+  runWithoutDomains,
   soonAfterStart,
 } from './http/functions-framework.ts';
 import type { Runtime } from './runtime.ts';
@@ -48,7 +49,10 @@ export function startFunction({
 }: FunctionOptions): StartedFunction {
   const config = configOrEnd();
   const log = logOf(config);
-  if (!isCalledWithEvents(config.signatureType)) handleRequestsWhole();
+  if (!isCalledWithEvents(config.signatureType)) {
+    handleRequestsWhole();
+    runWithoutDomains();
+  }
   let opened: Runtime | undefined;
   let opening: Promise<Runtime> | undefined;
   let isEnding = false;

@@ -243,7 +243,11 @@ export type JobChanges = Partial<Job>;
 
 /** The document with some fields changed, as the store will hold it. */
 export function applyChanges(job: Job, changes: JobChanges): Job {
-  const next: Record<string, unknown> = { ...job, ...changes };
-  for (const [field, value] of Object.entries(changes)) if (value === undefined) delete next[field];
+  const next: Record<string, unknown> = { ...job };
+  // Not with a second spread, nor by setting and deleting: an object made so is ten times as slow to copy ever after.
+  for (const [field, value] of Object.entries(changes)) {
+    if (value !== undefined) next[field] = value;
+    else if (field in next) delete next[field];
+  }
   return next as Job;
 }

@@ -44,7 +44,11 @@ export function newJob(
   { id, jobType, model }: Pick<Job, 'id' | 'jobType' | 'model'>,
 ): Job {
   return {
-    ...{ tenant, id, user, jobType, model },
+    tenant,
+    id,
+    user,
+    jobType,
+    model,
     state: 'pending',
     version: 1,
     createdAt: clock.nowMs(),

@@ -169,19 +169,27 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
       options.estimates.usualMs(estimateKeyOf({ tenant, jobType, model, background })),
     ]);
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {
-      ...{ questionId, tags, metadata, batchId: submission.batchId, stream: stream || undefined, store: kept, usualMs },
-      ...{
-        fingerprint,
-        requestId: submission.requestId,
-        traceparent: options.tracing?.current(),
-        projectId,
-        nanoUsdMost,
-        callEstimate,
-      },
+      questionId,
+      tags,
+      metadata,
+      batchId: submission.batchId,
+      stream: stream || undefined,
+      store: kept,
+      usualMs,
+      fingerprint,
+      requestId: submission.requestId,
+      traceparent: options.tracing?.current(),
+      projectId,
+      nanoUsdMost,
+      callEstimate,
       // Of an answer that is not kept there is none for another job, nor was this one's own to be looked for.
       cacheMs: kept === false ? undefined : (submission.cacheMs ?? type.cacheMs),
-      ...{ background, arm, fallbacks: fallbacks.length > 0 ? fallbacks : undefined },
-      ...{ redriveOf: submission.redriveOf, webhook: submission.webhook, announced },
+      background,
+      arm,
+      fallbacks: fallbacks.length > 0 ? fallbacks : undefined,
+      redriveOf: submission.redriveOf,
+      webhook: submission.webhook,
+      announced,
       limits: { ...type.limits, ...limits },
       retentionMs: retentionMs ?? type.retentionMs,
     });
@@ -226,15 +234,12 @@ function checkWebhook(webhook: Webhook | undefined, webhooks: WebhookSender | un
 export function givenIn({ jobType, model, input, questionId, ...more }: Submission): Json {
   const { limits = {}, tags, metadata, stream, store, retentionMs, projectId, nanoUsdMost } = more;
   const { fallbacks, experiment, arm, cacheMs, background, webhook } = more;
-  const own = { limits: Object.keys(limits).length > 0 ? limits : undefined, tags, metadata };
-  const routing = { experiment, arm, cacheMs, background };
-  const extras = { ...own, ...routing, webhook, stream, store, retentionMs, projectId, nanoUsdMost, fallbacks };
-  const given = Object.entries(extras).filter(([, value]) => value !== undefined);
-  return {
-    jobType,
-    ...(model === undefined ? {} : { model }),
-    input,
-    questionId: questionId ?? null,
-    ...(Object.fromEntries(given) as { [name: string]: Json }),
-  };
+  const own = Object.keys(limits).length > 0 ? limits : undefined;
+  const given: { [name: string]: Json } = { jobType, input, questionId: questionId ?? null };
+  const optional = [
+    ...Object.entries({ model, limits: own, tags, metadata, experiment, arm, cacheMs, background, webhook }),
+    ...Object.entries({ stream, store, retentionMs, projectId, nanoUsdMost, fallbacks }),
+  ];
+  for (const [name, value] of optional) if (value !== undefined) given[name] = value as Json;
+  return given;
 }

@@ -17,6 +17,9 @@ const DISCARDED_BYTES_MOST = 16 * 1024 * 1024;
 
 const LARGE_CHARACTERS = 1024 * 1024;
 
+/** Of a small body its own copy in memory is cheap. */
+const SMALL_BYTES = 256 * 1024;
+
 /** Whoever sends slower than that holds memory for nothing. */
 const BODY_MS_MOST = 30_000;
 
@@ -69,8 +72,10 @@ export function hasBody(request: Request): boolean {
  * sending would not see the answer.
  */
 export async function readBody(request: Request, bytesMost: number): Promise<Uint8Array> {
+  const length = Number(request.headers.get('content-length') ?? 0);
+  if (length > 0 && length <= Math.min(bytesMost, SMALL_BYTES)) return readSmall(request);
   const chunks: Uint8Array[] = [];
-  let bytes = Number(request.headers.get('content-length') ?? 0) > DISCARDED_BYTES_MOST ? Infinity : 0;
+  let bytes = length > DISCARDED_BYTES_MOST ? Infinity : 0;
   if (bytes === 0) {
     for await (const chunk of inTime(request)) {
       bytes += chunk.byteLength;
@@ -80,6 +85,22 @@ export async function readBody(request: Request, bytesMost: number): Promise<Uin
   }
   if (bytes <= bytesMost) return Buffer.concat(chunks);
   throw new ServiceError('input_too_large', `The body is larger than ${bytesMost} bytes.`);
+}
+
+/**
+ * A body that is no longer than it says, which the server sees to. Read without a stream: to make that, and the request
+ * around it, took a tenth of a submit.
+ */
+async function readSmall(request: Request): Promise<Uint8Array> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(tooLate()), BODY_MS_MOST);
+  });
+  try {
+    return new Uint8Array(await Promise.race([request.arrayBuffer().catch(brokenOff), late]));
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The parts of a body. Throws `request_timeout` when they come too slowly. */
@@ -92,19 +113,22 @@ async function* inTime({ body }: Request): AsyncIterable<Uint8Array> {
     void reader.cancel().catch(() => undefined);
   }, BODY_MS_MOST);
   try {
-    for (let part = await read(reader); !part.done; part = await read(reader)) yield part.value;
-    if (isLate) throw new ServiceError('request_timeout', `The body did not come within ${BODY_MS_MOST / 1_000} s.`);
+    const read = () => reader.read().catch(brokenOff);
+    for (let part = await read(); !part.done; part = await read()) yield part.value;
+    if (isLate) throw tooLate();
   } finally {
     clearTimeout(timer);
     void reader.cancel().catch(() => undefined);
   }
 }
 
+function tooLate(): ServiceError {
+  return new ServiceError('request_timeout', `The body did not come within ${BODY_MS_MOST / 1_000} s.`);
+}
+
 /** A client that leaves is no fault of ours. */
-function read(reader: ReadableStreamDefaultReader<Uint8Array>) {
-  return reader.read().catch((cause: unknown) => {
-    throw new ServiceError('invalid_request', 'The body was broken off.', { cause });
-  });
+function brokenOff(cause: unknown): never {
+  throw new ServiceError('invalid_request', 'The body was broken off.', { cause });
 }
 
 /** Bytes that are no UTF-8 are refused, not replaced: the model would be asked something else. */

@@ -58,6 +58,32 @@ test('what cannot be loaded is logged, without its message, and ends the process
   expect(output).not.toContain('secret');
 });
 
+test('no request opens a domain; a handler that fails is still answered by the framework', async () => {
+  const { code, output } = await run(`
+    import { createRequire } from 'node:module';
+    import { dirname, join } from 'node:path';
+    import { runWithoutDomains } from ${urlOf('http/functions-framework.ts')};
+    const require = createRequire(process.cwd() + '/');
+    const framework = dirname(require.resolve('@google-cloud/functions-framework'));
+    const { wrapUserFunction } = require(join(framework, 'function_wrappers.js'));
+    const handle = wrapUserFunction(async () => {
+      await null;
+      console.log('in a domain: ' + Boolean(process.domain));
+      throw new Error('broken');
+    }, 'http');
+    const answer = () => ({ locals: {}, set() {}, status(code) { console.log('status ' + code); return this; }, send() {} });
+    handle({}, answer());
+    await new Promise(setImmediate);
+    runWithoutDomains();
+    handle({}, answer());
+  `);
+  expect(code).toBe(0);
+  expect(output.match(/in a domain: \w+|status \d+/g)).toEqual([
+    ...['in a domain: true', 'status 500'],
+    ...['in a domain: false', 'status 500'],
+  ]);
+});
+
 test.each([
   [
     'whoever waits in it is let go',
