@@ -77,17 +77,22 @@ export function fittedProvider(provider: LlmProvider, specOf: (model: string) =>
         return 'parts' in seen ? { parts: warned(seen.parts, warnings) } : seen;
       },
     },
-    async *generate(asked, options) {
+    generate(asked, options) {
       const { request, warnings } = fittedFor(asked);
-      let told = false;
-      for await (const part of provider.generate(request, options)) {
-        yield part;
-        if (told || part.type !== 'accepted') continue;
-        told = true;
-        for (const message of warnings) yield { type: 'warning', message };
-      }
+      const parts = provider.generate(request, options);
+      return warnings.length === 0 ? parts : warnedOnceAccepted(parts, warnings);
     },
   };
+}
+
+async function* warnedOnceAccepted(parts: AsyncIterable<LlmPart>, warnings: readonly string[]): AsyncIterable<LlmPart> {
+  let told = false;
+  for await (const part of parts) {
+    yield part;
+    if (told || part.type !== 'accepted') continue;
+    told = true;
+    for (const message of warnings) yield { type: 'warning', message };
+  }
 }
 
 async function* warned(parts: AsyncIterable<LlmPart>, warnings: readonly string[]): AsyncIterable<LlmPart> {

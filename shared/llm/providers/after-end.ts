@@ -11,7 +11,7 @@ export async function* withGrace<T>(source: AsyncIterable<T>, ended: () => boole
   try {
     for (;;) {
       const step = await (ended() ? nextWithin(iterator) : iterator.next());
-      if (step.done) return;
+      if (step === LATE || step.done) return;
       yield step.value;
     }
   } finally {
@@ -20,11 +20,19 @@ export async function* withGrace<T>(source: AsyncIterable<T>, ended: () => boole
   }
 }
 
-async function nextWithin<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
+/** Reads a source on whose consumer has all that it wanted: does it end by itself within a moment, or fail? */
+export async function endsSoon(iterator: AsyncIterator<unknown>): Promise<boolean> {
+  const step = await nextWithin(iterator);
+  return step !== LATE && step.done === true;
+}
+
+const LATE = 'late';
+
+async function nextWithin<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T> | typeof LATE> {
   const over: IteratorResult<T> = { done: true, value: undefined };
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<IteratorResult<T>>((resolve) => {
-    timer = setTimeout(() => resolve(over), GRACE_MS);
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), GRACE_MS);
   });
   try {
     return await Promise.race([iterator.next().catch(() => over), late]);

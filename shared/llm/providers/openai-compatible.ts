@@ -29,6 +29,7 @@ export function openaiCompatibleProvider(options: ChatOptions): LlmProvider {
         send: (each) => client.chat.completions.create(body, each),
         partsOfEvent: answer.partsOf,
         partsOfWhole: answer.partsOf,
+        isComplete: answer.isComplete,
       });
       // Usage comes after the finish reason; a server that reports none ends its stream, or leaves it open.
       for await (const part of withGrace(parts, answer.isEnded)) {

@@ -30,9 +30,9 @@ export function openaiProvider(options: ResponsesOptions): LlmProvider {
     async *generate(request, { signal, traceparent }) {
       signal.throwIfAborted();
       const { body, warnings } = transformed(transform, request);
-      const { partsOfEvent, partsOfWhole } = responsesAnswer(callIds(request));
+      const answer = responsesAnswer(callIds(request));
       yield* openaiCall<ResponseStreamEvent, WholeResponse>({
-        ...{ client, signal, traceparent, warnings, partsOfEvent, partsOfWhole },
+        ...{ client, signal, traceparent, warnings, ...answer },
         send: (each) => client.responses.create(body, each),
       });
     },

@@ -13,27 +13,28 @@ export function redactedProvider(provider: LlmProvider, secrets: readonly string
   const rethrow = (error: unknown): never => {
     throw redactedError(error, secrets);
   };
-  async function* redacted(parts: AsyncIterable<LlmPart>): AsyncIterable<LlmPart> {
+  async function* redacted(partsOf: () => AsyncIterable<LlmPart>): AsyncIterable<LlmPart> {
     try {
-      for await (const part of parts) yield redactedPart(part, secrets);
+      for await (const part of partsOf()) yield redactedPart(part, secrets);
     } catch (error) {
       rethrow(error);
     }
   }
   const { background } = provider;
   return {
-    generate: (request, options) => redacted(provider.generate(request, options)),
+    generate: (request, options) => redacted(() => provider.generate(request, options)),
     background: background && {
       async start(request, options) {
         // The id is what the answer is looked for by, and shown to nobody.
         const started = await background.start(request, options).catch(rethrow);
         const providerRequestId = redactedId(started.providerRequestId, secrets);
         const named = { ...started, providerRequestId };
-        return named.parts ? { ...named, parts: redacted(named.parts) } : named;
+        const { parts } = named;
+        return parts ? { ...named, parts: redacted(() => parts) } : named;
       },
       async look(id, request, options) {
         const seen = await background.look(id, request, options).catch(rethrow);
-        return 'parts' in seen ? { parts: redacted(seen.parts) } : seen;
+        return 'parts' in seen ? { parts: redacted(() => seen.parts) } : seen;
       },
       cancel: (id, options) => background.cancel(id, options).catch(rethrow),
     },

@@ -17,6 +17,8 @@ export type ResponsesAnswer = {
   partsOfEvent(event: ResponseStreamEvent): Iterable<LlmPart>;
   /** A compatible server may answer a streaming request with one JSON document, and leave its status out. */
   partsOfWhole(response: WholeResponse): Iterable<LlmPart>;
+  /** Was its end told? */
+  isComplete(): boolean;
 };
 
 const STATUS_OF = {
@@ -30,6 +32,7 @@ export function responsesAnswer(nextId: () => string): ResponsesAnswer {
   // Said before the end, thrown at the end: a refusal is paid for, and its usage comes last.
   let isRefused = false;
   let hasText = false;
+  let isComplete = false;
   let named = '';
   /** What was done before the end: servers exist whose last event repeats none of it. */
   const done: ResponseOutputItem[] = [];
@@ -69,6 +72,7 @@ export function responsesAnswer(nextId: () => string): ResponsesAnswer {
     if (response.status !== 'completed' && !isCut) throw failureOf(response.error);
     const reason = isCut ? cutReason(response.incomplete_details?.reason) : 'stop';
     yield* partsOfCalls(calls, isCut);
+    isComplete = true;
     yield { type: 'finish', reason: reason === 'stop' && calls.length > 0 ? 'tool_calls' : reason };
   }
 
@@ -99,6 +103,7 @@ export function responsesAnswer(nextId: () => string): ResponsesAnswer {
       yield { type: 'activity' };
     },
     partsOfWhole: (response) => endOf({ ...response, status: response.status ?? 'completed' }),
+    isComplete: () => isComplete,
   };
 }
 
