@@ -44,11 +44,22 @@ const LOOK_AGAIN_MS = 60_000;
 const TROUBLE_PAUSE_MS = 1_000;
 
 type Row = { id: number; body: string; deliveries: number };
+/** Of a message whose row says already that it is being delivered. */
+type Taken = { id: number; doorbell: JobKey; attempt: number };
+/** What a publisher may hand its doorbell to. */
+type Consumer = {
+  /** Looks for messages. */
+  pump(): void;
+  /** Keeps a place for a doorbell that is not in the file yet; `undefined`: there is none, or others wait for it. */
+  keepPlace(): { deliver(message: Taken): void; giveUp(): void } | undefined;
+};
 
 export function sqliteJobQueue(database: Database.Database, options: SqliteJobQueueOptions): SqliteJobQueue {
   const { clock, log, write = writeAtOnce, ackDeadlineMs = 600_000, backoffLeastMs = 1_000 } = options;
   const { backoffMostMs = 600_000, deliveriesMost = 20 } = options;
-  const insert = database.prepare('INSERT INTO messages (body, published_at, visible_at) VALUES (?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT INTO messages (body, published_at, visible_at, deliveries) VALUES (?, ?, ?, ?)',
+  );
   const selectVisible = database.prepare(
     'SELECT id, body, deliveries FROM messages WHERE visible_at <= ? ORDER BY visible_at, id LIMIT ?',
   );
@@ -65,63 +76,118 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
   // Whoever had these under way is dead: the file has one process, and this is its start.
   database.prepare('UPDATE messages SET visible_at = ? WHERE deliveries > 0').run(clock.nowMs());
 
-  let pump = () => {};
+  let consumer: Consumer | undefined;
 
   function consume(handler: DeliveryHandler, concurrency: number): () => void {
     let underWay = 0;
     let stopped = false;
     let isTaking = false;
     let isRung = false;
+    /** May others be waiting in the file for a place? */
+    let isMore = true;
     let cancelTimer = () => {};
+    let timerAtMs = Number.POSITIVE_INFINITY;
 
-    async function deliver(row: Row): Promise<void> {
-      const attempt = row.deliveries + 1;
-      const doorbell = JSON.parse(row.body) as JobKey;
-      const acknowledged = await handler({ messageId: String(row.id), doorbell, attempt }).catch(() => false);
+    async function deliver({ id, doorbell, attempt }: Taken): Promise<void> {
+      const acknowledged = await handler({ messageId: String(id), doorbell, attempt }).catch(() => false);
+      if (acknowledged) {
+        await write(() => acknowledge.run(id));
+        return;
+      }
       const pauseMs = Math.min(backoffLeastMs * 2 ** (attempt - 1), backoffMostMs);
-      const settled = acknowledged
-        ? write(() => acknowledge.run(row.id))
-        : write(() => postpone.run(clock.nowMs() + pauseMs, row.id, attempt));
-      await settled;
+      const dueMs = clock.nowMs() + pauseMs;
+      await write(() => postpone.run(dueMs, id, attempt));
+      lookBy(dueMs);
     }
 
-    pump = () => {
+    function pump(): void {
       isRung = true;
       if (!isTaking) void takeAll();
-    };
+    }
 
     /** Takes what is there, and what comes meanwhile; comes back when more is due. */
     async function takeAll(): Promise<void> {
       isTaking = true;
       try {
-        while (isRung && !stopped) {
+        while ((isRung || isMore) && !stopped && underWay < concurrency) {
           isRung = false;
-          cancelTimer();
-          for (const row of await takeVisible(concurrency - underWay)) start(row);
+          for (const message of await takeVisible()) start(message);
         }
-        if (!stopped && underWay < concurrency) lookAgain();
+        if (underWay >= concurrency) isMore = true;
+        else if (!stopped) lookAgain();
       } catch (error) {
         troubled(error);
-        cancelTimer = clock.setTimer(pump, TROUBLE_PAUSE_MS);
+        isMore = true;
+        lookBy(clock.nowMs() + TROUBLE_PAUSE_MS);
       } finally {
         isTaking = false;
       }
     }
 
-    function lookAgain(): void {
-      const next = (selectNext.get() as { at: number | null }).at;
-      if (next === null) return;
-      cancelTimer = clock.setTimer(pump, Math.min(Math.max(1, next - clock.nowMs()), LOOK_AGAIN_MS));
+    async function takeVisible(): Promise<Taken[]> {
+      const nowMs = clock.nowMs();
+      let kept = 0;
+      const choose = () => {
+        // It may be run twice. Places are counted here: publishers may have taken some since the write was asked for.
+        underWay -= kept;
+        const places = concurrency - underWay;
+        const rows = takeRows(nowMs, places);
+        isMore = rows.length === places;
+        kept = rows.length;
+        underWay += kept;
+        return rows;
+      };
+      const rows = await write(choose).catch((error: unknown) => {
+        underWay -= kept;
+        throw error;
+      });
+      const dead = rows.filter(({ deliveries }) => deliveries >= deliveriesMost);
+      for (const { id, deliveries } of dead) log('error', 'doorbell-dead', { message_id: id, deliveries });
+      underWay -= dead.length;
+      return rows
+        .filter((row) => !dead.includes(row))
+        .map(({ id, body, deliveries }) => ({ id, doorbell: JSON.parse(body) as JobKey, attempt: deliveries + 1 }));
     }
 
-    function start(row: Row): void {
+    function lookAgain(): void {
+      const next = (selectNext.get() as { at: number | null }).at;
+      if (next !== null) lookBy(next);
+    }
+
+    /** Looks for messages then, if not before. */
+    function lookBy(atMs: number): void {
+      if (stopped || timerAtMs <= atMs) return;
+      cancelTimer();
+      timerAtMs = atMs;
+      const look = () => {
+        timerAtMs = Number.POSITIVE_INFINITY;
+        pump();
+      };
+      cancelTimer = clock.setTimer(look, Math.min(Math.max(1, atMs - clock.nowMs()), LOOK_AGAIN_MS));
+    }
+
+    function start(message: Taken): void {
+      void deliver(message).catch(troubled).finally(leave);
+    }
+
+    function leave(): void {
+      underWay -= 1;
+      if (isMore) pump();
+    }
+
+    function keepPlace() {
+      if (stopped || isMore || underWay >= concurrency) {
+        isMore = true;
+        return undefined;
+      }
       underWay += 1;
-      void deliver(row)
-        .catch(troubled)
-        .finally(() => {
-          underWay -= 1;
-          pump();
-        });
+      return {
+        giveUp: leave,
+        deliver(message: Taken) {
+          lookBy(clock.nowMs() + ackDeadlineMs);
+          start(message);
+        },
+      };
     }
 
     /** A full disk: what could not be written is delivered again after the acknowledgement deadline. */
@@ -129,6 +195,7 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
       log('error', 'queue-troubled', { error: describeError(error) });
     }
 
+    consumer = { pump, keepPlace };
     pump();
     return () => {
       stopped = true;
@@ -136,40 +203,38 @@ export function sqliteJobQueue(database: Database.Database, options: SqliteJobQu
     };
   }
 
-  async function takeVisible(limit: number): Promise<Row[]> {
-    if (limit <= 0) return [];
-    const nowMs = clock.nowMs();
-    const rows = await write(() =>
-      inSavepoint(database, () => {
-        const visible = selectVisible.all(nowMs, limit) as Row[];
-        for (const { id, deliveries } of visible) {
-          if (deliveries < deliveriesMost) take.run(nowMs + ackDeadlineMs, id);
-          else {
-            bury.run(nowMs, id);
-            acknowledge.run(id);
-          }
+  /** Within a write. */
+  function takeRows(nowMs: number, limit: number): Row[] {
+    return inSavepoint(database, () => {
+      const visible = selectVisible.all(nowMs, limit) as Row[];
+      for (const { id, deliveries } of visible) {
+        if (deliveries < deliveriesMost) take.run(nowMs + ackDeadlineMs, id);
+        else {
+          bury.run(nowMs, id);
+          acknowledge.run(id);
         }
-        return visible;
-      }),
-    );
-    const isDead = ({ deliveries }: Row) => deliveries >= deliveriesMost;
-    for (const { id, deliveries } of rows.filter(isDead)) {
-      log('error', 'doorbell-dead', { message_id: id, deliveries });
-    }
-    return rows.filter((row) => !isDead(row));
+      }
+      return visible;
+    });
   }
 
   return {
-    async publish(doorbell) {
+    async publish({ tenant, id: jobId }) {
+      const doorbell = { tenant, id: jobId };
       const nowMs = clock.nowMs();
+      // With a place free it is in the file as taken already, which saves the statements and the commit that would take it.
+      // Measured: 1.0 commits a message in place of 3.0 one after the other, 0.04 in place of 0.09 with 50 at once.
+      const place = consumer?.keepPlace();
+      const taken = [nowMs + ackDeadlineMs, 1];
+      const values = [JSON.stringify(doorbell), nowMs, ...(place ? taken : [nowMs, 0])];
       try {
-        const body = JSON.stringify({ tenant: doorbell.tenant, id: doorbell.id });
-        await write(() => insert.run(body, nowMs, nowMs));
+        const id = await write(() => Number(insert.run(...values).lastInsertRowid));
+        // Not within the publisher's own turn: delivering is somebody else's work.
+        clock.setTimer(() => (place ? place.deliver({ id, doorbell, attempt: 1 }) : consumer?.pump()), 0);
       } catch (cause) {
+        place?.giveUp();
         throw new ServiceError('store_unavailable', 'The doorbell was not published.', { cause });
       }
-      // Not within the publisher's own turn: delivering is somebody else's work.
-      clock.setTimer(() => pump(), 0);
     },
     consume,
     deadLetters: () => (selectDead.all() as { body: string }[]).map(({ body }) => JSON.parse(body) as JobKey),

@@ -105,6 +105,33 @@ test('a dead doorbell is logged, kept through a restart, and never delivered aga
   expect(next.deadLetters()).toEqual([KEY]);
 });
 
+test('a dead doorbell does not hold up those that wait behind it', async () => {
+  const queue = open({ deliveriesMost: 1 });
+  for (const id of ['dead', 'next', 'last']) await queue.publish({ ...KEY, id });
+  database.exec(`UPDATE messages SET deliveries = 1 WHERE body LIKE '%dead%'`);
+  const taken: string[] = [];
+  queue.consume(async ({ doorbell }) => taken.push(doorbell.id) > 0, 1);
+  await clock.advance(1);
+  expect(taken).toEqual(['next', 'last']);
+  expect(queue.deadLetters()).toEqual([{ ...KEY, id: 'dead' }]);
+});
+
+test('a doorbell that finds a place needs no second write to be delivered; one that finds none waits for its turn', async () => {
+  const queue = open();
+  const answers: (() => void)[] = [];
+  queue.consume(() => new Promise((resolve) => void answers.push(() => resolve(true))), 2);
+  await clock.advance(1);
+  database.exec(`CREATE TRIGGER taking BEFORE UPDATE ON messages BEGIN SELECT RAISE(FAIL, 'no second write'); END`);
+  for (let n = 0; n < 3; n++) await queue.publish({ ...KEY, id: `b${n}` });
+  await clock.advance(1);
+  expect(answers).toHaveLength(2);
+  expect(database.prepare('SELECT deliveries FROM messages ORDER BY id').pluck().all()).toEqual([1, 1, 0]);
+  database.exec('DROP TRIGGER taking');
+  answers[0]?.();
+  await clock.advance(1);
+  expect(answers).toHaveLength(3);
+});
+
 describe('when the process ends,', () => {
   test('what was under way, paused or not delivered yet comes to the next one at once, with its number', async () => {
     const queue = open();
