@@ -76,8 +76,14 @@ export async function collect(
         const text = record.text.toWellFormed();
         assertAnswer(text, toolCalls, part.reason);
         return {
-          ...{ text, finishReason: part.reason, toolCalls, fileSearchResults, warnings },
-          ...{ responseId: named.id, model: named.model, usage: facts.usage },
+          text,
+          finishReason: part.reason,
+          toolCalls,
+          fileSearchResults,
+          warnings,
+          responseId: named.id,
+          model: named.model,
+          usage: facts.usage,
         };
       }
     }

@@ -212,8 +212,6 @@ export type Job = Told & {
   tries?: RouteTries[] | undefined;
   /** How many attempts were lost with their worker; absent: none. */
   losses?: number | undefined;
-
-  // Who may write.
   /** Number of the newest attempt, 0 before the first. */
   attempt: number;
   /** The worker instance of the newest lease. */
@@ -225,8 +223,6 @@ export type Job = Told & {
   /** Number of the newest write made under `token`. */
   sequence: number;
   leaseExpiresAt: number | null;
-
-  // What time does.
   /** The next instant at which someone who holds nothing must look; null when nothing is left to do. */
   wakeAt: number | null;
   /** Which slice of the sweeper's query holds this job; spreads the index over many servers. */
