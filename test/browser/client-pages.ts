@@ -115,7 +115,7 @@ export function clientPagesSuite(
     describe.concurrent('a page', () => {
       test('submits, shows the text as it comes, and has the result', async () => {
         const opened = await open();
-        const jobId = await submit(opened, 'Say hello. [simulate seconds=2]');
+        const jobId = await submit(opened, 'Say hello. [simulate seconds=6]');
         await begin(opened, jobId);
         const heard = await isWhole(opened);
         expect(heard.lengths.length).toBeGreaterThan(3);

@@ -1,4 +1,9 @@
-/** What of a stream of events reaches an SDK. */
+/** What of a stream of events reaches an SDK, and that it can be ended. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { limitedFetch } from '../../shared/llm/providers/limited-fetch.ts';
 
@@ -40,4 +45,31 @@ test('what is left at the end without an empty line is passed on if it holds dat
 
 test('what is called a stream of events and is none is passed on as it is', async () => {
   expect(await through('{"text":"a"}\n{"te', 'xt":"b"}\n')).toEqual(['{"text":"a"}\n{"text":"b"}\n']);
+});
+
+test('an answer is broken off also when garbage was collected since it began', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  let closed: Promise<unknown> | undefined;
+  const server = createServer((_, response) => {
+    closed = once(response, 'close');
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('data: 1\n\n');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const abort = new AbortController();
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const reader = (
+    await limitedFetch(fetch)(url, { method: 'POST', body: '{}', signal: abort.signal })
+  ).body?.getReader();
+  expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('data: 1\n\n');
+  const next = reader?.read();
+  for (let n = 0; n < 5; n++) {
+    collectGarbage();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  abort.abort();
+  await expect(next).rejects.toMatchObject({ name: 'AbortError' });
+  await closed;
+  server.close();
 });

@@ -49,7 +49,7 @@ export function limitedFetch(
       if (bytes > bytesMost) refuse('response_too_large', 'The answer is too large on the wire.');
       unrepeated(chunk, pass);
     };
-    return new Response(response.body && through(response.body, { take: limited, flush }), response);
+    return new Response(response.body && through(response.body, { take: limited, flush }, init?.signal), response);
   };
 }
 
@@ -65,9 +65,19 @@ type Filter = { take: Take; flush(pass: Pass): void };
 
 const asItIs: Filter = { take: (chunk, pass) => pass(chunk), flush: () => {} };
 
-/** The body, through a filter: two `TransformStream`s in a row took a tenth of what a job costs. */
-function through(body: ReadableStream<Uint8Array>, { take, flush }: Filter): ReadableStream<Uint8Array> {
+/**
+ * The body, through a filter: two `TransformStream`s in a row took a tenth of what a job costs. It hears of `signal` itself:
+ * Node's `fetch` holds on to its end of it weakly, and once that was collected the provider went on writing, and charging.
+ */
+function through(
+  body: ReadableStream<Uint8Array>,
+  { take, flush }: Filter,
+  signal?: AbortSignal | null,
+): ReadableStream<Uint8Array> {
   const reader = body.getReader();
+  const stop = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener('abort', stop);
+  const leave = () => signal?.removeEventListener('abort', stop);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -79,20 +89,26 @@ function through(body: ReadableStream<Uint8Array>, { take, flush }: Filter): Rea
         try {
           while (passed === 0) {
             const { done, value } = await reader.read();
+            signal?.throwIfAborted();
             if (!done) take(value, pass);
             else {
+              leave();
               flush(pass);
               controller.close();
               return;
             }
           }
         } catch (error) {
+          leave();
           // Who refuses an answer leaves nobody writing it.
           void reader.cancel(error).catch(() => {});
           throw error;
         }
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel(reason) {
+        leave();
+        return reader.cancel(reason);
+      },
     },
     { highWaterMark: 0 },
   );
