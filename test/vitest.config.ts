@@ -27,6 +27,16 @@ const MOSTLY_WAITING = [
 const WITH_PAGES = { hookTimeout: 60_000, testTimeout: 60_000 };
 /** Many pages are work: nothing that counts seconds runs beside them. */
 const PAGES_LAST = { ...WITH_PAGES, testTimeout: 120_000, maxConcurrency: 5, sequence: { groupOrder: 1 } };
+/** Work for one core each, which no clock of theirs notices. */
+const WITHOUT_A_CLOCK = [
+  'simulation',
+  'simulation-faulty',
+  'simulation-checker',
+  'fuzz',
+  'backlog',
+  'slots',
+  'bench',
+].map((name) => `long/${name}.test.ts`);
 const hasTerraform = spawnSync('terraform', ['version']).error === undefined;
 if (!hasTerraform) console.warn('Left out: test/terraform, for there is no terraform.');
 const everyday = [
@@ -67,9 +77,14 @@ const everyday = [
 const long = [
   project('long', ['long/*.test.ts'], {
     globalSetup: startsPrograms,
-    exclude: ['**/*.emulator.test.ts'],
+    exclude: ['**/*.emulator.test.ts', ...WITHOUT_A_CLOCK.map(here)],
     testTimeout: 600_000,
     fileParallelism: false,
+  }),
+  project('long-work', WITHOUT_A_CLOCK, {
+    globalSetup: startsPrograms,
+    testTimeout: 900_000,
+    sequence: { groupOrder: 2 },
   }),
   project('long-browser', ['browser/*.long.test.ts'], {
     globalSetup: [startsPrograms, here('support/browser-setup.ts')],
