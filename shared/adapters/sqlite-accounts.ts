@@ -13,6 +13,7 @@ import {
 import type { Amounts, Settled } from '../core/costs.ts';
 import type { Clock } from '../core/ports.ts';
 import { answered } from './sqlite-database.ts';
+import { inSavepoint } from './sqlite-writes.ts';
 
 type Row = { revision: number; account: string };
 
@@ -63,10 +64,10 @@ export function sqliteAccountStore(database: Database.Database, clock: Clock): A
       if (before) return { refused: 'exists', tokens: before.tokens };
       const found = find(key);
       if (!found) return { refused: 'missing' };
-      database.transaction(() => {
+      inSavepoint(database, () => {
         insertGrant.run(key.tenant, id, key.user, tokens, clock.nowMs());
         save({ ...found.account, balance: found.account.balance + tokens });
-      })();
+      });
       return { granted: true };
     }),
   };

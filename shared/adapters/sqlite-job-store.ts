@@ -13,7 +13,7 @@ import { sqliteListWatchers } from './sqlite-list-watchers.ts';
 import { whereOf } from './sqlite-queries.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
 import { sqliteSums } from './sqlite-sums.ts';
-import { allOrNone, type Write, writeAtOnce } from './sqlite-writes.ts';
+import { allOrNone, inSavepoint, type Write, writeAtOnce } from './sqlite-writes.ts';
 
 type Row = { revision: number; job: string; input?: string };
 
@@ -220,7 +220,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
     },
 
     endAllLeases() {
-      const endLeases = database.transaction(() => {
+      return inSavepoint(database, () => {
         const nowMs = clock.nowMs();
         // The others wait for their next attempt, or to be told of, and go on waiting.
         const held = (selectHeld.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
@@ -230,7 +230,6 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
         }
         return held.filter(({ job }) => job.leaseExpiresAt !== null).length;
       });
-      return endLeases();
     },
   };
 }

@@ -3,11 +3,12 @@
  * bare client calls, in rounds that take turns.
  */
 import { bundleAll } from '../../infra/bundle.ts';
-import { EmulatorsMissing, findEmulators, startEmulator } from '../../infra/emulator-processes.ts';
+import { startEmulator } from '../../infra/emulator-processes.ts';
 import { countField, startGrpcProxy } from '../support/grpc-proxy.ts';
 import { bundleFloor } from './floor/bundle.ts';
 import { type Hosts, MEASURED_FUNCTIONS, type Round, SIDES, type SideName, startSide } from './floor/side.ts';
 import { type Bench, bench, rounded } from './support/bench.ts';
+import { emulatorsHere } from './support/emulators-here.ts';
 import { startRole } from './support/role.ts';
 import { median, quantile, spread } from './support/statistics.ts';
 
@@ -147,14 +148,8 @@ await bench(
       "The same jobs on the same emulators, in rounds that take turns: through our functions `submit`, `worker` and `status` as they are deployed, and through three functions that make the bare calls for it and nothing else: create a document, publish a message; read, update on a condition, call OpenAI's SDK and collect its stream, update on a condition; read. Both are bundled the same way and served by functions-framework with the same flags, use Firestore's and Pub/Sub's low-level clients with the same channels and call options, one load and one push driver, and a provider that answers at once. Ours logs as it does by default; the floor logs nothing. A job is asked for, waited for until its worker acknowledged its message, and read once. Processor time is that of the three processes of each side.",
   },
   async (each) => {
-    let commands: ReturnType<typeof findEmulators>;
-    try {
-      commands = findEmulators();
-    } catch (error) {
-      if (!(error instanceof EmulatorsMissing)) throw error;
-      each.leaveOut('all', error.message);
-      return;
-    }
+    const commands = emulatorsHere(each.leaveOut);
+    if (!commands) return;
     each.say('starting the emulators, bundling the functions');
     const [firestore, pubsub, provider] = await Promise.all([
       startEmulator(commands, 'firestore'),

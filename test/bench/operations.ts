@@ -3,10 +3,11 @@
  * counted on the wire to the emulators, and what Google asks for a million of them.
  */
 import { costsOfOperations } from '../../infra/capacity-costs.ts';
-import { EmulatorsMissing, findEmulators, startEmulator } from '../../infra/emulator-processes.ts';
+import { startEmulator } from '../../infra/emulator-processes.ts';
 import { PRICES_OF, type Region } from '../../infra/prices.ts';
 import { idleSweeps, type JobPath, jobPaths, readsOf, type Walked, walked } from '../support/job-paths.ts';
 import { bench, type Cell, type Rows, rounded } from './support/bench.ts';
+import { emulatorsHere } from './support/emulators-here.ts';
 
 const REGIONS: readonly Region[] = ['us-central1', 'nam5'];
 /** Where time says nothing, so many are walked side by side. */
@@ -47,14 +48,8 @@ await bench(
   async (bench) => {
     const paths = jobPaths(bench.sized(2, 0.5), bench.sized([100, 250, 1_000], [250]));
     const sweeps = idleSweeps(bench.sized([0, 1_000, 10_000], [0, 10]));
-    let commands: ReturnType<typeof findEmulators>;
-    try {
-      commands = findEmulators();
-    } catch (error) {
-      if (!(error instanceof EmulatorsMissing)) throw error;
-      bench.leaveOut('all', error.message);
-      return;
-    }
+    const commands = emulatorsHere(bench.leaveOut);
+    if (!commands) return;
     const [pubsub, firestore] = await Promise.all([
       startEmulator(commands, 'pubsub'),
       startEmulator(commands, 'firestore'),

@@ -11,15 +11,19 @@ export function isCounted(): boolean {
   return existsSync('/proc/self/stat');
 }
 
-/** Seconds of processor time that these processes have used, with what they started and waited for. */
+/** What `/proc/<pid>/stat` says after the name, which may hold anything and ends at the last parenthesis. */
+function statOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+}
+
+/** Seconds of processor time that these processes have used themselves. */
 export function cpuSeconds(pids: readonly number[]): number {
   const ticks = pids.map((pid) => {
-    // The name, which may hold anything, ends at the last parenthesis; user and system time are fields 14 and 15.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-      .map(Number);
-    return (fields[11] ?? 0) + (fields[12] ?? 0);
+    // User and system time are fields 14 and 15 of the whole line.
+    const fields = statOf(pid);
+    return Number(fields[11]) + Number(fields[12]);
   });
   return ticks.reduce((sum, used) => sum + used, 0) * TICK_SECONDS;
 }
@@ -30,9 +34,7 @@ export function withChildren(pid: number): number[] {
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        const [, parent] = readFileSync(`/proc/${name}/stat`, 'utf8')
-          .replace(/^.*\) /s, '')
-          .split(' ');
+        const [, parent] = statOf(Number(name));
         return [[Number(name), Number(parent)] as const];
       } catch {
         return [];

@@ -8,13 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleAll } from '../../../infra/bundle.ts';
 import { freePort, stopGroup } from '../../../infra/child-processes.ts';
-import { EmulatorsMissing, findEmulators, startEmulator } from '../../../infra/emulator-processes.ts';
+import { startEmulator } from '../../../infra/emulator-processes.ts';
 import { startEmulatorStack } from '../../../infra/emulators.ts';
 import { readConfig } from '../../../shared/config.ts';
 import { request, submit, warmUp } from '../../support/http-client.ts';
 import { startLocalProcess } from '../../support/local-process.ts';
 import { bundlePrograms } from '../../support/programs.ts';
 import type { Bench } from './bench.ts';
+import { emulatorsHere } from './emulators-here.ts';
 
 /** A process that answers, or works; of the embedded service all are the same. */
 export type Served = { url: string; pid: number };
@@ -52,7 +53,7 @@ export const startEmbedded: Start = async (environment) => {
 export async function emulated(
   bench: Bench,
 ): Promise<{ start: Start; firestoreHost: string; stop(): Promise<void> } | undefined> {
-  const commands = found(bench);
+  const commands = emulatorsHere(bench.leaveOut, 'all that runs on the emulators');
   if (!commands) return undefined;
   const [pubsub, firestore] = await Promise.all([
     startEmulator(commands, 'pubsub'),
@@ -82,16 +83,6 @@ export async function emulated(
       await Promise.all([pubsub.stop(), firestore.stop()]);
     },
   };
-}
-
-function found(bench: Bench) {
-  try {
-    return findEmulators();
-  } catch (error) {
-    if (!(error instanceof EmulatorsMissing)) throw error;
-    bench.leaveOut('all that runs on the emulators', error.message);
-    return undefined;
-  }
 }
 
 const SUBMITTED_AT_ONCE = 16;
