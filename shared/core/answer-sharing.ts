@@ -116,7 +116,7 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
       const leaderKey = leaderId === undefined || leaderId === id ? undefined : { tenant, id: leaderId };
       const found = leaderKey && (await store.get(leaderKey));
       let seen: Seen | undefined = found && { job: found.job, nowMs: found.readAtMs };
-      const mayWait = leaderKey && found && job.parkedFor !== awaitedAs(found.job) && waiting < options.followersMost;
+      const mayWait = leaderKey && found && !isParkedFor(job, found.job, key) && waiting < options.followersMost;
       if (mayWait && standingOf(seen, cacheMs) === 'held') {
         if (!hasWaited) log('info', 'answer-awaited', { job_id: id, leader_id: leaderKey.id });
         hasWaited = true;
@@ -126,7 +126,7 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
       }
       if (stop?.aborted) return { refused: 'draining' };
       const standing = standingOf(seen, cacheMs);
-      if (seen && (standing === 'held' || standing === 'waiting')) return parkFor(job, seen.job);
+      if (seen && (standing === 'held' || standing === 'waiting')) return parkFor(job, seen.job, key);
       // It may have come to its answer elsewhere than where it was chosen.
       const isEqual = standing === 'good' && seen?.job.leads === key.key;
       const reused = seen && isEqual ? await reuse(options, job, seen.job) : undefined;
@@ -139,9 +139,9 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
   }
 
   /** The job is rung when its leader ends, unless that has ended before this is written. */
-  function parkFor(job: Job, leader: Job): Gated {
+  function parkFor(job: Job, leader: Job, key: LeaderKey): Gated {
+    if (isParkedFor(job, leader, key)) return { refused: 'parked' };
     const parkedFor = awaitedAs(leader);
-    if (job.parkedFor === parkedFor) return { refused: 'parked' };
     return {
       instead: { type: 'park', parkedFor },
       after: unhurt(log, async (now) => {
@@ -164,6 +164,14 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
     },
     close: watch.close,
   };
+}
+
+/**
+ * Does the job wait for this leader already? One that came into the lead a moment ago may not say so yet: whoever waits for
+ * its key need not be parked for it anew.
+ */
+function isParkedFor({ parkedFor }: Job, leader: Job, { key }: LeaderKey): boolean {
+  return parkedFor === awaitedAs({ id: leader.id, leads: leader.leads ?? key }) || parkedFor === awaitedAs(leader);
 }
 
 /** The end of a job with the leader's answer; `undefined` when that is not there any more. Throws `store_unavailable`. */

@@ -180,7 +180,7 @@ async function writeClaim(options: ClaimOptions, look: Look, input: Json, tried:
   };
   const answer = await orSilence(admit({ store: options.store, limiter, credits }, claimed, prepare), tried);
   if (answer && 'denied' in answer) {
-    const denial = decideInstead(look, { type: 'deny', error: answer.denied });
+    const denial = decideInstead(look, { type: 'deny', error: answer.denied, leads });
     return denial === 'changed' ? undefined : writeInstead(options, look, denial, tried);
   }
   if (answer && 'refused' in answer && answer.refused === 'parked') {

@@ -65,8 +65,8 @@ export type JobEvent =
    * takes one; where credits are on, the first one has a hold. `leads`: it answers equal jobs under this key.
    */
   | ({ type: 'claim'; token: string; stage: string; holder: string } & Taken & NowAndBirth & Lease)
-  /** A worker wants the job, and its user's account has too little for it. */
-  | ({ type: 'deny'; error: JobError } & NowAndBirth)
+  /** A worker wants the job, and its user's account has too little for it. `leads` as with a claim: its end rings who is next. */
+  | ({ type: 'deny'; error: JobError; leads?: string | undefined } & NowAndBirth)
   /** A worker wants the job, and none of its routes may be called before that. `leads` as with a claim. */
   | ({ type: 'defer'; nextAttemptAt: number; leads?: string | undefined } & NowAndBirth)
   /** A worker wants the job, and an equal one has an answer that will do. `apart`: where that lies, if not here. */

@@ -41,7 +41,10 @@ const insteadOfClaim =
     const refused = unclaimable(job, event);
     return refused ? { refused } : { changes: changes(job, event) };
   };
-const deny = insteadOfClaim<'deny'>((job, event) => endUnheld(job, event.nowMs, 'failed', event.error));
+const deny = insteadOfClaim<'deny'>((job, { nowMs, error, leads = job.leads }) => ({
+  ...endUnheld(job, nowMs, 'failed', error),
+  ...(leads === undefined ? {} : { leads }),
+}));
 
 const over: Row = {
   claim: refuse('done'),
