@@ -68,6 +68,8 @@ type Entry = {
 
 export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWatch {
   const entries = new Map<string, Entry>();
+  /** Those that nobody waits for, the longest idle first. */
+  const idle = new Set<Entry>();
   let isClosed = false;
 
   function entryOf(key: JobKey): Entry {
@@ -120,6 +122,7 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
 
   function listen(entry: Entry): void {
     entry.cancelLinger();
+    idle.delete(entry);
     if (isClosed || entry.known.isOver()) return;
     if (!entry.isListening) open(entry);
     guard(entry);
@@ -167,13 +170,15 @@ export function jobWatch({ store, chunks, clock, log }: JobWatchOptions): JobWat
   function linger(entry: Entry): void {
     entry.cancelGuard();
     entry.cancelLinger = clock.setTimer(() => forget(entry), LINGER_MS);
-    const idle = [...entries.values()].filter(({ readers }) => readers === 0);
-    if (idle.length > IDLE_MOST && idle[0]) forget(idle[0]);
+    idle.add(entry);
+    const [longest] = idle;
+    if (idle.size > IDLE_MOST && longest) forget(longest);
   }
 
   function forget(entry: Entry): void {
     stopListening(entry);
     entry.cancelLinger();
+    idle.delete(entry);
     entry.text?.stop();
     if (entries.get(jobName(entry.key)) === entry) entries.delete(jobName(entry.key));
   }
