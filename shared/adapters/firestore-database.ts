@@ -5,6 +5,7 @@
 import type { v1 } from '@google-cloud/firestore';
 import { ServiceError } from '../core/errors.ts';
 import type { Written } from '../core/ports.ts';
+import { type BatchGet, batchGetOf } from './firestore-batch-get.ts';
 import { FIRESTORE_CHANNEL } from './firestore-channel.ts';
 import { type Fields, type Timestamp, toMs, type Value } from './firestore-document.ts';
 import type { FirestoreListeners } from './firestore-listeners.ts';
@@ -61,13 +62,15 @@ export type FirestoreDatabase = FirestoreListeners & {
 export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase {
   const database = `projects/${options.projectId}/databases/${options.databaseId}`;
   const root = `${database}/documents`;
+  // The emulator's word for an administrator, whom no security rule stops.
+  const headers: Record<string, string> = options.emulatorHost ? { Authorization: 'Bearer owner' } : {};
   const callOptions = {
     timeout: options.deadlineMs,
     retry: { retryCodes: [] },
-    // Streaming calls (every read) have retries of their own, with back-off: a hanging read took ten deadlines.
+    // Streaming calls have retries of their own, with back-off: a hanging query took ten deadlines.
     retryRequestOptions: { retries: 0, noResponseRetries: 0 },
-    // The emulator's word for an administrator, whom no security rule stops.
-    ...(options.emulatorHost ? { otherArgs: { headers: { Authorization: 'Bearer owner' } } } : {}),
+    // The client adds to them.
+    otherArgs: { headers: { ...headers } },
   };
 
   let client: Promise<Client> | undefined;
@@ -77,6 +80,16 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
       throw error;
     });
     return client;
+  };
+  let batchGet: Promise<BatchGet<Document>> | undefined;
+  const loadBatchGet = () => {
+    batchGet ??= connect()
+      .then((opened) => batchGetOf<Document>(opened, { deadlineMs: options.deadlineMs, headers }))
+      .catch((error: unknown) => {
+        batchGet = undefined;
+        throw error;
+      });
+    return batchGet;
   };
   let listeners: Promise<FirestoreListeners> | undefined;
   /** A client of its own, and code that a function which never listens need not load. */
@@ -122,14 +135,13 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     },
 
     async read(names, mask) {
-      const firestore = await connect();
       const request = { database, documents: [...names], ...(mask ? { mask: { fieldPaths: [...mask] } } : {}) };
       const found = new Map<string, Found | undefined>();
-      for await (const answer of firestore.batchGetDocuments(request, callOptions as never)) {
-        if (answer.found)
-          found.set(answer.found.name ?? '', { document: answer.found, readAtMs: toMs(answer.readTime) });
-        if (answer.missing) found.set(answer.missing, undefined);
-      }
+      const get = await loadBatchGet();
+      await get(request, ({ found: document, missing, readTime }) => {
+        if (document) found.set(document.name ?? '', { document, readAtMs: toMs(readTime ?? {}) });
+        if (missing) found.set(missing, undefined);
+      });
       return names.map((name) => {
         if (found.has(name)) return found.get(name);
         throw new ServiceError('store_unavailable', 'Firestore answered a read with nothing.');
