@@ -19,8 +19,8 @@ export const LOST_WORKER: Operations = { writes: 2, reads: 1, queries: 1, messag
 export const CHARGED: Operations = { writes: 2, reads: 2, queries: 0, messages: 0 };
 /** Cancelled before anybody claimed it; the doorbell comes for nothing. */
 export const CANCELLED_PENDING: Operations = { writes: 2, reads: 2, queries: 0, messages: 1 };
-/** Cancelled during its call: the finish is refused, for the document is newer, and made again. */
-export const CANCELLED_PROCESSING: Operations = { writes: 5, reads: 3, queries: 0, messages: 1 };
+/** Cancelled during its call: a document tells its worker; the finish is refused, for the job's is newer, and made again. */
+export const CANCELLED_PROCESSING: Operations = { writes: 6, reads: 3, queries: 0, messages: 1 };
 /** More, to make a job anew (`/retry/`), beside what both jobs cost: the old one is read, with its input, and marked. */
 export const RETRIED: Operations = { writes: 1, reads: 2, queries: 0, messages: 0 };
 /** Another equal job has its answer already. */

@@ -4,6 +4,7 @@ import { NOTHING_SPENT, type Spent } from '../core/costs.ts';
 import { type JobKey, type JobState, jobName } from '../core/job.ts';
 import { type JobStore, type JobUpdate, type StoredJob, USAGE_JOBS_MOST } from '../core/ports.ts';
 import { accountWrites } from './firestore-accounts.ts';
+import { cancelWrites, listenToCancels } from './firestore-cancels.ts';
 import {
   ABORTED,
   ALREADY_EXISTS,
@@ -91,6 +92,7 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
       const others = [
         ...slotWrites(root, key, changes, slot),
         ...accountWrites(root, key.tenant, changes.settled, account),
+        ...cancelWrites(root, key, changes),
       ];
       const answer = await refusable(database.commit([write, ...others]), {
         [FAILED_PRECONDITION]: 'changed',
@@ -165,12 +167,7 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
     },
 
     watchCancels(instance, onCancel) {
-      return database.listen((firestore, onEnd) => {
-        const cancelled = firestore.collection('jobs').where('cancelFor', '==', instance);
-        return cancelled.onSnapshot((snapshot) => {
-          for (const { type, doc } of snapshot.docChanges()) if (type === 'added') onCancel(toKey(doc.id));
-        }, onEnd);
-      });
+      return listenToCancels(database, instance, onCancel);
     },
 
     watch(key, onJob) {
@@ -194,10 +191,4 @@ function toStored({ document, readAtMs }: Found): StoredJob {
   const { fields, createTime, updateTime } = document;
   const storedAtMs = toMs(createTime ?? {});
   return { job: fromFields(fields ?? {}), revision: toRevision(updateTime ?? {}), readAtMs, storedAtMs };
-}
-
-/** A document's name is `<tenant>~<job_id>`. */
-function toKey(name: string): JobKey {
-  const [tenant = '', id = ''] = name.split('~');
-  return { tenant, id };
 }

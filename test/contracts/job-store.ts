@@ -204,6 +204,31 @@ export function jobStoreContract(name: string, open: OpenStore): void {
       expect(heard).toEqual([first, second]);
     });
 
+    test('of a cancel that is refused no worker hears; of one for another than before, the other does', async () => {
+      const [mine, other] = [id(), id()];
+      const heard: string[] = [];
+      const stops = [mine, other].map((instance) =>
+        store.watchCancels(instance, (key) => heard.push(`${key.id} for ${instance}`)),
+      );
+      const cancel = async ({ tenant, id }: JobKey, cancelFor: string, revision?: string) =>
+        store.update({ tenant, id }, revision ?? (await stored({ tenant, id })).revision, {
+          ...{ cancelFor, cancelRequestedAt: 1_700_000_000_000 },
+        });
+      const job = await created();
+      const { revision } = await stored(job);
+      await store.update(job, revision, { version: 2 });
+      expect(await cancel(job, mine, revision)).toEqual({ refused: 'changed' });
+      expect(await cancel({ ...job, id: id() }, mine, revision)).toHaveProperty('refused');
+      const told: string[] = [];
+      // The last of these comes after whatever the refused ones would have brought.
+      for (const instance of [other, mine, other]) {
+        expect(await cancel(job, instance)).toHaveProperty('written');
+        told.push(`${job.id} for ${instance}`);
+        await expect.poll(() => heard, { timeout: 30_000 }).toEqual(told);
+      }
+      for (const stop of stops) stop();
+    });
+
     test('a list is newest first, then by id, and shows only what was asked for', async () => {
       const tenant = `tenant-${id()}`;
       const at = (createdAt: number, over: Partial<Job> = {}) => created({ tenant, createdAt, ...over });

@@ -37,8 +37,8 @@ const PINNED: Record<string, Pinned> = {
   'tried again after its worker was lost': { operations: plus([LOST_WORKER, 1]) },
   'failed, and made anew by /retry/': { operations: plus([PLAIN_JOB, 1], [RETRIED, 1]), kept: 2 },
   'cancelled while pending': { operations: CANCELLED_PENDING },
-  // Its worker listens for cancels.
-  'cancelled while processing': { operations: CANCELLED_PROCESSING, told: 1 },
+  // Its worker listens for cancels, each of which is a document of its own.
+  'cancelled while processing': { operations: CANCELLED_PROCESSING, told: 1, kept: 2 },
   'in a batch of 1': batch(1),
   'in a batch of 10': batch(10),
   'in a batch of 100': batch(100),

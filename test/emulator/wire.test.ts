@@ -228,9 +228,9 @@ describeOnEmulators('the wire', () => {
         expect(counted()).toEqual({ writes: 0, reads: 2, queries: 0, messages: 0 });
         await runtime.service.cancel(LOCAL, first.id);
         expect(await running).toEqual({ finished: 'cancelled' });
-        // The cancel: one write and one read. The finish, refused because of it, and made again: two, and one read, and
-        // two. The slot is handed on: one read, a query that finds two jobs, two writes.
-        expect(counted()).toEqual({ writes: 7, reads: 3, queries: 1, messages: 1 });
+        // The cancel: two writes (its worker is told by one) and one read. The finish, refused because of it, and made
+        // again: two, and one read, and two. The slot is handed on: one read, a query that finds two jobs, two writes.
+        expect(counted()).toEqual({ writes: 8, reads: 3, queries: 1, messages: 1 });
         expect(await read(runtime, second)).toMatchObject({ state: 'pending', slotUntil: expect.any(Number) });
         expect(await runtime.worker.run(second)).toEqual({ finished: 'completed' });
         counted();

@@ -102,7 +102,7 @@ export async function startCountedWire(hosts: Hosts): Promise<CountedWire> {
       }
       add({ writes: 1 });
       const name = embeddedIn(embeddedIn(write, 1)[0] ?? Buffer.alloc(0), 1)[0]?.toString() ?? '';
-      if (!/\/documents\/(jobs|leaders)\//.test(name) || known.has(name)) continue;
+      if (!/\/documents\/(jobs|leaders|cancels)\//.test(name) || known.has(name)) continue;
       known.add(name);
       counted.kept += 1;
     }

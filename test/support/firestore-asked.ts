@@ -69,6 +69,7 @@ async function askOfJobs({ database }: FirestoreRecorder): Promise<void> {
     { account: { user: 'ada', hold, seen: { account, revision: '1.0', readAtMs: 5 } } },
   );
   await store.update(KEY, '1.0', { slotUntil: 9 }, { slot: { take: 'gpt-4o-mini', seen } });
+  await store.update(KEY, '1.0', { cancelFor: 'instance', cancelRequestedAt: 5 });
   await store.update(KEY, '1.0', { settled, slotUntil: undefined }, { slot: { waitFor: '*' } });
 }
 
