@@ -7,6 +7,7 @@ import { firestoreEstimateStore } from './adapters/firestore-estimate-store.ts';
 import { firestoreJobStore } from './adapters/firestore-job-store.ts';
 import { firestoreLeaderStore } from './adapters/firestore-leader-store.ts';
 import { firestorePartStore } from './adapters/firestore-part-store.ts';
+import { nodeSha256 } from './adapters/node-sha256.ts';
 import { opentelemetryTracing } from './adapters/opentelemetry-tracing.ts';
 import { pubsubClient } from './adapters/pubsub-client.ts';
 import { pubsubEventsTopic } from './adapters/pubsub-events-topic.ts';
@@ -137,7 +138,7 @@ export function assemble(
   const { close: closeShared, modelLimits, webhooks, ...shared } = sharedParts(config, clock, log);
   const ground = {
     ...{ ...stores, resultCache: shared.resultCache, queue, pricing, webhooks },
-    ...{ clock, newId, log, tracing, random: Math.random, jobTypes: jobTypesByName },
+    ...{ clock, newId, log, tracing, random: Math.random, sha256: nodeSha256, jobTypes: jobTypesByName },
   };
   const limits = config.maxRunning;
   const limiter = limits.size > 0 ? concurrencyLimiter({ ...ground, limits }) : undefined;

@@ -16,13 +16,13 @@ export async function batchGetOf<D>(
   client: InstanceType<typeof v1.FirestoreClient>,
   { deadlineMs, headers }: { deadlineMs: number; headers: Record<string, string> },
 ): Promise<BatchGet<D>> {
-  const [{ grpc, routingHeader }, stub] = await Promise.all([import('google-gax'), client.initialize()]);
+  const [{ grpc }, stub] = await Promise.all([import('google-gax'), client.initialize()]);
 
   return (request, onAnswer) =>
     new Promise((resolve, reject) => {
       const metadata = new grpc.Metadata();
       // As the client's method has it: Google routes by it.
-      metadata.set('x-goog-request-params', routingHeader.fromParams({ database: request.database }));
+      metadata.set('x-goog-request-params', `database=${encodeURIComponent(request.database)}`);
       for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
       const answers = stub.batchGetDocuments?.(request, metadata, { deadline: Date.now() + deadlineMs });
       answers.on('data', onAnswer).once('error', reject).once('end', resolve);

@@ -1,5 +1,5 @@
 /** What makes two jobs equal: whatever an answer, or what becomes of it, may depend on. */
-import { fingerprintOf } from './ids.ts';
+import { fingerprintOf, type Sha256 } from './ids.ts';
 import type { Job, JobModel, Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import type { LeaderKey } from './leader-store.ts';
@@ -25,13 +25,14 @@ export async function answerKey(
   input: Json,
   type: Pick<JobType, 'toRequest'>,
   addressOf: AddressOf,
+  sha256?: Sha256,
 ): Promise<LeaderKey> {
   const { tenant, jobType, model, arm = null, nanoUsdMost = null, background = null } = job;
   const routes = routesOf(job).map((route) => placeOf(route.model, addressOf));
   // As JSON: what is left to the model is absent.
   const request = type.toRequest(input, model) as unknown as Json;
   const words: Json = { v: KEY_VERSION, tenant, jobType, routes, arm, nanoUsdMost, background, request, input };
-  return { tenant, key: await fingerprintOf(words) };
+  return { tenant, key: await fingerprintOf(words, sha256) };
 }
 
 function placeOf({ provider, model }: JobModel, addressOf: AddressOf): Json {

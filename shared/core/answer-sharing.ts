@@ -6,6 +6,7 @@ import type { Seen } from './access.ts';
 import { type AddressOf, answerKey } from './answer-key.ts';
 import { describeError, isServiceError } from './errors.ts';
 import type { Gate, Gated } from './gate.ts';
+import type { Sha256 } from './ids.ts';
 import { isTerminal, type Job, type Json } from './job.ts';
 import type { JobType } from './job-type.ts';
 import { jobWatch } from './job-watch.ts';
@@ -30,6 +31,8 @@ export type SharingOptions = ResultCaching & {
   log: Log;
   newId: () => string;
   addressOf: AddressOf;
+  /** Web Crypto's when absent. */
+  sha256?: Sha256 | undefined;
   /** So many deliveries of this process wait at once; more are parked, or nobody would be left for other jobs. */
   followersMost: number;
 };
@@ -94,7 +97,9 @@ export function answerSharing(options: SharingOptions): AnswerSharing {
   /** `undefined`: without its type, or a request, the job fails, and says so. */
   async function keyOf(job: Job, input: Json): Promise<LeaderKey | undefined> {
     const type = options.jobTypes.get(job.jobType);
-    return type && answerKey(job, input, type, options.addressOf).catch((error: unknown) => unkeyed(job, error));
+    if (!type) return undefined;
+    const { addressOf, sha256 } = options;
+    return answerKey(job, input, type, addressOf, sha256).catch((error: unknown) => unkeyed(job, error));
   }
 
   function unkeyed({ id }: Job, error: unknown): undefined {

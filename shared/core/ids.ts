@@ -1,14 +1,6 @@
-/**
- * Job ids and fingerprints. Of much text the hash is Web Crypto's, which computes it beside this thread; of little, the way
- * there and back would take far longer than the hash.
- */
-import { sha256 as sha256Here } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
+/** Job ids and fingerprints. Hashing is Web Crypto's, a global of every runtime we know. */
 import type { Json } from './job.ts';
 import { jsonBytes } from './json-bytes.ts';
-
-/** So many take as long here as there: 15 to 20 µs; 100 bytes take 2 µs here. */
-const HERE_BYTES_MOST = 2 * 1024;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([1-8])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -50,9 +42,12 @@ export async function derivedId(...words: string[]): Promise<string> {
   return uuidV8(await sha256(jsonBytes(words)));
 }
 
+/** A digest of 32 bytes, by SHA-256. */
+export type Sha256 = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+
 /** Equal for equal JSON values, whatever the order of their fields. 64 hexadecimal digits. */
-export async function fingerprintOf(value: Json): Promise<string> {
-  return sha256Hex(jsonBytes(sorted(value)));
+export async function fingerprintOf(value: Json, digest: Sha256 = sha256): Promise<string> {
+  return toHex(await digest(jsonBytes(sorted(value))));
 }
 
 /**
@@ -64,19 +59,26 @@ export function uuidV8(bytes: Uint8Array): string {
   const id = bytes.slice(0, 16);
   id[6] = ((id[6] ?? 0) & 0x0f) | 0x80;
   id[8] = ((id[8] ?? 0) & 0x3f) | 0x80;
-  return bytesToHex(id).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return toHex(id).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 /** 64 hexadecimal digits. */
 export async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  return bytesToHex(await sha256(bytes));
+  return toHex(await sha256(bytes));
 }
 
 /** As 32 bytes. */
 export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
-  if (bytes.length <= HERE_BYTES_MOST) return sha256Here(bytes);
   return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 }
+
+function toHex(bytes: Uint8Array): string {
+  let digits = '';
+  for (const byte of bytes) digits += HEX[byte];
+  return digits;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 function sorted(value: Json): Json {
   if (Array.isArray(value)) return value.map(sorted);

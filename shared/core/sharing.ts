@@ -27,7 +27,7 @@ export function sharing(options: SubmittingOptions, { submit }: Pick<Submitting,
 
   return {
     async submitShared(principal, submission, forMs) {
-      const content = await fingerprintOf(givenIn(submission));
+      const content = await fingerprintOf(givenIn(submission), options.sha256);
       const window = Math.floor(clock.nowMs() / forMs);
       const keyOf = (index: number) => `shared ${content} ${forMs} ${index}`;
       const isShared = ({ job, nowMs }: Seen) =>

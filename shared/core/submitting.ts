@@ -6,7 +6,7 @@ import type { Denial } from './credits.ts';
 import { invalidRequest, ServiceError } from './errors.ts';
 import { type Estimates, estimateKeyOf } from './estimates.ts';
 import type { Experiment } from './experiments.ts';
-import { fingerprintOf } from './ids.ts';
+import { fingerprintOf, type Sha256 } from './ids.ts';
 import { applyChanges, type Job, type Json, type Limits } from './job.ts';
 import { logEnd } from './job-ended.ts';
 import type { JobType } from './job-type.ts';
@@ -108,6 +108,8 @@ export type SubmittingOptions = JobMaker &
     estimates: Estimates;
     pricing: Pricing;
     log: Log;
+    /** Web Crypto's when absent. */
+    sha256?: Sha256 | undefined;
     /** Where jobs take from their users' accounts. */
     credits?: Reserving | undefined;
     /** Absent: no job may have a webhook. */
@@ -165,7 +167,7 @@ export function submitting(options: SubmittingOptions): Submitting & TakingIn {
     const { tenant } = principal;
     const [id, fingerprint, usualMs] = await Promise.all([
       naming,
-      fingerprintOf(givenIn(submission)),
+      fingerprintOf(givenIn(submission), options.sha256),
       options.estimates.usualMs(estimateKeyOf({ tenant, jobType, model, background })),
     ]);
     const job = applyChanges(newJob(options, principal, { id, jobType, model }), {

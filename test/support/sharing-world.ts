@@ -1,4 +1,5 @@
 /** The core on virtual time, whose worker lets equal jobs share answers. */
+import { nodeSha256 } from '../../shared/adapters/node-sha256.ts';
 import { type AnswerSharing, answerSharing } from '../../shared/core/answer-sharing.ts';
 import type { ServiceError } from '../../shared/core/errors.ts';
 import { gateOf } from '../../shared/core/gate.ts';
@@ -23,7 +24,10 @@ export type SharingWorld = CoreWorld & { sharing: AnswerSharing; learned: () => 
 
 export function sharingWorld(generate?: Generate, options: { hasCredits?: boolean } = {}): SharingWorld {
   const world = coreWorld(generate, NO_RETRY, options);
-  const sharing = answerSharing({ ...world, addressOf: () => undefined, followersMost: FOLLOWERS });
+  const sharing = answerSharing({
+    ...{ ...world, addressOf: () => undefined, followersMost: FOLLOWERS },
+    sha256: nodeSha256,
+  });
   let learned = 0;
   const estimates: CoreWorld['estimates'] = {
     ...world.estimates,
