@@ -69,14 +69,14 @@ async function operations(hosts: Hosts, environment: Record<string, string>) {
 }
 
 async function measure(hosts: Hosts, environment: Record<string, string>, { sized, say }: Bench): Promise<Rounds> {
-  const jobs = sized(300, 60);
+  const jobs = sized(500, 60);
   const sides = {
     floor: await startSide('floor', hosts, environment),
     ours: await startSide('ours', hosts, environment),
   };
   for (const side of SIDES) {
     say(`warming up: ${side}`);
-    await sides[side].run({ jobs: sized(300, 40), concurrency: CONCURRENCY });
+    await sides[side].run({ jobs: sized(1_500, 40), concurrency: CONCURRENCY });
   }
   const rounds: Rounds = { floor: [], ours: [] };
   const count = sized(7, 2);
