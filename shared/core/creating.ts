@@ -91,11 +91,11 @@ function replayOf(submitted: Job, found: Job, nowMs: number): Job {
   );
 }
 
-async function withInputApart({ parts }: CreatingOptions, job: Job, bytes: Uint8Array): Promise<Job> {
+async function withInputApart({ parts }: CreatingOptions, job: Job, pieces: Iterable<Uint8Array>): Promise<Job> {
   const { tenant, id, token, createdAt } = job;
   const endsAt = createdAt + limitsOf(job).timeoutMs;
   const times = { deleteAt: partsDeleteAt(job, endsAt), checkAt: createdAt + CHECK_AFTER_MS };
-  return { ...job, parts: { input: await putParts(parts, { tenant, id, set: `0-${token}` }, bytes, times) } };
+  return { ...job, parts: { input: await putParts(parts, { tenant, id, set: `0-${token}` }, pieces, times) } };
 }
 
 /** Another submission was faster. What cannot be removed now the sweeper finds. */

@@ -71,8 +71,8 @@ async function withPayloadApart(
   const payload = (isCompleted ? outcome.result : outcome.rejectedText) ?? null;
   // Others have their turn between the end of a long answer and the making of its JSON, …
   if (takesLong(payload)) await sleep(clock, 0);
-  const bytes = tooLargeInline(payload);
-  if (!bytes) return outcome;
+  const pieces = tooLargeInline(payload);
+  if (!pieces) return outcome;
   // … and between that and the cutting.
   await sleep(clock, 0);
   const { tenant, id, attempt, token } = lease.job();
@@ -81,7 +81,7 @@ async function withPayloadApart(
     const nowMs = clock.nowMs();
     const times = { deleteAt: partsDeleteAt(lease.job(), nowMs), checkAt: nowMs + CHECK_AFTER_MS };
     try {
-      const apart = await putParts(parts, { tenant, id, set: `${attempt}-${token}` }, bytes, times);
+      const apart = await putParts(parts, { tenant, id, set: `${attempt}-${token}` }, pieces, times);
       return isCompleted ? { ...outcome, result: undefined, apart } : { ...outcome, rejectedText: undefined, apart };
     } catch (error) {
       const isOver = clock.monotonicMs() - startedMs >= PATIENCE_MS;

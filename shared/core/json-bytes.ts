@@ -8,8 +8,9 @@ const SLICE_CHARACTERS = 64 * 1_024;
 
 /** The JSON text of a value. */
 export function jsonBytes(value: Json): Uint8Array {
-  if (!takesLong(value)) return encoder.encode(JSON.stringify(value));
-  const pieces = Array.from(textsOf(value), (text) => encoder.encode(text));
+  const pieces = [...jsonPieces(value)];
+  const [only] = pieces;
+  if (only && pieces.length === 1) return only;
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {
@@ -17,6 +18,16 @@ export function jsonBytes(value: Json): Uint8Array {
     at += piece.length;
   }
   return bytes;
+}
+
+/** The same in pieces cut between characters; of long texts each is made when it is asked for, as often as it is. */
+export function jsonPieces(value: Json): Iterable<Uint8Array> {
+  if (!takesLong(value)) return [encoder.encode(JSON.stringify(value))];
+  return {
+    *[Symbol.iterator]() {
+      for (const text of textsOf(value)) yield encoder.encode(text);
+    },
+  };
 }
 
 /** Is it a long text, or does it hold one? */

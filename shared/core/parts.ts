@@ -6,7 +6,7 @@
 import { ServiceError } from './errors.ts';
 import { sha256Hex } from './ids.ts';
 import { isTerminal, type Job, type JobKey, type Json } from './job.ts';
-import { jsonBytes } from './json-bytes.ts';
+import { jsonPieces } from './json-bytes.ts';
 import type { PartSet } from './part-set.ts';
 import type { PartSetKey, PartStore } from './part-store.ts';
 import { UNREAD_MS } from './payloads.ts';
@@ -27,10 +27,15 @@ const encoder = new TextEncoder();
 /** A piece may begin with U+FEFF, which is text like any other there. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** A value as JSON, with its size in UTF-8, where it is too large for the document. */
-export function tooLargeInline(value: Json): Uint8Array | undefined {
-  const bytes = jsonBytes(value);
-  return bytes.length > INLINE_BYTES_MOST ? bytes : undefined;
+/** A value as JSON in UTF-8, in pieces that are cut between characters, where it is too large for the document. */
+export function tooLargeInline(value: Json): Iterable<Uint8Array> | undefined {
+  const pieces = jsonPieces(value);
+  let bytes = 0;
+  for (const piece of pieces) {
+    bytes += piece.length;
+    if (bytes > INLINE_BYTES_MOST) return pieces;
+  }
+  return undefined;
 }
 
 /** Until when the parts of a job that is over at this instant, or submitted at it, may be asked for. */
@@ -40,36 +45,39 @@ export function partsDeleteAt({ store, retentionMs = DEFAULT_RETENTION_MS }: Job
 }
 
 /**
- * Stores a set of parts. Throws `store_unavailable`; what was stored by then is found by its `checkAt`. Nothing is on its way
- * any more when it is over: a part that came after the removal of its set would be found by nobody.
+ * Stores a set of parts, each of which is put together when its turn has come. Throws `store_unavailable`; what was stored by
+ * then is found by its `checkAt`. Nothing is on its way any more when it is over: a part that came after the removal of its
+ * set would be found by nobody.
  */
 export async function putParts(
   store: PartStore,
   key: PartSetKey,
-  bytes: Uint8Array,
+  pieces: Iterable<Uint8Array>,
   { deleteAt, checkAt }: { deleteAt: number; checkAt: number },
 ): Promise<PartSet> {
-  const pieces = cut(bytes);
+  const parts = cut(pieces);
   const sha256: string[] = [];
-  const put = async (piece: Uint8Array, index: number) => {
+  let [bytes, begun] = [0, 0];
+  const put = async (part: Uint8Array) => {
+    const index = begun++;
+    bytes += part.length;
     // Computed beside this thread: where the store writes at once, others have their turn between two parts.
-    sha256[index] = await sha256Hex(piece);
+    sha256[index] = await sha256Hex(part);
     await store.put(key, {
       n: index + 1,
-      text: decoder.decode(piece),
+      text: decoder.decode(part),
       deleteAt,
       checkAt: index === 0 ? checkAt : undefined,
     });
   };
   // Before the others: it is what finds them, should they be left alone.
-  const [first, ...rest] = pieces;
-  if (first) await put(first, 0);
-  const waiting = rest.entries();
+  const first = parts.next();
+  if (!first.done) await put(first.value);
   let hasFailed = false;
   const lane = async () => {
-    for (const [index, piece] of waiting) {
+    for (const part of parts) {
       if (hasFailed) return;
-      await put(piece, index + 1).catch((error: unknown) => {
+      await put(part).catch((error: unknown) => {
         hasFailed = true;
         throw error;
       });
@@ -77,7 +85,7 @@ export async function putParts(
   };
   const lanes = await Promise.allSettled(Array.from({ length: AT_ONCE }, lane));
   for (const done of lanes) if (done.status === 'rejected') throw done.reason;
-  return { name: key.set, bytes: bytes.length, sha256 };
+  return { name: key.set, bytes, sha256 };
 }
 
 /** The texts of a set, one after the other. Throws `store_unavailable`, or `internal_error` when one is not what was stored. */
@@ -107,7 +115,8 @@ export async function copyParts(
 ): Promise<PartSet> {
   const texts: string[] = [];
   for await (const text of readParts(store, from, set)) texts.push(text);
-  return putParts(store, to, encoder.encode(texts.join('')), times);
+  const pieces = texts.map((text) => encoder.encode(text));
+  return putParts(store, to, pieces, times);
 }
 
 /** The input of a job, whole. Throws as `readParts` does. */
@@ -130,16 +139,24 @@ export function checkOf(job: Job | undefined, set: string): 'keep' | 'wait' | 'r
   return !isTerminal(job.state) && set.includes(job.token) ? 'wait' : 'remove';
 }
 
-/** In pieces of a size, cut between characters. */
-function cut(bytes: Uint8Array): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  for (let start = 0; start < bytes.length; ) {
-    let end = Math.min(start + PART_BYTES_MOST, bytes.length);
-    while (end < bytes.length && isWithinCharacter(bytes[end])) end -= 1;
-    pieces.push(bytes.subarray(start, end));
-    start = end;
+/** The same bytes in parts as large as they may be, cut between characters. */
+function* cut(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let part = new Uint8Array(PART_BYTES_MOST);
+  let bytes = 0;
+  for (let piece of pieces) {
+    while (piece.length > 0) {
+      let end = Math.min(piece.length, PART_BYTES_MOST - bytes);
+      while (end < piece.length && isWithinCharacter(piece[end])) end -= 1;
+      part.set(piece.subarray(0, end), bytes);
+      bytes += end;
+      piece = piece.subarray(end);
+      if (piece.length === 0) break;
+      yield part.subarray(0, bytes);
+      part = new Uint8Array(PART_BYTES_MOST);
+      bytes = 0;
+    }
   }
-  return pieces;
+  if (bytes > 0) yield part.subarray(0, bytes);
 }
 
 function isWithinCharacter(byte: number | undefined): boolean {

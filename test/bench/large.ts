@@ -63,7 +63,7 @@ async function inputSteps(bytes: number, say: Say) {
   );
   await run('max_cost', () => pricing.cap(model, request, 1e12, Date.now()));
   await run('fingerprint', () => fingerprintOf(givenIn(submission)));
-  const bytesOf = await run('JSON for the parts', () => tooLargeInline(input) ?? new Uint8Array());
+  const bytesOf = await run('JSON for the parts', () => [...(tooLargeInline(input) ?? [])]);
   await run('cut into parts, with digests', () => putParts(NOWHERE, KEY, bytesOf, TIMES));
   await run('body for the provider', () => JSON.stringify(request).length);
   return steps;
@@ -129,10 +129,7 @@ async function resultSteps(bytes: number, say: Say) {
     },
     get: async (_: unknown, n: number) => set[n - 1],
   } as unknown as PartStore;
-  const json = await run(
-    'JSON for the parts',
-    () => tooLargeInline({ success: true, result: text }) ?? new Uint8Array(),
-  );
+  const json = await run('JSON for the parts', () => [...(tooLargeInline({ success: true, result: text }) ?? [])]);
   const stored = await run('cut into parts, with digests', () => putParts(store, KEY, json, TIMES));
   await run('parts read, with digests', async () => {
     for await (const part of readParts(store, KEY, stored)) void part;

@@ -61,6 +61,9 @@ function isRedirect(error: unknown): boolean {
   return error instanceof TypeError && error.cause instanceof Error && error.cause.message === 'unexpected redirect';
 }
 
+/** Of an answer that comes as fast as it is read, Node reads up to 2 MB before others have their turn. */
+const IN_A_ROW_BYTES = 128 * 1024;
+
 type Filter = { take: Take; flush(pass: Pass): void };
 
 const asItIs: Filter = { take: (chunk, pass) => pass(chunk), flush: () => {} };
@@ -78,6 +81,7 @@ function through(
   const stop = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener('abort', stop);
   const leave = () => signal?.removeEventListener('abort', stop);
+  let taken = 0;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -90,13 +94,19 @@ function through(
           while (passed === 0) {
             const { done, value } = await reader.read();
             signal?.throwIfAborted();
-            if (!done) take(value, pass);
-            else {
+            if (done) {
               leave();
               flush(pass);
               controller.close();
               return;
             }
+            taken += value.byteLength;
+            if (taken > IN_A_ROW_BYTES) {
+              taken = 0;
+              await new Promise((resolve) => setImmediate(resolve));
+              signal?.throwIfAborted();
+            }
+            take(value, pass);
           }
         } catch (error) {
           leave();
@@ -115,8 +125,9 @@ function through(
 }
 
 /**
- * Passes on whole events alone: the SDKs join the pieces of one in quadratic time (16 MB blocked the process for 2 s). What
- * holds no event they keep until one comes: comments without end filled the memory.
+ * Passes on whole events alone, and few at once: the SDKs join the pieces of one in quadratic time (16 MB blocked the process
+ * for 2 s), and copy all that is left of a piece for each event in it. What holds no event they keep until one comes: comments
+ * without end filled the memory.
  */
 function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => never): Filter {
   let held: Uint8Array[] = [];
@@ -124,7 +135,7 @@ function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => n
   const flush = (pass: Pass) => {
     const [only] = held;
     const block = held.length > 1 ? Buffer.concat(held) : only;
-    if (block && (block.every(isLineEnd) || !isSilent(block))) pass(block);
+    if (block && (block.every(isLineEnd) || !isSilent(block))) passInPieces(block, pass);
     held = [];
     heldBytes = 0;
   };
@@ -148,6 +159,19 @@ function wholeEvents(refuse: (code: 'response_too_large', sentence: string) => n
     flush,
   };
 }
+
+/** Cut where an event ends, as far as its events are smaller than that. */
+function passInPieces(block: Uint8Array, pass: Pass): void {
+  let start = 0;
+  for (let bytes = PIECE_BYTES; start + bytes < block.length; ) {
+    const end = endOfEvents(block.subarray(start, start + bytes), [0, 0]);
+    if (end > 0) pass(block.subarray(start, start + end));
+    start += end;
+    bytes = end > 0 ? PIECE_BYTES : 2 * bytes;
+  }
+  pass(block.subarray(start));
+}
+const PIECE_BYTES = 4 * 1024;
 
 /** Is there nothing in it but comments, and fields that make no event? What is none of the protocol is passed on. */
 function isSilent(block: Uint8Array): boolean {
