@@ -9,8 +9,8 @@ import { EQUAL, heldOnce, type SharingWorld, sharingWorld } from '../support/sha
 let world: SharingWorld;
 afterEach(() => world.close());
 
-const open = (generate?: Generate) => {
-  world = sharingWorld(generate);
+const open = (generate?: Generate, options?: { hasCredits: boolean }) => {
+  world = sharingWorld(generate, options);
   return world;
 };
 const until = <T>(promise: Promise<T>) => world.clock.until(promise);
@@ -26,9 +26,11 @@ async function deliverRung(from: number): Promise<void> {
 }
 
 /** A leader in its call, and so many who are parked for its end. */
-async function parkedBehind(followers: number, failure?: ServiceError) {
+async function parkedBehind(followers: number, failure?: ServiceError, hasCredits = false) {
   const { generate, release } = heldOnce(() => world.clock, failure);
-  open(generate);
+  open(generate, { hasCredits });
+  await world.accounts.put(ADA, { subscription: 'active' });
+  await world.accounts.grant(ADA, { id: crypto.randomUUID(), tokens: 1_000_000 });
   const leader = await submitted();
   const running = world.run(leader);
   await world.clock.advance(10);
@@ -55,6 +57,18 @@ describe('the end of a leader', () => {
     expect(world.published.length - rung).toBeLessThan(5 * 41);
     const { job } = await world.service.redrive(ADA, crowd[0]?.id ?? '');
     expect(job.cacheMs).toBe(EQUAL.cacheMs);
+  });
+
+  test('that failed, and whose successors are denied, is the end of all at once', async () => {
+    const { running, crowd, release } = await parkedBehind(10, new ServiceError('auth', 'The key was refused.'), true);
+    const rung = world.published.length;
+    await world.accounts.put(ADA, { subscription: 'inactive' });
+    release();
+    expect(await until(running)).toEqual({ finished: 'failed' });
+    await deliverRung(rung);
+    const denied = { state: 'failed', error: { code: 'subscription_inactive' } };
+    for (const job of crowd) expect(await world.read(job)).toMatchObject(denied);
+    expect(world.calls()).toBe(1);
   });
 
   test('that failed leaves its place to one; the answer of that one is for all', async () => {
