@@ -1,8 +1,7 @@
 /**
  * A job as a Firestore document and back, in the shape of the wire (`google.firestore.v1.Value`), for the low-level
  * client knows no other. Fields whose name ends in `At` are timestamps. `input`, `result` and `metadata` are JSON text:
- * Firestore takes no arrays within arrays, no more than 20 levels and not every name, and text need not be indexed. So is what
- * has many small fields that no query asks for: text is a fraction of the bytes, and of the work at both ends.
+ * Firestore takes no arrays within arrays, no more than 20 levels and not every name, and text need not be indexed.
  *
  * @see https://firebase.google.com/docs/firestore/reference/rest/v1/Value
  */
@@ -24,10 +23,7 @@ export type Value = {
 };
 export type Fields = Record<string, Value>;
 
-const JSON_FIELDS: ReadonlySet<string> = new Set([
-  ...['input', 'result', 'metadata'],
-  ...['attempts', 'limits', 'callEstimate'],
-]);
+const JSON_FIELDS: ReadonlySet<string> = new Set(['input', 'result', 'metadata']);
 
 /** Top-level fields of a document; those that are `undefined` are left out. */
 export function toFields(document: Record<string, unknown>): Fields {
@@ -66,8 +62,7 @@ export function snapshotMs(time: SnapshotTime | undefined): number {
 }
 
 function fromData(name: string, value: unknown): unknown {
-  // Maps and arrays of an earlier version are read, too.
-  if (JSON_FIELDS.has(name) && typeof value === 'string') return JSON.parse(value);
+  if (JSON_FIELDS.has(name)) return JSON.parse(value as string);
   if (Array.isArray(value)) return value.map((item) => fromData('', item));
   if (value === null || typeof value !== 'object') return value;
   if ('toMillis' in value) return snapshotMs(value as SnapshotTime);
@@ -102,7 +97,7 @@ function toValue(name: string, value: unknown): Value {
 }
 
 function fromField(name: string, value: Value): unknown {
-  return JSON_FIELDS.has(name) && value.stringValue != null ? JSON.parse(value.stringValue) : fromValue(value);
+  return JSON_FIELDS.has(name) ? JSON.parse(value.stringValue ?? 'null') : fromValue(value);
 }
 
 function fromValue(value: Value): unknown {
