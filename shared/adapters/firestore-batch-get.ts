@@ -5,7 +5,7 @@
 import type { v1 } from '@google-cloud/firestore';
 import type { Timestamp } from './firestore-document.ts';
 
-export type BatchGetRequest = { database: string; documents: string[]; mask?: { fieldPaths: string[] } };
+type BatchGetRequest = { database: string; documents: string[]; mask?: { fieldPaths: string[] } };
 type Answer<D> = { found?: D | null; missing?: string | null; readTime?: Timestamp | null };
 
 /** Calls back with each answer, and resolves after the last; rejects with gRPC's error. One try. */

@@ -69,11 +69,11 @@ async function withPayloadApart(
   if (outcome.state === 'cancelled') return outcome;
   const isCompleted = outcome.state === 'completed';
   const payload = (isCompleted ? outcome.result : outcome.rejectedText) ?? null;
-  // Others have their turn between the end of a long answer and the making of its JSON, …
+  // Others have their turn between the end of a long answer and the first of its JSON, …
   if (takesLong(payload)) await sleep(clock, 0);
   const pieces = tooLargeInline(payload);
   if (!pieces) return outcome;
-  // … and between that and the cutting.
+  // … and before the parts: the JSON of many small things was made in one go.
   await sleep(clock, 0);
   const { tenant, id, attempt, token } = lease.job();
   const startedMs = clock.monotonicMs();

@@ -41,7 +41,7 @@ const insteadOfClaim =
     const refused = unclaimable(job, event);
     return refused ? { refused } : { changes: changes(job, event) };
   };
-const deny = insteadOfClaim<'deny'>((job, { nowMs, error, leads = job.leads }) => ({
+const deny = insteadOfClaim<'deny'>((job, { nowMs, error, leads }) => ({
   ...endUnheld(job, nowMs, 'failed', error),
   ...(leads === undefined ? {} : { leads }),
 }));

@@ -47,6 +47,32 @@ test('what is called a stream of events and is none is passed on as it is', asyn
   expect(await through('{"text":"a"}\n{"te', 'xt":"b"}\n')).toEqual(['{"text":"a"}\n{"text":"b"}\n']);
 });
 
+test('of many events at once few are passed on together; a large one is whole', async () => {
+  const event = (n: number, bytes = 20) => `data: ${n} ${'x'.repeat(bytes)}\r\n\r\n`;
+  const events = [...Array.from({ length: 2_000 }, (_, n) => event(n)), event(-1, 20_000), event(-2)];
+  const passed = await through(events.join(''));
+  expect(passed.join('')).toBe(events.join(''));
+  const [large, ...others] = passed.toSorted((a, b) => b.length - a.length);
+  expect(large).toContain(event(-1, 20_000).trim());
+  expect(Math.max(...others.map(({ length }) => length))).toBeLessThanOrEqual(4_096);
+  // And neither one by one.
+  expect(others.length).toBeGreaterThan(10);
+  expect(others.length).toBeLessThan(50);
+});
+
+test('others have their turn while an answer comes as fast as it is read', async () => {
+  let [turns, isOver] = [0, false];
+  const turn = () => {
+    turns += 1;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  // What is left out is read in one go, too.
+  await through(...Array.from({ length: 100 }, () => `: ${'x'.repeat(32 * 1_024)}\n\n`), 'data: 1\n\n');
+  isOver = true;
+  expect(turns).toBeGreaterThan(10);
+});
+
 test('an answer is broken off also when garbage was collected since it began', async () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;

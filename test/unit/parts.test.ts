@@ -140,6 +140,23 @@ describe('a set is stored', () => {
     expect([order.length, new Set(order).size, most]).toEqual([8, 8, 3]);
   });
 
+  test('each part is put together when its turn has come', async () => {
+    let [taken, takenFirst] = [0, 0];
+    const some = function* () {
+      for (; taken < 64; taken++) yield encode('a'.repeat(PART_BYTES / 8));
+    };
+    const watched: PartStore = {
+      ...world.parts,
+      async put(key, part) {
+        if (part.n === 1) takenFirst = taken;
+        await world.parts.put(key, part);
+      },
+    };
+    const { bytes } = await putParts(watched, newKey(), some(), TIMES);
+    expect([taken, bytes]).toEqual([64, 8 * PART_BYTES]);
+    expect(takenFirst).toBeLessThanOrEqual(9);
+  });
+
   test('and is looked at once, by its first part', async () => {
     const key = newKey();
     await putParts(world.parts, key, pieces, TIMES);
