@@ -58,11 +58,16 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
   const accounts = sqliteAccounts(database);
   const watchers = new Map<string, (key: JobKey) => void>();
   const readers = new Map<string, Set<(found: StoredJob | undefined) => void>>();
+  /** Whose readers are told in a moment; `undefined`: what is there then. */
+  const due = new Map<string, StoredJob | undefined>();
+
+  function storedJob(job: Job, revision: number): StoredJob {
+    // One process has one clock: whoever made the job and the store are the same.
+    return { job, revision: String(revision), readAtMs: clock.nowMs(), storedAtMs: job.createdAt };
+  }
 
   function toStored(row: Row): StoredJob {
-    const job = JSON.parse(row.job) as Job;
-    // One process has one clock: whoever made the job and the store are the same.
-    return { job, revision: String(row.revision), readAtMs: clock.nowMs(), storedAtMs: job.createdAt };
+    return storedJob(JSON.parse(row.job) as Job, row.revision);
   }
 
   function look({ tenant, id }: JobKey): StoredJob | undefined {
@@ -84,21 +89,28 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
     if (watchers.has(cancelFor)) clock.setTimer(() => watchers.get(cancelFor)?.({ tenant, id }), 0);
   }
 
-  function tellReaders(key: JobKey): void {
-    const all = readers.get(jobName(key));
-    if (!all) return;
+  /** Of what was just written, or, where nothing was, of what is there. */
+  function tellReaders(key: JobKey, written?: StoredJob): void {
+    const name = jobName(key);
+    if (!readers.has(name)) return;
+    const isDue = due.has(name);
+    if (written || !isDue) due.set(name, written);
+    if (isDue) return;
     const tell = () => {
-      if (all.size === 0) return;
-      const found = look(key);
+      const newest = due.get(name);
+      due.delete(name);
+      const all = readers.get(name);
+      if (!all) return;
+      const found = newest ?? look(key);
       for (const onJob of all) onJob(found);
     };
     // What a broken file does not tell, the readers' own looks do.
     clock.setTimer(() => quietly(tell), 0);
   }
 
-  function tellAll(job: Job): void {
-    tellReaders(job);
-    lists.changed(job);
+  function tellAll(written: StoredJob): void {
+    tellReaders(written.job, written);
+    lists.changed(written.job);
   }
 
   function save(next: Job, revision: number, statement = change): boolean {
@@ -114,19 +126,19 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
   }
 
   /** The job as it is now; `undefined`: it is not as it was seen. */
-  function changeOther({ key: { tenant, id }, revision, changes }: JobUpdate): Job | undefined {
+  function changeOther({ key: { tenant, id }, revision, changes }: JobUpdate): StoredJob | undefined {
     const row = select.get(tenant, id) as Row | undefined;
     if (!row || String(row.revision) !== revision) return undefined;
     const next = applyChanges(JSON.parse(row.job) as Job, changes);
-    return save(next, row.revision) ? next : undefined;
+    return save(next, row.revision) ? storedJob(next, row.revision + 1) : undefined;
   }
 
   return {
     async create(job, input, { with: other } = {}) {
-      const written = await write((): Job[] | 'exists' | 'changed' => {
+      const written = await write((): StoredJob[] | 'exists' | 'changed' => {
         // Most of the time there is one statement, which needs no transaction.
-        if (!other) return add(job, input) ? [job] : 'exists';
-        let changed: Job | undefined;
+        if (!other) return add(job, input) ? [storedJob(job, 1)] : 'exists';
+        let changed: StoredJob | undefined;
         let isAdded = false;
         const addNew = () => {
           isAdded = add(job, input);
@@ -139,7 +151,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
             return changed !== undefined;
           },
         ]);
-        if (changed) return [job, changed];
+        if (changed) return [storedJob(job, 1), changed];
         return isAdded ? 'changed' : 'exists';
       });
       if (typeof written === 'string') return { refused: written };
@@ -165,7 +177,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
 
     async update(key, revision, changes, { dropInput = false, slot, account } = {}) {
       const { tenant, id } = key;
-      const written = await write((): Job | 'missing' | 'changed' => {
+      const written = await write((): StoredJob | 'missing' | 'changed' => {
         const row = select.get(tenant, id) as Row | undefined;
         if (!row) return 'missing';
         if (String(row.revision) !== revision) return 'changed';
@@ -176,12 +188,12 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
         const accountStep = settled || account ? [() => accounts.apply(tenant, settled, account)] : [];
         const others = [...slotStep, ...accountStep];
         const isSaved = others.length === 0 ? saveJob() : allOrNone(database, [...others, saveJob]);
-        return isSaved ? next : 'changed';
+        return isSaved ? storedJob(next, row.revision + 1) : 'changed';
       });
       if (typeof written === 'string') return { refused: written };
       tellAll(written);
-      tellWatcher(written);
-      return { written: { revision: String(Number(revision) + 1), atMs: clock.nowMs() } };
+      tellWatcher(written.job);
+      return { written: { revision: written.revision, atMs: clock.nowMs() } };
     },
 
     list: answered(list),
@@ -226,7 +238,7 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
         const held = (selectHeld.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
         for (const { row, job } of held) {
           const next = applyChanges(job, takenOver(job, nowMs));
-          if (save(next, row.revision)) tellAll(next);
+          if (save(next, row.revision)) tellAll(storedJob(next, row.revision + 1));
         }
         return held.filter(({ job }) => job.leaseExpiresAt !== null).length;
       });

@@ -19,27 +19,51 @@ export async function orAborted<T>(promise: PromiseLike<T>, signal: AbortSignal)
 }
 
 /** Yields from a source; throws the signal's reason as soon as it is aborted, and leaves the source alone. */
-export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
-  const iterator = source[Symbol.asyncIterator]();
-  // One listener for all steps: each of a long answer costs as little as it can.
+export function untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+  return { [Symbol.asyncIterator]: () => abortable(source[Symbol.asyncIterator](), signal) };
+}
+
+/** By hand: each step of a long answer costs as little as it can. A generator around a source makes six promises a step. */
+function abortable<T>(iterator: AsyncIterator<T>, signal: AbortSignal): AsyncIterator<T> {
+  let isOver = false;
   let abort = (_: unknown) => {};
+  // One listener for all steps.
   const stop = () => abort(signal.reason);
   signal.addEventListener('abort', stop);
-  const next = () =>
-    new Promise<IteratorResult<T>>((resolve, reject) => {
-      abort = reject;
-      if (signal.aborted) stop();
-      else iterator.next().then(resolve, reject);
-    });
-  try {
-    for (;;) {
-      const step = await next();
-      if (step.done) return;
-      yield step.value;
-    }
-  } finally {
+  const leave = () => {
+    if (isOver) return;
+    isOver = true;
     signal.removeEventListener('abort', stop);
     // Not awaited: a source that hangs in `next` never returns.
-    void Promise.resolve(iterator.return?.()).catch(() => {});
-  }
+    const returned = async () => await iterator.return?.();
+    void returned().catch(() => {});
+  };
+  return {
+    next: () =>
+      new Promise((resolve, reject) => {
+        const fail = (error: unknown) => {
+          leave();
+          reject(error);
+        };
+        const take = (step: IteratorResult<T>) => {
+          abort = () => {};
+          if (step.done) leave();
+          resolve(step);
+        };
+        if (isOver) return resolve(OVER);
+        abort = fail;
+        if (signal.aborted) return stop();
+        try {
+          iterator.next().then(take, fail);
+        } catch (error) {
+          fail(error);
+        }
+      }),
+    async return() {
+      leave();
+      return OVER;
+    },
+  };
 }
+
+const OVER: IteratorReturnResult<undefined> = { done: true, value: undefined };

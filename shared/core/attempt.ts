@@ -78,7 +78,7 @@ async function callAndRead(
     const { traceparent } = call;
     const parts = untilAborted(made?.parts ?? provider.generate(request, { signal, traceparent }), signal);
     const answer = await collect(parts, record, (part) => {
-      timers.restartIdle();
+      timers.hears();
       call.hears(part);
       if (part.type === 'accepted') {
         onStage('accepted');
@@ -149,17 +149,22 @@ export function attemptTimers(clock: Clock, { attemptTimeoutMs, idleTimeoutMs }:
   const stopDeadline = clock.setTimer(() => {
     expire('attempt_timeout', `The model did not finish its answer within ${attemptTimeoutMs / 1_000} s.`);
   }, attemptTimeoutMs);
+  // Each part of an answer notes the instant; a timer of its own for each was a third of all that a job set.
+  let heardMs = clock.monotonicMs();
   let stopIdle = () => {};
-  const restartIdle = () => {
-    stopIdle();
+  const listen = (ms: number) => {
     stopIdle = clock.setTimer(() => {
-      expire('idle_timeout', `Nothing came from the model for ${idleTimeoutMs / 1_000} s.`);
-    }, idleTimeoutMs);
+      const leftMs = heardMs + idleTimeoutMs - clock.monotonicMs();
+      if (leftMs > 0) listen(leftMs);
+      else expire('idle_timeout', `Nothing came from the model for ${idleTimeoutMs / 1_000} s.`);
+    }, ms);
   };
-  restartIdle();
+  listen(idleTimeoutMs);
   return {
     signal: expired.signal,
-    restartIdle,
+    hears() {
+      heardMs = clock.monotonicMs();
+    },
     stopIdle: () => stopIdle(),
     stop() {
       stopDeadline();

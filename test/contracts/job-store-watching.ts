@@ -127,6 +127,22 @@ export function jobStoreWatchingContract(name: string, open: OpenStore): void {
       expect(second.versions()).not.toContain(4);
     });
 
+    test('who comes as others leave, when a write is about to be told, hears of it, and of the next one', async () => {
+      const job = sampleJob();
+      await store.create(job, INPUT);
+      const first = watched(job);
+      await expect.poll(() => first.heard.length, SOON).toBeGreaterThan(0);
+      await store.update(job, (await stored(job)).revision, { version: 2 });
+      first.stop();
+      const second = watched(job);
+      await expect.poll(() => second.versions().at(-1), SOON).toBe(2);
+      const { revision } = await stored(job);
+      expect(second.heard.at(-1)).toMatchObject({ revision });
+      await store.update(job, revision, { version: 3 });
+      await expect.poll(() => second.versions().at(-1), SOON).toBe(3);
+      second.stop();
+    });
+
     test('of a job that is not there nothing is heard but that, until it comes', async () => {
       const job = sampleJob();
       const { heard, stop, versions } = watched(job);

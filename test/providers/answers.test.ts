@@ -226,7 +226,10 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
       await write(opening + calling.frames.slice(0, calling.frames.length / 3));
       setTimeout(cut, 20);
     });
-    await expect(answerOf(provider(), { ...QUESTION, model })).rejects.toMatchObject({ code: 'network' });
+    await expect(answerOf(provider(), { ...QUESTION, model })).rejects.toMatchObject({
+      code: 'network',
+      provider: { requestId: 'req-7' },
+    });
   });
 
   if (protocol.cutCalling !== undefined) {

@@ -125,6 +125,28 @@ describe('what answers like a client', () => {
     });
   });
 
+  test('whose events are not read on hears of that', async () => {
+    let left = 0;
+    async function* leaving<T>(event: T) {
+      try {
+        for (;;) yield event;
+      } finally {
+        left += 1;
+      }
+    }
+    const said = { type: 'response.output_text.delta', delta: 'Hi' };
+    const chatted = { choices: [{ delta: { content: 'Hi' } }] };
+    for (const provider of [
+      openaiProvider({ client: { responses: { create: async () => leaving(said) } } }),
+      openaiCompatibleProvider({ client: { chat: { completions: { create: async () => leaving(chatted) } } } }),
+    ]) {
+      for await (const part of provider.generate(PLAIN, { signal: new AbortController().signal })) {
+        if (part.type === 'text-delta') break;
+      }
+    }
+    await expect.poll(() => left).toBe(2);
+  });
+
   test('that never answers, or stalls, ends with the reason of the signal', async () => {
     const never = () => new Promise<never>(() => {});
     async function* stalls() {

@@ -54,3 +54,30 @@ test('a failure keeps what is known of it', async () => {
   const plain = new ServiceError('overloaded', 'no', { provider: { status: 503, requestId: 'q' } });
   expect(await told([], plain)).toEqual([plain]);
 });
+
+test('a provider that throws before its first part is redacted, and one that is left hears of it', async () => {
+  const failing = redactedProvider({ generate: () => fail(new ServiceError('invalid_request', `no ${KEY}`)) }, [KEY]);
+  const parts = failing.generate(PLAIN, { signal })[Symbol.asyncIterator]();
+  await expect(parts.next()).rejects.toMatchObject({ message: 'no ***' });
+
+  let isLeft = false;
+  const left = redactedProvider(
+    {
+      async *generate() {
+        try {
+          yield { type: 'activity' };
+          yield { type: 'activity' };
+        } finally {
+          isLeft = true;
+        }
+      },
+    },
+    [KEY],
+  );
+  for await (const _ of left.generate(PLAIN, { signal })) break;
+  expect(isLeft).toBe(true);
+});
+
+function fail(error: Error): never {
+  throw error;
+}

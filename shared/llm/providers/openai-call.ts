@@ -64,13 +64,38 @@ export type OpenaiCall<Event, Whole> = {
   isComplete(): boolean;
 };
 
-/** Makes the call and yields its parts; errors are classified. */
-export function openaiCall<Event, Whole>(call: OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
-  return answered(call, async function* (answer, reading) {
+/**
+ * Makes the call, as soon as its first part is asked for, and yields its parts; errors are classified. One generator, for
+ * each one more makes four promises of each part.
+ */
+export async function* openaiCall<Event, Whole>(prepare: () => OpenaiCall<Event, Whole>): AsyncIterable<LlmPart> {
+  const call = prepare();
+  const exchange = exchangeOf(call);
+  try {
+    const answer = await exchange.answer();
     yield { type: 'accepted', ...headOf(answer) };
     for (const message of call.warnings) yield { type: 'warning', message };
-    yield* isHttpResponse(answer) ? partsOfResponse(answer, call, reading) : partsOfReady(answer, call);
-  });
+    const source = sourceOf<Event>(answer, call, exchange);
+    if (source) {
+      const { events, leave } = source;
+      try {
+        for (let step = await events.next(); !step.done; step = await events.next()) {
+          for (const part of call.partsOfEvent(step.value)) yield part;
+        }
+      } finally {
+        leave();
+      }
+    } else {
+      for (const part of partsOfDocument(await documentIn(answer), call)) yield part;
+    }
+    exchange.isOver = true;
+  } catch (error) {
+    throw exchange.classified(error);
+  } finally {
+    exchange.end();
+  }
+  // The SDK ends an aborted stream as if it were complete.
+  call.signal.throwIfAborted();
 }
 
 /** One JSON document that a client answered, and what its headers say. */
@@ -84,50 +109,63 @@ function headOf(answer: unknown): Head {
 
 /** Sends a request that is answered with one document; errors are classified, also one that the document tells. */
 export async function openaiDocument(call: Sending): Promise<OpenaiDocument> {
-  const documents = answered<OpenaiDocument>(call, async function* (answer) {
-    const document = isHttpResponse(answer) ? await documentIn(answer) : answer;
+  const exchange = exchangeOf(call);
+  try {
+    const answer = await exchange.answer();
+    const document = await documentIn(answer);
     if (!isObject(document)) throw failureOf(undefined, keyOf(call.client));
     // Gateways answer 200 with an error inside. Of an answer that failed it is a part.
     const { error, id } = document as { error?: WireError | null; id?: unknown };
     if (error && !id) throw failureOf(error, keyOf(call.client));
-    yield { document, ...headOf(answer) };
-  });
-  for await (const document of documents) return document;
-  throw failureOf(undefined, keyOf(call.client));
+    exchange.isOver = true;
+    return { document, ...headOf(answer) };
+  } catch (error) {
+    throw exchange.classified(error);
+  } finally {
+    exchange.end();
+  }
 }
 
 type Sending = Pick<OpenaiCall<never, never>, 'client' | 'signal' | 'traceparent' | 'send'>;
 
-/** What ends the connection, and whether that is seen to. */
-type Reading = { abort: AbortController; isOver: boolean };
+/** A request and its answer. */
+type Exchange = {
+  /** Sends the request. */
+  answer(): Promise<unknown>;
+  /** Ends the connection. */
+  abort: AbortController;
+  /** That is seen to, or there is nothing more to come. */
+  isOver: boolean;
+  /** What to throw for an error of it. */
+  classified(error: unknown): unknown;
+  /** A consumer that stops reading must not leave the provider writing, and charging. */
+  end(): void;
+};
 
-async function* answered<Part>(
-  call: Sending,
-  read: (answer: unknown, reading: Reading) => AsyncIterable<Part>,
-): AsyncIterable<Part> {
-  call.signal.throwIfAborted();
+function exchangeOf({ client, signal, traceparent, send }: Sending): Exchange {
+  signal.throwIfAborted();
   // The SDK leaves a listener on the signal it is given, and ends the stream's connection through a controller.
   const abort = new AbortController();
-  const stop = () => abort.abort(call.signal.reason);
-  call.signal.addEventListener('abort', stop);
+  const stop = () => abort.abort(signal.reason);
+  signal.addEventListener('abort', stop);
   let requestId: string | undefined;
-  const reading: Reading = { abort, isOver: false };
-  try {
-    const sent = call.send({ signal: abort.signal, maxRetries: 0, ...traceHeaders(call.traceparent) });
-    const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, call.signal);
-    requestId = requestIdOf(answer);
-    yield* read(answer, reading);
-    reading.isOver = true;
-  } catch (error) {
-    call.signal.throwIfAborted();
-    throw withRequestId(classifyOpenaiError(error, keyOf(call.client)), requestId);
-  } finally {
-    call.signal.removeEventListener('abort', stop);
-    // A consumer that stops reading must not leave the provider writing, and charging.
-    if (!reading.isOver) abort.abort(LEFT);
-  }
-  // The SDK ends an aborted stream as if it were complete.
-  call.signal.throwIfAborted();
+  const exchange: Exchange = {
+    abort,
+    isOver: false,
+    async answer() {
+      const sent = send({ signal: abort.signal, maxRetries: 0, ...traceHeaders(traceparent) });
+      const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, signal);
+      requestId = requestIdOf(answer);
+      return answer;
+    },
+    classified: (error) =>
+      signal.aborted ? signal.reason : withRequestId(classifyOpenaiError(error, keyOf(client)), requestId),
+    end() {
+      signal.removeEventListener('abort', stop);
+      if (!exchange.isOver) abort.abort(LEFT);
+    },
+  };
+  return exchange;
 }
 
 /** The SDK answers a promise that has more to it: the response as soon as its headers are here. */
@@ -146,48 +184,41 @@ function requestIdOf(answer: unknown): string | undefined {
   return typeof id === 'string' ? id : undefined;
 }
 
-type Reader<Event, Whole> = Pick<
-  OpenaiCall<Event, Whole>,
-  'client' | 'signal' | 'partsOfEvent' | 'partsOfWhole' | 'isComplete'
->;
+/** Events, and what is to be done when they are not read on. */
+type Source<Event> = { events: AsyncIterator<Event>; leave(): void };
 
-async function* partsOfResponse<Event, Whole>(
-  response: Response,
-  call: Reader<Event, Whole>,
-  reading: Reading,
-): AsyncIterable<LlmPart> {
-  const type = response.headers.get('content-type') ?? '';
-  if (type.includes('text/event-stream')) {
-    const stream = Stream.fromSSEResponse<Event>(response, reading.abort, silentClient());
-    const events = stream[Symbol.asyncIterator]();
-    try {
-      for (let step = await events.next(); !step.done; step = await events.next()) yield* call.partsOfEvent(step.value);
-    } finally {
-      // A connection that is broken off serves no other call, and to break it off takes a fifth of what a call costs.
-      // Nobody waits for its end.
-      if (call.isComplete()) {
-        reading.isOver = true;
-        void endsSoon(events).then((ended) => ended || reading.abort.abort(LEFT));
-      }
-    }
-  } else {
-    yield* partsOfDocument<Whole>(await documentIn(response), call);
+/** `undefined` for an answer that is no stream of events. */
+function sourceOf<Event>(
+  answer: unknown,
+  { signal, isComplete }: Pick<OpenaiCall<Event, never>, 'signal' | 'isComplete'>,
+  exchange: Exchange,
+): Source<Event> | undefined {
+  if (!isHttpResponse(answer)) {
+    if (!isEvents<Event>(answer)) return undefined;
+    const events = untilAborted(answer, signal)[Symbol.asyncIterator]();
+    return { events, leave: () => void events.return?.() };
   }
+  if (!answer.headers.get('content-type')?.includes('text/event-stream')) return undefined;
+  const stream = Stream.fromSSEResponse<Event>(answer, exchange.abort, silentClient());
+  const events = stream[Symbol.asyncIterator]();
+  return {
+    events,
+    // A connection that is broken off serves no other call, and to break it off takes a fifth of what a call costs.
+    // Nobody waits for its end.
+    leave() {
+      if (!isComplete()) return;
+      exchange.isOver = true;
+      void endsSoon(events).then((ended) => ended || exchange.abort.abort(LEFT));
+    },
+  };
 }
 
-function documentIn(response: Response): Promise<unknown> {
-  const type = response.headers.get('content-type') ?? '';
-  if (type.includes('json')) return response.json();
+/** A whole answer: as a client that is not the SDK's own gave it, or in the body of a response. */
+async function documentIn(answer: unknown): Promise<unknown> {
+  if (!isHttpResponse(answer)) return answer;
+  const type = answer.headers.get('content-type') ?? '';
+  if (type.includes('json')) return await answer.json();
   throw new ServiceError('provider_error', `The provider answered with ${typeName(type)}, not with JSON.`);
-}
-
-/** What a client answered that is not the SDK's own: events, or a whole answer. */
-async function* partsOfReady<Event, Whole>(answer: unknown, call: Reader<Event, Whole>): AsyncIterable<LlmPart> {
-  if (isEvents<Event>(answer)) {
-    for await (const event of untilAborted(answer, call.signal)) yield* call.partsOfEvent(event);
-  } else {
-    yield* partsOfDocument<Whole>(answer, call);
-  }
 }
 
 /** One JSON document; what it holds is the vendor's word alone. Gateways answer 200 with an error inside. */

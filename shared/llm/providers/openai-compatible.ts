@@ -24,13 +24,13 @@ export function openaiCompatibleProvider(options: ChatOptions): LlmProvider {
       signal.throwIfAborted();
       const { body, warnings } = transformed(options.transform ?? toChatBody, request);
       const answer = chatAnswer(callIds(request));
-      const parts = openaiCall<ChatPiece, ChatPiece>({
+      const parts = openaiCall<ChatPiece, ChatPiece>(() => ({
         ...{ client, signal, traceparent, warnings },
         send: (each) => client.chat.completions.create(body, each),
         partsOfEvent: answer.partsOf,
         partsOfWhole: answer.partsOf,
         isComplete: answer.isComplete,
-      });
+      }));
       // Usage comes after the finish reason; a server that reports none ends its stream, or leaves it open.
       for await (const part of withGrace(parts, answer.isEnded)) {
         yield part;

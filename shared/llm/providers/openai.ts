@@ -27,15 +27,15 @@ export function openaiProvider(options: ResponsesOptions): LlmProvider {
   const transform = options.transform ?? toResponsesBody;
   return {
     background: hasBackground(client) ? responsesBackground(client, transform) : undefined,
-    async *generate(request, { signal, traceparent }) {
-      signal.throwIfAborted();
-      const { body, warnings } = transformed(transform, request);
-      const answer = responsesAnswer(callIds(request));
-      yield* openaiCall<ResponseStreamEvent, WholeResponse>({
-        ...{ client, signal, traceparent, warnings, ...answer },
-        send: (each) => client.responses.create(body, each),
-      });
-    },
+    generate: (request, { signal, traceparent }) =>
+      openaiCall<ResponseStreamEvent, WholeResponse>(() => {
+        signal.throwIfAborted();
+        const { body, warnings } = transformed(transform, request);
+        return {
+          ...{ client, signal, traceparent, warnings, ...responsesAnswer(callIds(request)) },
+          send: (each) => client.responses.create(body, each),
+        };
+      }),
   };
 }
 

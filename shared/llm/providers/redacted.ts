@@ -13,12 +13,25 @@ export function redactedProvider(provider: LlmProvider, secrets: readonly string
   const rethrow = (error: unknown): never => {
     throw redactedError(error, secrets);
   };
-  async function* redacted(partsOf: () => AsyncIterable<LlmPart>): AsyncIterable<LlmPart> {
-    try {
-      for await (const part of partsOf()) yield redactedPart(part, secrets);
-    } catch (error) {
-      rethrow(error);
-    }
+  /** By hand, for a generator in between would make five promises of each part. */
+  function redacted(partsOf: () => AsyncIterable<LlmPart>): AsyncIterable<LlmPart> {
+    const take = (step: IteratorResult<LlmPart>) => {
+      if (!step.done) step.value = redactedPart(step.value, secrets);
+      return step;
+    };
+    return {
+      [Symbol.asyncIterator]() {
+        let iterator: AsyncIterator<LlmPart> | undefined;
+        const begun = async () => {
+          iterator = partsOf()[Symbol.asyncIterator]();
+          return await iterator.next();
+        };
+        return {
+          next: () => (iterator ? iterator.next() : begun()).then(take, rethrow),
+          return: () => iterator?.return?.() ?? Promise.resolve({ done: true, value: undefined }),
+        };
+      },
+    };
   }
   const { background } = provider;
   return {
