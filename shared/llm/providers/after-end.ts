@@ -10,7 +10,7 @@ export async function* withGrace<T>(source: AsyncIterable<T>, ended: () => boole
   const iterator = source[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const step = await (ended() ? nextWithin(iterator) : iterator.next());
+      const step = await (ended() ? nextSoon(iterator) : iterator.next());
       if (step === LATE || step.done) return;
       yield step.value;
     }
@@ -22,13 +22,15 @@ export async function* withGrace<T>(source: AsyncIterable<T>, ended: () => boole
 
 /** Reads a source on whose consumer has all that it wanted: does it end by itself within a moment, or fail? */
 export async function endsSoon(iterator: AsyncIterator<unknown>): Promise<boolean> {
-  const step = await nextWithin(iterator);
+  const step = await nextSoon(iterator);
   return step !== LATE && step.done === true;
 }
 
-const LATE = 'late';
+/** Instead of an item that did not come within a moment. */
+export const LATE = 'late';
 
-async function nextWithin<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T> | typeof LATE> {
+/** The next item of a source whose end is known: it may not come, and an error is as good as the end. */
+export async function nextSoon<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T> | typeof LATE> {
   const over: IteratorResult<T> = { done: true, value: undefined };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<typeof LATE>((resolve) => {

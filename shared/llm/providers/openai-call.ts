@@ -7,7 +7,7 @@ import { LEFT, orAborted, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart, ProviderLimits } from '../../core/llm.ts';
 import type { Transformer } from '../transformers/transformer.ts';
-import { endsSoon } from './after-end.ts';
+import { endsSoon, LATE, nextSoon } from './after-end.ts';
 import { withRequestId } from './failures.ts';
 import { isHttpResponse } from './http-response.ts';
 import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
@@ -60,8 +60,12 @@ export type OpenaiCall<Event, Whole> = {
   send(options: RequestOptions): PromiseLike<unknown>;
   partsOfEvent(event: Event): Iterable<LlmPart>;
   partsOfWhole(whole: Whole): Iterable<LlmPart>;
+  /** Was its end told? What may still come, or never comes, is waited for only a moment. */
+  isEnded?: () => boolean;
   /** Was all told that there is to tell? */
   isComplete(): boolean;
+  /** What is known only when nothing more comes. */
+  end?: () => Iterable<LlmPart>;
 };
 
 /**
@@ -79,23 +83,29 @@ export async function* openaiCall<Event, Whole>(prepare: () => OpenaiCall<Event,
     if (source) {
       const { events, leave } = source;
       try {
-        for (let step = await events.next(); !step.done; step = await events.next()) {
+        for (;;) {
+          const step = await (call.isEnded?.() ? nextSoon(events) : events.next());
+          if (step === LATE) break;
+          exchange.isOver = step.done === true;
+          if (step.done) break;
           for (const part of call.partsOfEvent(step.value)) yield part;
+          if (call.isComplete()) break;
         }
       } finally {
         leave();
       }
     } else {
       for (const part of partsOfDocument(await documentIn(answer), call)) yield part;
+      exchange.isOver = true;
     }
-    exchange.isOver = true;
+    // The SDK ends an aborted stream as if it were complete.
+    call.signal.throwIfAborted();
+    for (const part of call.end?.() ?? []) yield part;
   } catch (error) {
     throw exchange.classified(error);
   } finally {
     exchange.end();
   }
-  // The SDK ends an aborted stream as if it were complete.
-  call.signal.throwIfAborted();
 }
 
 /** One JSON document that a client answered, and what its headers say. */
