@@ -13,7 +13,8 @@ import { isServiceError, ServiceError } from '../../core/errors.ts';
 import type { Background, CallOptions, LlmPart } from '../../core/llm.ts';
 import { callIds } from '../transformers/call-ids.ts';
 import { type Transformer, transformed } from '../transformers/transformer.ts';
-import { openaiDocument, type RequestOptions } from './openai-call.ts';
+import { openaiDocument } from './openai-call.ts';
+import type { RequestOptions } from './openai-exchange.ts';
 import { responsesAnswer } from './responses-answer.ts';
 
 /** What of a client is used. */

@@ -3,17 +3,16 @@
  */
 import OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
-import { LEFT, orAborted, untilAborted } from '../../core/aborted.ts';
+import { LEFT, untilAborted } from '../../core/aborted.ts';
 import { ServiceError } from '../../core/errors.ts';
 import type { LlmPart, ProviderLimits } from '../../core/llm.ts';
 import type { Transformer } from '../transformers/transformer.ts';
 import { endsSoon, LATE, nextSoon } from './after-end.ts';
-import { withRequestId } from './failures.ts';
 import { isHttpResponse } from './http-response.ts';
 import { limitedFetch, unlistedErrors } from './limited-fetch.ts';
-import { classifyOpenaiError, failureOf, type WireError } from './openai-errors.ts';
+import { failureOf, type WireError } from './openai-errors.ts';
+import { type Exchange, exchangeOf, keyOf, requestIdOf, type Sending } from './openai-exchange.ts';
 import { rateLimitsOf } from './rate-limit-headers.ts';
-import { traceHeaders } from './trace-headers.ts';
 
 /** What a provider is made with that speaks through OpenAI's SDK. */
 export type OpenaiOptions<Client, Body> = {
@@ -25,9 +24,6 @@ export type OpenaiOptions<Client, Body> = {
   /** The file's own when absent. */
   transform?: Transformer<Body> | undefined;
 };
-
-/** What goes with each request: whoever made the client, its own retries are off, for nobody would record them. */
-export type RequestOptions = { signal: AbortSignal; maxRetries: 0; headers?: { traceparent: string } };
 
 /** A client of the SDK as this project makes it. */
 export function openaiClient({ apiKey, baseUrl }: OpenaiOptions<unknown, unknown>): OpenAI {
@@ -49,15 +45,9 @@ function silentClient(): OpenAI {
   return silent;
 }
 
-export type OpenaiCall<Event, Whole> = {
-  /** Its key must not get into an error's text. */
-  client: object;
-  signal: AbortSignal;
-  traceparent?: string | undefined;
+export type OpenaiCall<Event, Whole> = Sending & {
   /** What of the request the protocol could not express. */
   warnings: readonly string[];
-  /** Sends the request. */
-  send(options: RequestOptions): PromiseLike<unknown>;
   partsOfEvent(event: Event): Iterable<LlmPart>;
   partsOfWhole(whole: Whole): Iterable<LlmPart>;
   /** Was its end told? What may still come, or never comes, is waited for only a moment. */
@@ -134,64 +124,6 @@ export async function openaiDocument(call: Sending): Promise<OpenaiDocument> {
   } finally {
     exchange.end();
   }
-}
-
-type Sending = Pick<OpenaiCall<never, never>, 'client' | 'signal' | 'traceparent' | 'send'>;
-
-/** A request and its answer. */
-type Exchange = {
-  /** Sends the request. */
-  answer(): Promise<unknown>;
-  /** Ends the connection. */
-  abort: AbortController;
-  /** That is seen to, or there is nothing more to come. */
-  isOver: boolean;
-  /** What to throw for an error of it. */
-  classified(error: unknown): unknown;
-  /** A consumer that stops reading must not leave the provider writing, and charging. */
-  end(): void;
-};
-
-function exchangeOf({ client, signal, traceparent, send }: Sending): Exchange {
-  signal.throwIfAborted();
-  // The SDK leaves a listener on the signal it is given, and ends the stream's connection through a controller.
-  const abort = new AbortController();
-  const stop = () => abort.abort(signal.reason);
-  signal.addEventListener('abort', stop);
-  let requestId: string | undefined;
-  const exchange: Exchange = {
-    abort,
-    isOver: false,
-    async answer() {
-      const sent = send({ signal: abort.signal, maxRetries: 0, ...traceHeaders(traceparent) });
-      const answer = await orAborted(isFromSdk(sent) ? sent.asResponse() : sent, signal);
-      requestId = requestIdOf(answer);
-      return answer;
-    },
-    classified: (error) =>
-      signal.aborted ? signal.reason : withRequestId(classifyOpenaiError(error, keyOf(client)), requestId),
-    end() {
-      signal.removeEventListener('abort', stop);
-      if (!exchange.isOver) abort.abort(LEFT);
-    },
-  };
-  return exchange;
-}
-
-/** The SDK answers a promise that has more to it: the response as soon as its headers are here. */
-function isFromSdk(sent: object): sent is { asResponse(): Promise<Response> } {
-  return 'asResponse' in sent && typeof sent.asResponse === 'function';
-}
-
-/** The key as the client holds it now: one that is brought before each call is there, too. */
-function keyOf(client: object): string | undefined {
-  return 'apiKey' in client && typeof client.apiKey === 'string' ? client.apiKey : undefined;
-}
-
-function requestIdOf(answer: unknown): string | undefined {
-  if (isHttpResponse(answer)) return answer.headers.get('x-request-id') ?? undefined;
-  const id = isObject(answer) && '_request_id' in answer ? answer._request_id : undefined;
-  return typeof id === 'string' ? id : undefined;
 }
 
 /** Events, and what is to be done when they are not read on. */

@@ -12,7 +12,8 @@ import { callIds } from '../transformers/call-ids.ts';
 import { toResponsesBody } from '../transformers/openai.ts';
 import { transformed } from '../transformers/transformer.ts';
 import { type BackgroundClient, responsesBackground } from './openai-background.ts';
-import { type OpenaiOptions, openaiCall, openaiClient, type RequestOptions } from './openai-call.ts';
+import { type OpenaiOptions, openaiCall, openaiClient } from './openai-call.ts';
+import type { RequestOptions } from './openai-exchange.ts';
 import { responsesAnswer } from './responses-answer.ts';
 
 /** What of a client is used: OpenAI's own, or one that answers like it. */
