@@ -221,27 +221,31 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
       tellReaders(key);
       return () => {
         all.delete(onJob);
-        if (all.size === 0) readers.delete(jobName(key));
+        if (all.size === 0 && readers.get(jobName(key)) === all) readers.delete(jobName(key));
       };
     },
 
     watchList: lists.watch,
 
     purge(nowMs) {
-      if (removeOld.run(nowMs).changes > 0) lists.changed();
+      if (removeOld.run(nowMs).changes === 0) return;
+      for (const name of due.keys()) due.set(name, undefined);
+      lists.changed();
     },
 
     endAllLeases() {
-      return inSavepoint(database, () => {
-        const nowMs = clock.nowMs();
-        // The others wait for their next attempt, or to be told of, and go on waiting.
-        const held = (selectHeld.all() as Row[]).map((row) => ({ row, job: JSON.parse(row.job) as Job }));
-        for (const { row, job } of held) {
+      const nowMs = clock.nowMs();
+      // The others wait for their next attempt, or to be told of, and go on waiting.
+      const taken = inSavepoint(database, () =>
+        (selectHeld.all() as Row[]).map((row) => {
+          const job = JSON.parse(row.job) as Job;
           const next = applyChanges(job, takenOver(job, nowMs));
-          if (save(next, row.revision)) tellAll(storedJob(next, row.revision + 1));
-        }
-        return held.filter(({ job }) => job.leaseExpiresAt !== null).length;
-      });
+          save(next, row.revision);
+          return { wasHeld: job.leaseExpiresAt !== null, written: storedJob(next, row.revision + 1) };
+        }),
+      );
+      for (const { written } of taken) tellAll(written);
+      return taken.filter(({ wasHeld }) => wasHeld).length;
     },
   };
 }

@@ -23,7 +23,7 @@ export function untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): 
   return { [Symbol.asyncIterator]: () => abortable(source[Symbol.asyncIterator](), signal) };
 }
 
-/** By hand: each step of a long answer costs as little as it can. A generator around a source makes six promises a step. */
+/** By hand, for a generator around a source would make more promises of each step of a long answer. */
 function abortable<T>(iterator: AsyncIterator<T>, signal: AbortSignal): AsyncIterator<T> {
   let isOver = false;
   let abort = (_: unknown) => {};
@@ -47,6 +47,9 @@ function abortable<T>(iterator: AsyncIterator<T>, signal: AbortSignal): AsyncIte
         };
         const take = (step: IteratorResult<T>) => {
           abort = () => {};
+          // A user's source may answer anything.
+          if (typeof step !== 'object' || step === null)
+            return fail(new TypeError(`${step} is no step of an iterator`));
           if (step.done) leave();
           resolve(step);
         };

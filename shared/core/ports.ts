@@ -160,7 +160,8 @@ export type JobStore = {
 
   /**
    * Calls back soon with the job as it is, `undefined` when there is none, and within a moment with each newer state;
-   * of several at once only the newest. Best effort: it may fall silent; never throws. The answer ends it.
+   * of several at once only the newest. What is told is others', too: it is not to be changed. Best effort: it may fall
+   * silent; never throws. The answer ends it.
    */
   watch(key: JobKey, onJob: (found: StoredJob | undefined) => void): () => void;
 

@@ -395,46 +395,46 @@ describe('only there', () => {
     expect(job.attempts[0]?.usage).toEqual(USAGE);
   });
 
-  test.each([responses, chat])(
-    'a connection of $name serves the next call, also where its end is late',
-    async (protocol) => {
-      const fresh = await startScriptedProvider();
-      const sockets = new Set<unknown>();
-      for (let call = 0; call < 3; call++) {
-        fresh.answerWith(async ({ stream, write, response }) => {
-          sockets.add(response.socket);
-          stream();
-          await write(protocol.opening + protocol.delta('Hi') + protocol.ending);
-          await new Promise((resolve) => setTimeout(resolve, 50));
-          response.end();
-        });
-        const job = await run(protocol, () => {}, { url: fresh.url });
-        expect(job.state).toBe('completed');
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-      await fresh.stop();
-      expect(sockets.size).toBe(1);
-    },
-  );
-
-  test.each([responses, chat])(
-    'a connection of $name that stays open after the answer is given up',
-    async (protocol) => {
-      const before = server.abandoned();
-      const job = await run(protocol, async ({ stream, write }) => {
+  test.each(PROTOCOLS)('a connection of $name serves the next call, also where its end is late', async (protocol) => {
+    const fresh = await startScriptedProvider();
+    const sockets = new Set<unknown>();
+    for (let call = 0; call < 3; call++) {
+      fresh.answerWith(async ({ stream, write, response }) => {
+        sockets.add(response.socket);
         stream();
         await write(protocol.opening + protocol.delta('Hi') + protocol.ending);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        response.end();
       });
+      const job = await run(protocol, () => {}, { url: fresh.url });
       expect(job.state).toBe('completed');
-      await vi.waitFor(() => expect(server.abandoned()).toBe(before + 1), PATIENT_MS);
-    },
-  );
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await fresh.stop();
+    expect(sockets.size).toBe(1);
+  });
+
+  test.each(PROTOCOLS)('a connection of $name that stays open after the answer is given up', async (protocol) => {
+    const before = server.abandoned();
+    const job = await run(protocol, async ({ stream, write }) => {
+      stream();
+      await write(protocol.opening + protocol.delta('Hi') + protocol.ending);
+    });
+    expect(job.state).toBe('completed');
+    await vi.waitFor(() => expect(server.abandoned()).toBe(before + 1), PATIENT_MS);
+  });
 
   test('a chat without usage, whose connection stays open after [DONE], is complete', async () => {
     const job = await run(chat, async ({ stream, write }) => {
       stream();
       await write(`${chat.delta('Hi')}${chatChunk({ delta: {}, finish_reason: 'stop' })}data: [DONE]\n\n`);
     });
+    expect(job).toMatchObject({ state: 'completed', result: { result: 'Hi' } });
+  });
+
+  test('a chat is complete also where a broken piece comes after its end', async () => {
+    const end = chatChunk({ delta: {}, finish_reason: 'stop' });
+    const job = await run(chat, streamed(chat.delta('Hi'), end, chatChunk({ delta: { content: {} } })));
     expect(job).toMatchObject({ state: 'completed', result: { result: 'Hi' } });
   });
 

@@ -30,6 +30,8 @@ const throws = (): never => {
   throw new Error('broken at once');
 };
 
+const nonsense = async () => undefined as unknown as IteratorResult<number>;
+
 async function readAll(iterable: AsyncIterable<number>, signal: AbortSignal, each = (_: number) => {}) {
   const heard: number[] = [];
   try {
@@ -49,6 +51,7 @@ test.each([
   ['until the reader leaves', [says(1), says(3), says(4)], { heard: [1, 3] }],
   ['until it breaks', [says(1), breaks], { heard: [1], error: 'broken' }],
   ['until it throws at once', [says(1), throws], { heard: [1], error: 'broken at once' }],
+  ['until it answers nonsense', [says(1), nonsense], { heard: [1], error: 'undefined is no step of an iterator' }],
 ])('%s: the source is left once, and nobody listens any more', async (_, steps, outcome) => {
   const { signal } = new AbortController();
   const { iterable, asked } = source(steps);

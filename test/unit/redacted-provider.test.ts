@@ -78,6 +78,37 @@ test('a provider that throws before its first part is redacted, and one that is 
   expect(isLeft).toBe(true);
 });
 
+test('ids that are no text are left out, and a part that cannot be read ends the call', async () => {
+  const wrong = [{ type: 'response', id: 5, model: 'm' }, null] as unknown as LlmPart[];
+  let isLeft = false;
+  const provider = redactedProvider(
+    {
+      async *generate() {
+        try {
+          yield* wrong;
+        } finally {
+          isLeft = true;
+        }
+      },
+    },
+    [KEY],
+  );
+  const parts = provider.generate(PLAIN, { signal })[Symbol.asyncIterator]();
+  expect(await parts.next()).toEqual({ done: false, value: { type: 'response', id: undefined, model: 'm' } });
+  await expect(parts.next()).rejects.toThrow(TypeError);
+  await expect.poll(() => isLeft).toBe(true);
+});
+
+test('a source that answers at once, and keeps its steps, is taken as it is', async () => {
+  const step = Object.freeze({ done: false, value: { type: 'warning', message: KEY } });
+  const steps = [step, { done: true, value: undefined }];
+  const source = { [Symbol.asyncIterator]: () => ({ next: () => steps.shift() }) };
+  const provider = redactedProvider({ generate: () => source as unknown as AsyncIterable<LlmPart> }, [KEY]);
+  const seen: LlmPart[] = [];
+  for await (const part of provider.generate(PLAIN, { signal })) seen.push(part);
+  expect(seen).toEqual([{ type: 'warning', message: '***' }]);
+});
+
 function fail(error: Error): never {
   throw error;
 }

@@ -20,24 +20,23 @@ export async function* withGrace<T>(source: AsyncIterable<T>, ended: () => boole
   }
 }
 
-/** Reads a source on whose consumer has all that it wanted: does it end by itself within a moment, or fail? */
+/** Reads a source on whose consumer has all that it wanted: does it end by itself within a moment? */
 export async function endsSoon(iterator: AsyncIterator<unknown>): Promise<boolean> {
   const step = await nextSoon(iterator);
   return step !== LATE && step.done === true;
 }
 
-/** Instead of an item that did not come within a moment. */
+/** Instead of an item that did not come within a moment, or of an error. */
 export const LATE = 'late';
 
-/** The next item of a source whose end is known: it may not come, and an error is as good as the end. */
+/** The next item of a source whose end is known, and of which nothing that goes wrong matters any more. */
 export async function nextSoon<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T> | typeof LATE> {
-  const over: IteratorResult<T> = { done: true, value: undefined };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<typeof LATE>((resolve) => {
     timer = setTimeout(() => resolve(LATE), GRACE_MS);
   });
   try {
-    return await Promise.race([iterator.next().catch(() => over), late]);
+    return await Promise.race([iterator.next().catch((): typeof LATE => LATE), late]);
   } finally {
     clearTimeout(timer);
   }

@@ -25,6 +25,7 @@ export function anthropicAnswer(nextId: () => string, secret?: string) {
   const calls = new Map<number, { id: string; name: string; input: unknown; json: string }>();
   let counts: Counts = {};
   let stopReason: string | null | undefined;
+  let isComplete = false;
 
   function* partsOfUsage(more: Counts | null | undefined): Iterable<LlmPart> {
     if (!more) return;
@@ -44,6 +45,7 @@ export function anthropicAnswer(nextId: () => string, secret?: string) {
       arguments: json === '' ? JSON.stringify(input ?? {}) : json,
     }));
     yield* partsOfCalls(called, reason === 'length');
+    isComplete = true;
     yield { type: 'finish', reason };
   }
 
@@ -80,6 +82,8 @@ export function anthropicAnswer(nextId: () => string, secret?: string) {
       }
       yield { type: 'activity' };
     },
+    /** Was all told that there is to tell? */
+    isComplete: () => isComplete,
     /** The same answer as one document, which a client of a user may bring. */
     *partsOfWhole(message: Message): Iterable<LlmPart> {
       yield { type: 'response', id: message.id, model: message.model };

@@ -14,8 +14,8 @@ import type { Background, CallOptions, LlmPart } from '../../core/llm.ts';
 import { callIds } from '../transformers/call-ids.ts';
 import { type Transformer, transformed } from '../transformers/transformer.ts';
 import { openaiDocument } from './openai-call.ts';
-import type { RequestOptions } from './openai-exchange.ts';
 import { responsesAnswer } from './responses-answer.ts';
+import type { RequestOptions } from './sdk-call.ts';
 
 /** What of a client is used. */
 export type BackgroundClient = {

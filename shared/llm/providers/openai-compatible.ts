@@ -6,7 +6,7 @@ import { toChatBody } from '../transformers/openai-chat.ts';
 import { transformed } from '../transformers/transformer.ts';
 import { type ChatPiece, chatAnswer } from './chat-answer.ts';
 import { type OpenaiOptions, openaiCall, openaiClient } from './openai-call.ts';
-import type { RequestOptions } from './openai-exchange.ts';
+import type { RequestOptions } from './sdk-call.ts';
 
 /** What of a client is used: OpenAI's own, or one that answers like it. */
 export type ChatClient = {

@@ -13,8 +13,8 @@ import { toResponsesBody } from '../transformers/openai.ts';
 import { transformed } from '../transformers/transformer.ts';
 import { type BackgroundClient, responsesBackground } from './openai-background.ts';
 import { type OpenaiOptions, openaiCall, openaiClient } from './openai-call.ts';
-import type { RequestOptions } from './openai-exchange.ts';
 import { responsesAnswer } from './responses-answer.ts';
+import type { RequestOptions } from './sdk-call.ts';
 
 /** What of a client is used: OpenAI's own, or one that answers like it. */
 export type ResponsesClient = {

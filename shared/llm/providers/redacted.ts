@@ -13,22 +13,25 @@ export function redactedProvider(provider: LlmProvider, secrets: readonly string
   const rethrow = (error: unknown): never => {
     throw redactedError(error, secrets);
   };
-  /** By hand, for a generator in between would make five promises of each part. */
+  /** By hand, for a generator in between would make more promises of each part. */
   function redacted(partsOf: () => AsyncIterable<LlmPart>): AsyncIterable<LlmPart> {
-    const take = (step: IteratorResult<LlmPart>) => {
-      if (!step.done) step.value = redactedPart(step.value, secrets);
-      return step;
-    };
     return {
       [Symbol.asyncIterator]() {
         let iterator: AsyncIterator<LlmPart> | undefined;
-        const begun = async () => {
-          iterator = partsOf()[Symbol.asyncIterator]();
-          return await iterator.next();
-        };
+        const leave = async () => await iterator?.return?.();
         return {
-          next: () => (iterator ? iterator.next() : begun()).then(take, rethrow),
-          return: () => iterator?.return?.() ?? Promise.resolve({ done: true, value: undefined }),
+          async next() {
+            try {
+              iterator ??= partsOf()[Symbol.asyncIterator]();
+              const step = await iterator.next();
+              return step.done ? step : { done: false, value: redactedPart(step.value, secrets) };
+            } catch (error) {
+              // Whoever is thrown at leaves nobody writing.
+              void leave().catch(() => {});
+              return rethrow(error);
+            }
+          },
+          return: async () => (await leave()) ?? { done: true, value: undefined },
         };
       },
     };
@@ -68,7 +71,8 @@ function redactedPart(part: LlmPart, secrets: readonly string[]): LlmPart {
 }
 
 function redactedId(id: string | undefined, secrets: readonly string[]): string | undefined {
-  return id === undefined ? undefined : redact(id, secrets, ID_MOST);
+  // What stands on the wire may be anything.
+  return typeof id === 'string' ? redact(id, secrets, ID_MOST) : undefined;
 }
 
 /** Its cause stays: nobody is shown it, and logs tell where it came from, not what it says. */
