@@ -3,12 +3,13 @@
  * method is one statement or one transaction that nothing can interrupt.
  */
 import type Database from 'libsql';
-import { applyChanges, type Job, type JobKey, type Json, jobName } from '../core/job.ts';
+import { applyChanges, type Job, type JobKey, type Json } from '../core/job.ts';
 import { takenOver } from '../core/outbox.ts';
 import type { Clock, JobQuery, JobStore, JobUpdate, StoredJob } from '../core/ports.ts';
 import { givesBack } from '../core/slots.ts';
 import { sqliteAccounts } from './sqlite-accounts.ts';
-import { answered, quietly } from './sqlite-database.ts';
+import { answered } from './sqlite-database.ts';
+import { sqliteJobReaders } from './sqlite-job-readers.ts';
 import { sqliteListWatchers } from './sqlite-list-watchers.ts';
 import { whereOf } from './sqlite-queries.ts';
 import { sqliteSlots } from './sqlite-slots.ts';
@@ -57,9 +58,6 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
   const slots = sqliteSlots(database, clock);
   const accounts = sqliteAccounts(database);
   const watchers = new Map<string, (key: JobKey) => void>();
-  const readers = new Map<string, Set<(found: StoredJob | undefined) => void>>();
-  /** Whose readers are told in a moment; `undefined`: what is there then. */
-  const due = new Map<string, StoredJob | undefined>();
 
   function storedJob(job: Job, revision: number): StoredJob {
     // One process has one clock: whoever made the job and the store are the same.
@@ -83,33 +81,15 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
     return rows.map(toStored);
   }
   const lists = sqliteListWatchers({ list, clock });
+  const readers = sqliteJobReaders({ look, clock });
 
   /** Not within the writer's own turn: who hears of it is somebody else. */
   function tellWatcher({ cancelFor = '', tenant, id }: Job): void {
     if (watchers.has(cancelFor)) clock.setTimer(() => watchers.get(cancelFor)?.({ tenant, id }), 0);
   }
 
-  /** Of what was just written, or, where nothing was, of what is there. */
-  function tellReaders(key: JobKey, written?: StoredJob): void {
-    const name = jobName(key);
-    if (!readers.has(name)) return;
-    const isDue = due.has(name);
-    if (written || !isDue) due.set(name, written);
-    if (isDue) return;
-    const tell = () => {
-      const newest = due.get(name);
-      due.delete(name);
-      const all = readers.get(name);
-      if (!all) return;
-      const found = newest ?? look(key);
-      for (const onJob of all) onJob(found);
-    };
-    // What a broken file does not tell, the readers' own looks do.
-    clock.setTimer(() => quietly(tell), 0);
-  }
-
   function tellAll(written: StoredJob): void {
-    tellReaders(written.job, written);
+    readers.tell(written.job, written);
     lists.changed(written.job);
   }
 
@@ -215,21 +195,13 @@ export function sqliteJobStore(database: Database.Database, clock: Clock, write:
       return () => watchers.delete(instance);
     },
 
-    watch(key, onJob) {
-      const all = readers.get(jobName(key)) ?? new Set();
-      readers.set(jobName(key), all.add(onJob));
-      tellReaders(key);
-      return () => {
-        all.delete(onJob);
-        if (all.size === 0 && readers.get(jobName(key)) === all) readers.delete(jobName(key));
-      };
-    },
+    watch: readers.watch,
 
     watchList: lists.watch,
 
     purge(nowMs) {
       if (removeOld.run(nowMs).changes === 0) return;
-      for (const name of due.keys()) due.set(name, undefined);
+      readers.removed();
       lists.changed();
     },
 
