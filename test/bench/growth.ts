@@ -231,8 +231,8 @@ async function openEmulated(hosts: { pubsub: string; firestore: string }, stored
       await Promise.all([opened.close(), close()]);
     },
   };
-  /** Before the rounds, in which jobs come whom nobody rings for. */
   const walks = stored > QUERIED_MOST ? WALKS : { ...WALKS, ...QUERIES };
+  // Before the rounds, in which jobs come whom nobody rings for.
   for (const [name, walk] of Object.entries(walks)) {
     counted.set(name, await opened.counted(async (one) => void (await walk(one, samples.ended))));
   }
@@ -252,7 +252,7 @@ function compare(bench: Bench, all: readonly Emulated[], walks: Walks): void {
   const names = Object.keys(walks);
   const walked = all.filter(({ counted }) => names.every((name) => counted.has(name)));
   const [few, many] = [walked[0], walked.at(-1)];
-  if (!few || !many) return;
+  if (!few || !many || few === many) return;
   const inAll = ({ counted }: Emulated) => [...counted].filter(([name]) => names.includes(name));
   const costs = (one: Emulated) => inAll(one).flatMap(([, each]) => Object.values(costsOf(each)));
   const before = costs(few);

@@ -136,15 +136,29 @@ describe('what answers like a client', () => {
     }
     const said = { type: 'response.output_text.delta', delta: 'Hi' };
     const chatted = { choices: [{ delta: { content: 'Hi' } }] };
+    const messaged = { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hi' } };
     for (const provider of [
       openaiProvider({ client: { responses: { create: async () => leaving(said) } } }),
       openaiCompatibleProvider({ client: { chat: { completions: { create: async () => leaving(chatted) } } } }),
+      anthropicProvider({ client: { messages: { create: async () => leaving(messaged) } } }),
     ]) {
       for await (const part of provider.generate(PLAIN, { signal: new AbortController().signal })) {
         if (part.type === 'text-delta') break;
       }
     }
-    await expect.poll(() => left).toBe(2);
+    await expect.poll(() => left).toBe(3);
+  });
+
+  test('of Chat Completions, is asked for nothing after its usage', async () => {
+    let isAskedOn = false;
+    async function* said() {
+      yield { choices: [{ delta: { content: 'Hi' }, finish_reason: 'stop' }] };
+      yield { choices: [], usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 } };
+      isAskedOn = true;
+    }
+    const client = { chat: { completions: { create: async () => said() } } };
+    expect(await answerOf(openaiCompatibleProvider({ client }))).toMatchObject({ text: 'Hi', usage });
+    expect(isAskedOn).toBe(false);
   });
 
   test('that never answers, or stalls, ends with the reason of the signal', async () => {

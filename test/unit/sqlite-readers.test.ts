@@ -2,27 +2,28 @@
 import { expect, test } from 'vitest';
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { sqliteJobStore } from '../../shared/adapters/sqlite-job-store.ts';
+import type { Job, JobKey } from '../../shared/core/job.ts';
 import type { StoredJob } from '../../shared/core/ports.ts';
 import { sampleJob } from '../contracts/job-store.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 
-function world() {
+async function world(fields: Partial<Job> = {}) {
   const clock = virtualClock();
   const database = openDatabase(':memory:');
   const store = sqliteJobStore(database, clock);
-  const watched = (job: { tenant: string; id: string }) => {
+  const watch = (job: JobKey) => {
     const heard: (StoredJob | undefined)[] = [];
     const stop = store.watch(job, (found) => heard.push(found));
-    return { stop, versions: () => heard.map((found) => found?.job.version) };
+    return { heard, stop, versions: () => heard.map((found) => found?.job.version) };
   };
-  return { clock, database, store, watched };
+  const job = sampleJob(fields);
+  await store.create(job, null);
+  const watched = watch(job);
+  return { clock, database, store, job, watch, ...watched };
 }
 
 test('of what is written in one turn the newest is told, once', async () => {
-  const { clock, database, store, watched } = world();
-  const job = sampleJob();
-  await store.create(job, null);
-  const { versions } = watched(job);
+  const { clock, database, store, job, versions } = await world();
   await clock.advance(1);
   await store.update(job, '1', { version: 2 });
   await store.update(job, '2', { version: 3 });
@@ -32,10 +33,7 @@ test('of what is written in one turn the newest is told, once', async () => {
 });
 
 test('a job that was purged meanwhile is told to be gone', async () => {
-  const { clock, database, store, watched } = world();
-  const job = sampleJob();
-  await store.create(job, null);
-  const { versions } = watched(job);
+  const { clock, database, store, job, versions } = await world();
   await clock.advance(1);
   await store.update(job, '1', { version: 2, deleteAt: clock.nowMs() });
   store.purge(clock.nowMs());
@@ -45,33 +43,35 @@ test('a job that was purged meanwhile is told to be gone', async () => {
 });
 
 test('one who stops twice makes nobody else deaf', async () => {
-  const { clock, database, store, watched } = world();
-  const job = sampleJob();
-  await store.create(job, null);
-  const first = watched(job);
-  first.stop();
-  const second = watched(job);
-  first.stop();
+  const { clock, database, store, job, watch, stop, versions } = await world();
+  stop();
+  const second = watch(job);
+  stop();
   await clock.advance(1);
   await store.update(job, '1', { version: 2 });
   await clock.advance(1);
-  expect([first.versions(), second.versions()]).toEqual([[], [1, 2]]);
+  expect([versions(), second.versions()]).toEqual([[], [1, 2]]);
   database.close();
 });
 
-test('leases that end at the start are told when they have ended, and not where that could not be written', async () => {
-  const { clock, database, store, watched } = world();
-  const job = sampleJob({ state: 'processing', leaseExpiresAt: clock.nowMs() + 1, wakeAt: clock.nowMs() + 1 });
-  await store.create(job, null);
-  const { versions } = watched(job);
+test('leases that end at the start are told when all have ended, and none where one could not be written', async () => {
+  const held = { state: 'processing', leaseExpiresAt: 1, wakeAt: 1 } as const;
+  const { clock, database, store, watch, heard } = await world(held);
+  const other = sampleJob(held);
+  await store.create(other, null);
+  const second = watch(other);
   await clock.advance(1);
-  database.exec("CREATE TRIGGER full BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ROLLBACK, 'full'); END");
+  const told = () => [...heard, ...second.heard].map((found) => found?.job.leaseExpiresAt);
+  expect(told()).toEqual([1, 1]);
+  database.exec(`CREATE TRIGGER full BEFORE UPDATE ON jobs WHEN EXISTS (SELECT 1 FROM jobs WHERE revision = 2)
+    BEGIN SELECT RAISE(ABORT, 'full'); END`);
   expect(() => store.endAllLeases()).toThrow('full');
   await clock.advance(1);
-  expect(versions()).toHaveLength(1);
+  expect(told()).toEqual([1, 1]);
   database.exec('DROP TRIGGER full');
-  expect(store.endAllLeases()).toBe(1);
+  const nowMs = clock.nowMs();
+  expect(store.endAllLeases()).toBe(2);
   await clock.advance(1);
-  expect(versions()).toHaveLength(2);
+  expect(told().toSorted()).toEqual([1, 1, nowMs, nowMs]);
   database.close();
 });

@@ -13,6 +13,7 @@ import { withRequestId } from './failures.ts';
 import { type GeminiAnswer, type GeminiChunk, geminiAnswer } from './gemini-answer.ts';
 import { classifyGeminiError } from './gemini-errors.ts';
 import { type FetchWatch, guardedFetch } from './gemini-fetch.ts';
+import { keyOf } from './sdk-call.ts';
 import { traceHeaders } from './trace-headers.ts';
 
 type CallOptions = { signal: AbortSignal; customHeaders?: { traceparent: string } };
@@ -103,8 +104,4 @@ async function* partsOf(
     yield* answer.partsOf(await response);
     yield* answer.end('STOP');
   }
-}
-
-function keyOf(client: object): string | undefined {
-  return 'apiKey' in client && typeof client.apiKey === 'string' ? client.apiKey : undefined;
 }

@@ -69,8 +69,12 @@ export function openaiCall<Event, Whole>(prepare: () => OpenaiCall<Event, Whole>
       vendor: vendorOf(client),
       eventsIn: (response, abort) =>
         Stream.fromSSEResponse<Event>(response, abort, silentClient())[Symbol.asyncIterator](),
-      // What it holds is the vendor's word alone.
-      partsOfDocument: (document) => partsOfWhole(documentOf(document, keyOf(client), () => true) as Whole),
+      partsOfDocument(document) {
+        const whole = objectIn(document, keyOf(client));
+        if (whole.error) throw failureOf(whole.error, keyOf(client));
+        // What else it holds is the vendor's word alone.
+        return partsOfWhole(whole as Whole);
+      },
     };
   });
 }
@@ -84,8 +88,9 @@ export async function openaiDocument({ client, ...sending }: OpenaiSending): Pro
   const exchange = exchangeOf(sending, vendor);
   try {
     const answer = await exchange.answer();
+    const document = objectIn(await documentIn(answer), keyOf(client));
     // Of an answer that failed its error is a part.
-    const document = documentOf(await documentIn(answer), keyOf(client), (whole) => !('id' in whole && whole.id));
+    if (document.error && !document.id) throw failureOf(document.error, keyOf(client));
     exchange.isOver = true;
     return { document, ...headOf(answer, vendor) };
   } catch (error) {
@@ -95,11 +100,11 @@ export async function openaiDocument({ client, ...sending }: OpenaiSending): Pro
   }
 }
 
-/** Gateways answer 200 with an error inside. `isFailure`: is a document with an error no answer? */
-function documentOf(document: unknown, secret: string | undefined, isFailure: (document: object) => boolean): object {
+/** Gateways answer 200 with an error inside. */
+type WireDocument = { error?: WireError | null; id?: unknown };
+
+function objectIn(document: unknown, secret: string | undefined): WireDocument {
   if (!isObject(document)) throw failureOf(undefined, secret);
-  const { error } = document as { error?: WireError | null };
-  if (error && isFailure(document)) throw failureOf(error, secret);
   return document;
 }
 

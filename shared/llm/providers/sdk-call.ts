@@ -104,7 +104,7 @@ type Exchange = {
   /** Is there nothing more to come on it, or does somebody see to that? */
   isOver: boolean;
   /** The answer is whole, and what is left of its events is read without anybody who waits for it. */
-  leave(events: AsyncIterator<unknown>): void;
+  readOut(events: AsyncIterator<unknown>): void;
   /** What to throw for an error of it. */
   classified(error: unknown): unknown;
   /** A consumer that stops reading must not leave the provider writing, and charging. */
@@ -129,7 +129,7 @@ export function exchangeOf({ signal, traceparent, send }: Sending, { classify, r
       return answer;
     },
     // A connection that is broken off serves no other call, and to break it off takes a fifth of what a call costs.
-    leave(events) {
+    readOut(events) {
       exchange.isOver = true;
       void endsSoon(events).then((ended) => ended || abort.abort(LEFT));
     },
@@ -164,7 +164,7 @@ function sourceOf<Event>(
   if (isHttpResponse(answer)) {
     if (!answer.headers.get('content-type')?.includes('text/event-stream')) return undefined;
     const events = eventsIn(answer, exchange.abort);
-    return { events, leave: () => isComplete() && exchange.leave(events) };
+    return { events, leave: () => isComplete() && exchange.readOut(events) };
   }
   if (!isEvents<Event>(answer)) return undefined;
   const events = untilAborted(answer, signal)[Symbol.asyncIterator]();
