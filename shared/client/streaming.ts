@@ -116,8 +116,10 @@ function follow<Result>(
     const view = () => viewIn<Result>(body, response, jobId);
     const last = { id: at as number };
     if (event === 'snapshot') {
-      const { partial_result = '', ...job } = view() as JobView<Result> & { partial_result?: string };
-      soFar = partial_result;
+      const { partial_result, ...job } = view() as JobView<Result> & { partial_result?: string };
+      // A completed job has its result instead.
+      const text = partial_result ?? (job.result_data as { result?: unknown } | undefined)?.result;
+      soFar = typeof text === 'string' ? text : '';
       tell({ type: event, ...last, job: job as JobView<Result>, soFar });
     } else if (event === 'delta') {
       soFar += body.text;

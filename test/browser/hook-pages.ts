@@ -117,7 +117,7 @@ export function hookPagesSuite(name: string, start: () => Promise<Service>): voi
     describe.concurrent('a component', () => {
       test('submits once, shows the text as it comes, and the result', async () => {
         const opened = await open();
-        const jobId = await opened.submit('Say hello. [simulate seconds=1.5]');
+        const jobId = await opened.submit('Say hello. [simulate seconds=4]');
         await opened.untilStatus('completed');
         const text = await opened.textOf('p');
         expect(text).toContain('Say hello.');
@@ -138,7 +138,7 @@ export function hookPagesSuite(name: string, start: () => Promise<Service>): voi
 
       test('goes on with its job after a reload, with one stream', async () => {
         const opened = await open();
-        const jobId = await opened.submit('Come back. [simulate seconds=3]');
+        const jobId = await opened.submit('Come back. [simulate seconds=6]');
         await opened.untilText();
         const before = opened.asked().length;
         await opened.page.reload();

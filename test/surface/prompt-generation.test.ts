@@ -166,9 +166,10 @@ describe('a status', () => {
     expect([status, body.message, body.status]).toEqual([404, 'Task not found', 'failed']);
   });
 
-  test('of a job of another contract is not found, and its cancel changes nothing', async () => {
+  test('of a job of another contract is not found, and changes nothing, though its time is over; nor does its cancel', async () => {
     world = promptWorld();
-    const job = await world.submit('Hello.');
+    const job = await world.submit('Hello.', { limits: { timeoutMs: 5_000 } });
+    await world.clock.advance(60_000);
     for (const { status, body } of [
       await world.get(statusOf(job.id)),
       await world.send('POST', cancelOf(job.id)),

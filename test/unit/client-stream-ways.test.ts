@@ -154,6 +154,19 @@ test('a server that is away for minutes is no reason to stop streaming', async (
   expect(requests.at(-1)?.url).toContain('/stream/?starting_after=1');
 });
 
+test.each([
+  ['a text is all of the text', { success: true, result: 'all of it' }, 'all of it'],
+  ['a value was another text', { success: true, result: { city: 'Bern' } }, ''],
+])('a job that was over before it was followed: its result that is %s', async (_, result_data, soFar) => {
+  const view = { ...ended, result_data };
+  const { jobs } = clientOf([stream(event('snapshot', view, 8) + event('done', view, 9))]);
+  const heard = await heardFrom(jobs.stream(JOB));
+  expect(heard).toEqual([
+    { type: 'snapshot', id: 8, job: view, soFar },
+    { type: 'done', job: view },
+  ]);
+});
+
 test('a result that is too large for an event is fetched: the last event has it', async () => {
   const apart = { ...ended, result_data: undefined, result_bytes: 300_000 };
   const { jobs, requests } = clientOf([
