@@ -9,7 +9,7 @@ import { consoleInside } from './console.ts';
 const require = createRequire(import.meta.url);
 
 /**
- * All calls but listening go through Firestore's low-level client. The package's whole is a high-level client and a
+ * All calls go through Firestore's low-level client. The package's whole is a high-level client and a
  * megabyte of protocol code around it, and has no entrance to the low-level one alone.
  */
 const lowLevelFirestore: Plugin = {
@@ -18,7 +18,7 @@ const lowLevelFirestore: Plugin = {
     const namespace = 'low-level-firestore';
     const folder = dirname(require.resolve('@google-cloud/firestore/package.json'));
     onResolve({ filter: /^@google-cloud\/firestore$/ }, ({ importer }) =>
-      importer.endsWith('/firestore-database.ts') ? { path: 'v1', namespace } : undefined,
+      importer.endsWith('/firestore-client.ts') ? { path: 'v1', namespace } : undefined,
     );
     const client = join(folder, 'build', 'src', 'v1', 'firestore_client.js');
     onLoad({ filter: /.*/, namespace }, () => ({

@@ -12,8 +12,8 @@ import {
   type StoredAccount,
 } from '../core/accounts.ts';
 import type { Settled } from '../core/costs.ts';
-import { type Found, fromRevision, toRevision } from './firestore-database.ts';
-import { fromFields } from './firestore-document.ts';
+import type { Found } from './firestore-database.ts';
+import { fromFields, fromRevision, toRevision } from './firestore-document.ts';
 
 const NO_SUMS: DaySums = { reserved: 0, charged: 0 };
 

@@ -24,17 +24,20 @@ export function listenToCancels(
   instance: string,
   onCancel: (key: JobKey) => void,
 ): () => void {
-  return database.listen((firestore, onEnd) => {
-    const cancels = firestore.collection('cancels').where('instance', '==', instance);
-    return cancels.onSnapshot((snapshot) => {
+  const where = { fieldFilter: { field: { fieldPath: 'instance' }, op: 'EQUAL', value: { stringValue: instance } } };
+  const structuredQuery = { from: [{ collectionId: 'cancels' }], where };
+  const target = { query: { parent: database.root, structuredQuery } };
+  return database.listen({
+    target: () => target,
+    onSnapshot({ changes }) {
       // Each write is a cancel: one for us, another and us again may look like a change of the first alone.
-      for (const { type, doc } of snapshot.docChanges()) if (type !== 'removed') onCancel(toKey(doc.id));
-    }, onEnd);
+      for (const [name, document] of changes) if (document) onCancel(toKey(name));
+    },
   });
 }
 
-/** A document's name is `<tenant>~<job_id>`. */
+/** The last part of a document's name is `<tenant>~<job_id>`. */
 function toKey(name: string): JobKey {
-  const [tenant = '', id = ''] = name.split('~');
+  const [tenant = '', id = ''] = name.slice(name.lastIndexOf('/') + 1).split('~');
   return { tenant, id };
 }

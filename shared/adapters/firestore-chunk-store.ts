@@ -17,6 +17,17 @@ export function firestoreChunkStore(database: FirestoreDatabase): ChunkStore {
   const byName = [{ field: { fieldPath: '__name__' }, direction: 'ASCENDING' }];
   const from = [{ collectionId: 'chunks' }];
 
+  /** Those of an attempt after the nth, in order. */
+  function after(key: JobKey, attempt: number, n: number) {
+    const at = (name: string) => ({ values: [{ referenceValue: `${jobOf(key)}/chunks/${name}` }] });
+    return {
+      from,
+      orderBy: byName,
+      startAt: { ...at(chunkName(attempt, n)), before: false },
+      endAt: { ...at(chunkName(attempt + 1, 0)), before: true },
+    };
+  }
+
   return {
     async put(key, { attempt, n, text }, deleteAt) {
       const name = `${jobOf(key)}/chunks/${chunkName(attempt, n)}`;
@@ -24,25 +35,24 @@ export function firestoreChunkStore(database: FirestoreDatabase): ChunkStore {
     },
 
     async list(key, attempt, afterN) {
-      const reference = (name: string) => ({ values: [{ referenceValue: `${jobOf(key)}/chunks/${name}` }] });
-      const query = {
-        from,
-        orderBy: byName,
-        startAt: { ...reference(chunkName(attempt, afterN)), before: false },
-        endAt: { ...reference(chunkName(attempt + 1, 0)), before: true },
-      };
-      const found = await answered(database.query(query, jobOf(key)));
+      const found = await answered(database.query(after(key, attempt, afterN), jobOf(key)));
       return found.map(({ document }) => toChunk(fromFields(document.fields ?? {})));
     },
 
     watch(key, attempt, afterN, onChunks) {
-      return database.listen((firestore, onEnd) => {
-        const chunks = firestore.collection(`jobs/${jobName(key)}/chunks`).orderBy('__name__');
-        const ofAttempt = chunks.startAfter(chunkName(attempt, afterN)).endBefore(chunkName(attempt + 1, 0));
-        return ofAttempt.onSnapshot((snapshot) => {
-          const added = snapshot.docChanges().filter(({ type }) => type === 'added');
-          if (added.length > 0) onChunks(added.map(({ doc }) => toChunk(doc.data())));
-        }, onEnd);
+      let heardN = afterN;
+      return database.listen({
+        // Where a stream is lost, what was told does not come, and is not paid for, again.
+        target: () => ({ query: { parent: jobOf(key), structuredQuery: after(key, attempt, heardN) } }),
+        isAppendOnly: true,
+        onSnapshot({ changes }) {
+          const last = `${jobOf(key)}/chunks/${chunkName(attempt, heardN)}`;
+          const found = [...changes].filter(([name]) => name > last).sort(([one], [other]) => (one > other ? 1 : -1));
+          const chunks = found.flatMap(([, document]) => (document ? toChunk(fromFields(document.fields ?? {})) : []));
+          if (chunks.length === 0) return;
+          heardN = chunks.at(-1)?.n ?? heardN;
+          onChunks(chunks);
+        },
       });
     },
 

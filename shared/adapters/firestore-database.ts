@@ -2,31 +2,25 @@
  * One Firestore database: calls through the low-level `v1.FirestoreClient`, each made once and with a deadline (the
  * high-level one retries a commit for up to 600 s, and one that was given up on landed later), and listeners.
  */
-import type { v1 } from '@google-cloud/firestore';
 import { ServiceError } from '../core/errors.ts';
 import type { Written } from '../core/ports.ts';
 import { type BatchGet, batchGetOf } from './firestore-batch-get.ts';
-import { FIRESTORE_CHANNEL } from './firestore-channel.ts';
-import { type Fields, type Timestamp, toMs, type Value } from './firestore-document.ts';
-import type { FirestoreListeners } from './firestore-listeners.ts';
+import {
+  type FirestoreClient,
+  type FirestoreClientOptions,
+  firestoreHeaders,
+  openFirestoreClient,
+} from './firestore-client.ts';
+import { type Document, toMs, toRevision, type Value } from './firestore-document.ts';
+import { type FirestoreListeners, firestoreListeners } from './firestore-listeners.ts';
 
-export type FirestoreOptions = {
-  projectId: string;
+export type FirestoreOptions = FirestoreClientOptions & {
   /** `(default)`, or a named database. */
   databaseId: string;
-  /** `host:port` of the emulator; absent on Google Cloud. */
-  emulatorHost?: string | undefined;
   /** A call without an answer after this long counts as of unknown fate. */
   deadlineMs: number;
 };
 
-type Client = InstanceType<typeof v1.FirestoreClient>;
-export type Document = {
-  name?: string | null;
-  fields?: Fields | null;
-  createTime?: Timestamp | null;
-  updateTime?: Timestamp | null;
-};
 export type Found = { document: Document; readAtMs: number };
 
 /** gRPC status codes: the document can never be stored, is not there, exists, is not as presented, is wanted by too many at once. */
@@ -62,8 +56,7 @@ export type FirestoreDatabase = FirestoreListeners & {
 export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase {
   const database = `projects/${options.projectId}/databases/${options.databaseId}`;
   const root = `${database}/documents`;
-  // The emulator's word for an administrator, whom no security rule stops.
-  const headers: Record<string, string> = options.emulatorHost ? { Authorization: 'Bearer owner' } : {};
+  const headers = firestoreHeaders(options);
   const callOptions = {
     timeout: options.deadlineMs,
     retry: { retryCodes: [] },
@@ -73,9 +66,9 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     otherArgs: { headers: { ...headers } },
   };
 
-  let client: Promise<Client> | undefined;
+  let client: Promise<FirestoreClient> | undefined;
   const connect = () => {
-    client ??= openClient(options).catch((error: unknown) => {
+    client ??= openFirestoreClient(options).catch((error: unknown) => {
       client = undefined;
       throw error;
     });
@@ -91,12 +84,7 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
       });
     return batchGet;
   };
-  let listeners: Promise<FirestoreListeners> | undefined;
-  /** A client of its own, and code that a function which never listens need not load. */
-  const loadListeners = () => {
-    listeners ??= import('./firestore-listeners.ts').then(({ firestoreListeners }) => firestoreListeners(options));
-    return listeners;
-  };
+  const listeners = firestoreListeners({ ...options, database });
 
   async function aggregate(
     structuredQuery: Record<string, unknown>,
@@ -114,17 +102,7 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
   return {
     root,
 
-    listen(open) {
-      let ended = false;
-      let end = () => {};
-      void loadListeners().then(({ listen }) => {
-        if (!ended) end = listen(open);
-      });
-      return () => {
-        ended = true;
-        end();
-      };
-    },
+    listen: listeners.listen,
 
     async commit(writes) {
       const firestore = await connect();
@@ -172,19 +150,9 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     },
 
     async close() {
-      await Promise.all([client?.then((opened) => opened.close()), listeners?.then((opened) => opened.close())]);
+      await Promise.all([client?.then((opened) => opened.close()), listeners.close()]);
     },
   };
-}
-
-/** What names one state of a document. */
-export function toRevision({ seconds, nanos }: Timestamp): string {
-  return `${seconds ?? 0}.${nanos ?? 0}`;
-}
-
-export function fromRevision(revision: string): Timestamp {
-  const [seconds = '0', nanos = '0'] = revision.split('.');
-  return { seconds, nanos: Number(nanos) };
 }
 
 function toNumber(value: Value | undefined): number {
@@ -222,19 +190,4 @@ function unavailable(cause: unknown): ServiceError {
 
 function grpcCode(error: unknown): number {
   return typeof error === 'object' && error !== null && 'code' in error ? Number(error.code) : -1;
-}
-
-async function openClient({ projectId, emulatorHost }: FirestoreOptions): Promise<Client> {
-  const { default: firestore } = await import('@google-cloud/firestore');
-  if (!emulatorHost) return new firestore.v1.FirestoreClient({ projectId, ...FIRESTORE_CHANNEL });
-  // The low-level client does not read FIRESTORE_EMULATOR_HOST; the emulator speaks gRPC without TLS.
-  const { grpc } = await import('google-gax');
-  const [servicePath = '127.0.0.1', port] = emulatorHost.split(':');
-  return new firestore.v1.FirestoreClient({
-    projectId,
-    servicePath,
-    port: Number(port),
-    sslCreds: grpc.credentials.createInsecure(),
-    ...FIRESTORE_CHANNEL,
-  });
 }

@@ -5,9 +5,7 @@
  *
  * @see https://firebase.google.com/docs/firestore/reference/rest/v1/Value
  */
-import type { DocumentSnapshot, Timestamp as SnapshotTime } from '@google-cloud/firestore';
 import type { Job, Json } from '../core/job.ts';
-import type { StoredJob } from '../core/ports.ts';
 
 export type Timestamp = { seconds?: number | string | { toString(): string } | null; nanos?: number | null };
 export type Value = {
@@ -22,6 +20,12 @@ export type Value = {
   mapValue?: { fields?: Record<string, Value> | null } | null;
 };
 export type Fields = Record<string, Value>;
+export type Document = {
+  name?: string | null;
+  fields?: Fields | null;
+  createTime?: Timestamp | null;
+  updateTime?: Timestamp | null;
+};
 
 const JSON_FIELDS: ReadonlySet<string> = new Set(['input', 'result', 'metadata']);
 
@@ -41,34 +45,6 @@ export function fromFields(fields: Fields): Job {
   return Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, fromField(name, value)])) as Job;
 }
 
-/** The job in what a listener of the high-level client brings. */
-export function fromSnapshot(snapshot: DocumentSnapshot): StoredJob {
-  const { input: _, ...fields } = snapshot.data() ?? {};
-  return {
-    job: fromData('', fields) as Job,
-    revision: revisionOf(snapshot.updateTime),
-    readAtMs: snapshotMs(snapshot.readTime),
-    storedAtMs: snapshotMs(snapshot.createTime),
-  };
-}
-
-function revisionOf(time: SnapshotTime | undefined): string {
-  return `${time?.seconds ?? 0}.${time?.nanoseconds ?? 0}`;
-}
-
-/** As `toMs`: the client's own `toMillis` rounds up, too, and the same document would be of two ages. */
-export function snapshotMs(time: SnapshotTime | undefined): number {
-  return toMs({ seconds: time?.seconds ?? 0, nanos: time?.nanoseconds ?? 0 });
-}
-
-function fromData(name: string, value: unknown): unknown {
-  if (JSON_FIELDS.has(name)) return JSON.parse(value as string);
-  if (Array.isArray(value)) return value.map((item) => fromData('', item));
-  if (value === null || typeof value !== 'object') return value;
-  if ('toMillis' in value) return snapshotMs(value as SnapshotTime);
-  return Object.fromEntries(Object.entries(value).map(([field, item]) => [field, fromData(field, item)]));
-}
-
 /** The input in a document. */
 export function inputOf(fields: Fields): Json {
   return fromField('input', fields.input ?? { stringValue: 'null' }) as Json;
@@ -77,6 +53,16 @@ export function inputOf(fields: Fields): Json {
 /** Milliseconds since the epoch. */
 export function toMs({ seconds, nanos }: Timestamp): number {
   return Number(String(seconds ?? 0)) * 1_000 + Math.floor((nanos ?? 0) / 1_000_000);
+}
+
+/** What names one state of a document. */
+export function toRevision({ seconds, nanos }: Timestamp): string {
+  return `${seconds ?? 0}.${nanos ?? 0}`;
+}
+
+export function fromRevision(revision: string): Timestamp {
+  const [seconds = '0', nanos = '0'] = revision.split('.');
+  return { seconds, nanos: Number(nanos) };
 }
 
 function toTimestamp(ms: number): Timestamp {

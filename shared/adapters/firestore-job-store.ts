@@ -12,13 +12,11 @@ import {
   FAILED_PRECONDITION,
   type FirestoreDatabase,
   type Found,
-  fromRevision,
   NOT_FOUND,
   refusable,
-  toRevision,
 } from './firestore-database.ts';
-import { fromFields, fromSnapshot, inputOf, toFields, toMs } from './firestore-document.ts';
-import { jobsListened, listenedList } from './firestore-listened-list.ts';
+import { fromFields, fromRevision, inputOf, toFields, toMs, toRevision } from './firestore-document.ts';
+import { listedTarget, listenedList } from './firestore-listened-list.ts';
 import {
   countQuery,
   dueQuery,
@@ -171,17 +169,22 @@ export function firestoreJobStore(database: FirestoreDatabase, { wakeShards }: F
     },
 
     watch(key, onJob) {
-      return database.listen((firestore, onEnd) =>
-        firestore.doc(`jobs/${jobName(key)}`).onSnapshot((snapshot) => {
-          onJob(snapshot.exists ? fromSnapshot(snapshot) : undefined);
-        }, onEnd),
-      );
+      const name = nameOf(key);
+      const target = { documents: { documents: [name] } };
+      return database.listen({
+        target: () => target,
+        onSnapshot({ changes, readAtMs }) {
+          const document = changes.get(name);
+          onJob(document && toStored({ document, readAtMs }));
+        },
+      });
     },
 
     watchList(query, onJobs) {
-      return database.listen((firestore, onEnd) => {
-        const jobsIn = jobsListened();
-        return listenedList(firestore, query).onSnapshot((snapshot) => onJobs(jobsIn(snapshot)), onEnd);
+      const list = listenedList(toStored);
+      return database.listen({
+        target: () => listedTarget(query, database.root),
+        onSnapshot: (snapshot) => onJobs(list(snapshot)),
       });
     },
   };

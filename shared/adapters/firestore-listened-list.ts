@@ -1,39 +1,31 @@
-/** Lists as queries of the high-level client, which alone can be listened to. What is asked is what `listQuery` asks. */
-import type { Firestore, Query, QueryDocumentSnapshot, QuerySnapshot, WhereFilterOp } from '@google-cloud/firestore';
+/** Lists as they are listened to: documents come and go, and the list is what is left, in its order. */
 import type { NewestQuery, StoredJob } from '../core/ports.ts';
-import { fromSnapshot, snapshotMs } from './firestore-document.ts';
+import type { Found } from './firestore-database.ts';
+import { listQuery } from './firestore-queries.ts';
+import type { Snapshot, Target } from './firestore-snapshots.ts';
 
 /**
- * The query of a list. Whole documents come, inputs and all: "'select' clauses are not supported for real-time queries", of
+ * What `list` asks. Whole documents come, inputs and all: "'select' clauses are not supported for real-time queries", of
  * which the emulator says nothing.
  *
  * @see https://github.com/googleapis/nodejs-firestore/issues/1090
  */
-export function listenedList(firestore: Firestore, query: NewestQuery): Query {
-  const filters: [path: string, op: WhereFilterOp, value: string | undefined][] = [
-    ['tenant', '==', query.tenant],
-    ['user', '==', query.user],
-    ['state', '==', query.state],
-    ['jobType', '==', query.jobType],
-    ['model.id', '==', query.modelId],
-    ['questionId', '==', query.questionId],
-    ['projectId', '==', query.projectId],
-    ['batchId', '==', query.batchId],
-    ['arm', '==', query.arm],
-    ['tags', 'array-contains', query.tag],
-  ];
-  const given = filters.filter(([, , value]) => value !== undefined);
-  const found = given.reduce<Query>((narrowed, filter) => narrowed.where(...filter), firestore.collection('jobs'));
-  return found.orderBy('createdAt', 'desc').orderBy('__name__', 'desc').limit(query.limit);
+export function listedTarget(query: NewestQuery, root: string): Target {
+  const { select: _, ...structuredQuery } = listQuery({ ...query, offset: 0 }, root);
+  return { query: { parent: root, structuredQuery } };
 }
 
-/** The jobs of such a query, time after time: of those that have not changed the documents are the same, and not read again. */
-export function jobsListened(): (snapshot: QuerySnapshot) => StoredJob[] {
-  const read = new WeakMap<QueryDocumentSnapshot, StoredJob>();
-  return ({ docs, readTime }) =>
-    docs.map((document) => {
-      const stored = read.get(document) ?? fromSnapshot(document);
-      read.set(document, stored);
-      return { ...stored, readAtMs: snapshotMs(readTime) };
-    });
+/** The jobs of such a target, snapshot after snapshot: those that have not changed are not read again. */
+export function listenedList(toStored: (found: Found) => StoredJob): (snapshot: Snapshot) => StoredJob[] {
+  const listed = new Map<string, StoredJob>();
+  return ({ changes, readAtMs }) => {
+    for (const [name, document] of changes) {
+      if (document) listed.set(name, toStored({ document, readAtMs }));
+      else listed.delete(name);
+    }
+    const newestFirst = [...listed].sort(
+      ([name, { job }], [otherName, { job: other }]) => other.createdAt - job.createdAt || (otherName > name ? 1 : -1),
+    );
+    return newestFirst.map(([, stored]) => ({ ...stored, readAtMs }));
+  };
 }

@@ -1,83 +1,61 @@
 /**
- * Listeners on documents and queries, through the package's high-level client, which opens a dropped stream again by
- * itself; one that it gave up is opened again here. It reads nothing else.
+ * Listeners that share streams: some dozens of targets to one `Listen` call, as Firestore's clients for browsers and phones
+ * have it. The package's high-level client has a stream for each, and a connection for each hundred.
  */
-import type { Firestore } from '@google-cloud/firestore';
-import { FIRESTORE_CHANNEL } from './firestore-channel.ts';
-
-export type FirestoreListenersOptions = {
-  projectId: string;
-  databaseId: string;
-  /** `host:port` of the emulator; absent on Google Cloud. */
-  emulatorHost?: string | undefined;
-};
-
-/** Opens one listener; `onEnd` is to be called when the client gives it up. The answer ends it. */
-export type OpenListener = (firestore: Firestore, onEnd: () => void) => () => void;
+import {
+  type FirestoreClient,
+  type FirestoreClientOptions,
+  firestoreHeaders,
+  openFirestoreClient,
+} from './firestore-client.ts';
+import { type ListenCall, type Listening, type OpenListenCall, sharedStream } from './firestore-stream.ts';
 
 export type FirestoreListeners = {
-  /** Keeps a listener open until the answer is called. Never throws. */
-  listen(open: OpenListener): () => void;
+  /** Listens until the answer is called. Never throws. */
+  listen(listening: Listening): () => void;
   close(): Promise<void>;
 };
 
-/** Later each time; whoever listens also looks now and then. */
-const REOPEN_LEAST_MS = 500;
-const REOPEN_MOST_MS = 60_000;
-/** One that lived so long did not fail at once. */
-const LIVED_WELL_MS = 10_000;
+/** A connection to Google has 100 streams, and a process a thousand readers, with two targets each. */
+const TARGETS_PER_STREAM = 40;
 
-export function firestoreListeners(options: FirestoreListenersOptions): FirestoreListeners {
-  const ends = new Set<() => void>();
-  let client: Promise<Firestore> | undefined;
+export function firestoreListeners(options: FirestoreClientOptions & { database: string }): FirestoreListeners {
+  const streams = new Set<ReturnType<typeof sharedStream>>();
+  let client: Promise<FirestoreClient> | undefined;
+  let isClosed = false;
+  /** A client of its own: streams that stay would take the places of calls. */
   const connect = () => {
-    client ??= openClient(options).catch((error: unknown) => {
+    client ??= openFirestoreClient(options).catch((error: unknown) => {
       client = undefined;
       throw error;
     });
     return client;
   };
 
+  const open: OpenListenCall = async () => {
+    const [{ grpc }, stub] = await Promise.all([import('google-gax'), connect().then((opened) => opened.initialize())]);
+    const metadata = new grpc.Metadata();
+    // As the high-level client has it, and as the low-level one has it: Google routes by them.
+    metadata.set('google-cloud-resource-prefix', options.database);
+    metadata.set('x-goog-request-params', `database=${encodeURIComponent(options.database)}`);
+    for (const [name, value] of Object.entries(firestoreHeaders(options))) metadata.set(name, value);
+    return stub.listen?.(metadata, {}) as unknown as ListenCall;
+  };
+
+  function streamWithRoom() {
+    for (const stream of streams) if (stream.size() < TARGETS_PER_STREAM) return stream;
+    const stream = sharedStream(options.database, open, () => streams.delete(stream));
+    streams.add(stream);
+    return stream;
+  }
+
   return {
-    listen(open) {
-      let stopped = false;
-      let stop = () => {};
-      let pauseMs = REOPEN_LEAST_MS;
-      let openedMs = 0;
-      const reopen = () => {
-        if (stopped) return;
-        if (performance.now() - openedMs > LIVED_WELL_MS) pauseMs = REOPEN_LEAST_MS;
-        const timer = setTimeout(start, pauseMs);
-        pauseMs = Math.min(2 * pauseMs, REOPEN_MOST_MS);
-        stop = () => clearTimeout(timer);
-      };
-      const start = () => {
-        openedMs = performance.now();
-        connect()
-          .then((firestore) => {
-            if (!stopped) stop = open(firestore, reopen);
-          })
-          .catch(reopen);
-      };
-      const end = () => {
-        stopped = true;
-        stop();
-        ends.delete(end);
-      };
-      ends.add(end);
-      start();
-      return end;
-    },
+    listen: (listening) => (isClosed ? () => {} : streamWithRoom().add(listening)),
 
     async close() {
-      for (const end of [...ends]) end();
-      await (await client?.catch(() => undefined))?.terminate();
+      isClosed = true;
+      for (const stream of [...streams]) stream.close();
+      await (await client?.catch(() => undefined))?.close();
     },
   };
-}
-
-async function openClient({ projectId, databaseId, emulatorHost }: FirestoreListenersOptions): Promise<Firestore> {
-  const { Firestore: Client } = (await import('@google-cloud/firestore')).default;
-  const host = emulatorHost ? { host: emulatorHost, ssl: false } : {};
-  return new Client({ projectId, databaseId, ...host, ...FIRESTORE_CHANNEL });
 }

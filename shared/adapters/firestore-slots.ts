@@ -4,8 +4,8 @@
  */
 import type { JobChanges, JobKey } from '../core/job.ts';
 import { givesBack, type Slot, type SlotChange, type SlotSet } from '../core/slots.ts';
-import { type Found, fromRevision, toRevision } from './firestore-database.ts';
-import { fromFields, toFields } from './firestore-document.ts';
+import type { Found } from './firestore-database.ts';
+import { fromFields, fromRevision, toFields, toRevision } from './firestore-document.ts';
 
 export function slotsName(root: string, tenant: string): string {
   return `${root}/slots/${tenant}`;

@@ -33,7 +33,7 @@ export type PubsubClient = {
 
 type Client = InstanceType<typeof v1.PublisherClient>;
 
-/** As `firestore-channel.ts` says: back soon after an outage, and never on a dead connection for long. */
+/** As `firestore-client.ts` says: back soon after an outage, and never on a dead connection for long. */
 export const PUBSUB_CHANNEL = {
   'grpc.initial_reconnect_backoff_ms': 500,
   'grpc.max_reconnect_backoff_ms': 2_000,

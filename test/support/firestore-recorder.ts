@@ -1,6 +1,5 @@
 /** A Firestore database that answers next to nothing, and keeps what the adapters asked of it, and where they asked. */
 import { basename } from 'node:path';
-import firestorePackage from '@google-cloud/firestore';
 import type { FirestoreDatabase } from '../../shared/adapters/firestore-database.ts';
 
 export type StructuredQuery = {
@@ -37,7 +36,6 @@ export function firestoreRecorder(): FirestoreRecorder {
   const queries: RecordedQuery[] = [];
   const writes: RecordedWrite[] = [];
   const sites = new Set<string>();
-  const client = new firestorePackage.Firestore({ projectId: 'p' });
 
   function note(method: string): void {
     const frames = (new Error().stack ?? '').split('\n');
@@ -82,12 +80,12 @@ export function firestoreRecorder(): FirestoreRecorder {
       ask('sums', query, fields);
       return fields.map(() => 0);
     },
-    listen(open) {
+    listen({ target }) {
       note('listen');
-      return open(
-        listening(client, (query) => queries.push({ query, sums: [] })),
-        () => {},
-      );
+      const asked = target();
+      // A document's is the name of it, and needs no index.
+      if ('query' in asked) queries.push({ query: asked.query.structuredQuery, sums: [] });
+      return () => {};
     },
     async warm() {},
     async close() {},
@@ -102,26 +100,4 @@ function isOfAdapter(match: RegExpExecArray | null): boolean {
 /** Of `…/jobs/<name>/parts/<name>`: `parts`. */
 function collectionOf(name: string): string {
   return name.split('/').at(-2) ?? '';
-}
-
-/** The real client, whose queries are noted in place of being listened to. */
-function listening<T extends object>(target: T, note: (query: StructuredQuery) => void): T {
-  return new Proxy(target, {
-    get(from, name) {
-      const value = Reflect.get(from, name, from);
-      if (name === 'onSnapshot') {
-        return () => {
-          // A document's is the name of it, and needs no index.
-          const { structuredQuery } = (from as { toProto?(): { structuredQuery?: StructuredQuery } }).toProto?.() ?? {};
-          if (structuredQuery) note(structuredQuery);
-          return () => {};
-        };
-      }
-      if (typeof value !== 'function') return value;
-      return (...given: unknown[]) => {
-        const answer: unknown = Reflect.apply(value, from, given);
-        return typeof answer === 'object' && answer !== null ? listening(answer, note) : answer;
-      };
-    },
-  });
 }

@@ -57,14 +57,13 @@ describe.each(FUNCTIONS)('the bundle of %s', (name) => {
     expect(bytesOf(bundle, start)).toBeLessThan(60_000);
   });
 
-  test('loads no client of a service with what answers, nor code that listens', () => {
+  test('loads no client of a service with what answers', () => {
     const bundle = bundleOf(name);
     const files = new Set(answers.flatMap((source) => firstUseOf(bundle, source)));
     const sources = sourcesIn(bundle, [...files]);
     expect(sources).toContain(name === 'console' ? 'shared/http/console.ts' : 'shared/core/service.ts');
     expect(packagesIn(sources)).toContain('hono');
     expect(packagesIn(sources).filter((found) => HEAVY.test(found))).toEqual([]);
-    expect(sources).not.toContain('shared/adapters/firestore-listeners.ts');
     expect(bytesOf(bundle, [...files])).toBeLessThan(1_600_000);
   });
 

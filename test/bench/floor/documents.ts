@@ -4,7 +4,7 @@
  */
 import firestore from '@google-cloud/firestore';
 import { grpc } from 'google-gax';
-import { FIRESTORE_CHANNEL } from '../../../shared/adapters/firestore-channel.ts';
+import { FIRESTORE_CHANNEL } from '../../../shared/adapters/firestore-client.ts';
 
 type Value = { stringValue: string } | { integerValue: number } | { timestampValue: Time };
 type Time = { seconds: number | string; nanos: number };
