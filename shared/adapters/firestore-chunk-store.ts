@@ -49,7 +49,6 @@ export function firestoreChunkStore(database: FirestoreDatabase): ChunkStore {
           const last = `${jobOf(key)}/chunks/${chunkName(attempt, heardN)}`;
           const found = [...changes].filter(([name]) => name > last).sort(([one], [other]) => (one > other ? 1 : -1));
           const chunks = found.flatMap(([, document]) => (document ? toChunk(fromFields(document.fields ?? {})) : []));
-          if (chunks.length === 0) return;
           heardN = chunks.at(-1)?.n ?? heardN;
           onChunks(chunks);
         },

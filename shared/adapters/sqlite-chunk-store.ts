@@ -53,10 +53,7 @@ export function sqliteChunkStore(
       const listener = { attempt, afterN, tell };
       const all = listeners.get(name) ?? new Set();
       listeners.set(name, all.add(listener));
-      quietly(() => {
-        const missed = look({ tenant, id }, attempt, afterN);
-        if (missed.length > 0) tell(missed);
-      });
+      quietly(() => tell(look({ tenant, id }, attempt, afterN)));
       return () => {
         isOver = true;
         all.delete(listener);

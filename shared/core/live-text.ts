@@ -4,6 +4,7 @@
  */
 import { describeError } from './errors.ts';
 import type { JobKey } from './job.ts';
+import { news } from './news.ts';
 import type { Chunk, ChunkStore, Clock, Log } from './ports.ts';
 
 export type LiveText = {
@@ -17,6 +18,9 @@ export type AttemptText = { attempt: number; texts: readonly string[] };
 
 export type LiveTextOptions = { chunks: ChunkStore; clock: Clock; log: Log; watchdogMs: number };
 
+/** So long a new listener has for its first word. */
+const FIRST_WORD_MS = 500;
+
 export function liveText(
   { chunks, clock, log, watchdogMs }: LiveTextOptions,
   key: JobKey,
@@ -28,6 +32,8 @@ export function liveText(
   let next: Promise<void> | undefined;
   let stopListening = () => {};
   let cancelWatchdog = () => {};
+  /** Lets those go who wait for the first word of a listener that is stopped. */
+  let stopWaiting = () => {};
 
   function add(found: readonly Chunk[]): void {
     if (!current) return;
@@ -71,26 +77,31 @@ export function liveText(
     }, watchdogMs);
   }
 
-  function listen(attempt: number, afterN: number): void {
+  function listen(attempt: number, afterN: number, onWord = () => {}): void {
     stopListening();
     stopListening = chunks.watch(key, attempt, afterN, (found) => {
       if (current?.attempt !== attempt) return;
       guard(attempt);
       if ((found[0]?.n ?? 0) > current.texts.length + 1) void load(attempt);
       else add(found);
+      onWord();
     });
   }
 
+  /** A listener says first what there is: to ask for it would be paid for twice. Where it says nothing soon, it is asked for. */
   async function start(attempt: number): Promise<void> {
-    await load(attempt);
-    if (current?.attempt !== attempt) return;
-    listen(attempt, current.texts.length);
+    const words = news(clock);
+    stopWaiting = words.tell;
+    listen(attempt, 0, words.tell);
     guard(attempt);
+    await words.changed(0, FIRST_WORD_MS);
+    if (words.count() === 0) await load(attempt);
   }
 
   function stop(): void {
     stopListening();
     cancelWatchdog();
+    stopWaiting();
     stopListening = () => {};
     cancelWatchdog = () => {};
   }

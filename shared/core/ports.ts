@@ -182,8 +182,8 @@ export type ChunkStore = {
   /** The chunks of an attempt after the nth, in order. At least one read. */
   list(key: JobKey, attempt: number, afterN: number): Promise<Chunk[]>;
   /**
-   * Calls back, within a moment, with each chunk of an attempt after the nth, in order, perhaps twice. Best effort: it
-   * may fall silent; never throws. The answer ends it.
+   * Calls back soon with the chunks of an attempt after the nth, or with none where there is none, then within a moment with
+   * each that comes; in order, perhaps twice. Best effort: it may fall silent; never throws. The answer ends it.
    */
   watch(key: JobKey, attempt: number, afterN: number, onChunks: (chunks: Chunk[]) => void): () => void;
   /** Removes all chunks of a job. */

@@ -113,6 +113,16 @@ export function chunkStoreContract(name: string, open: OpenChunkStore): void {
       expect(texts()).toEqual(upTo(15));
     });
 
+    test('a listener hears of nothing, where there is none, then of what comes', async () => {
+      const key = newKey();
+      const heard: Chunk[][] = [];
+      const stop = chunks.watch(key, 1, 0, (found) => heard.push(found));
+      await expect.poll(() => heard, { timeout: 30_000 }).toEqual([[]]);
+      await put(key, [chunk(1)]);
+      await expect.poll(() => heard.flat(), { timeout: 30_000 }).toEqual([chunk(1)]);
+      stop();
+    });
+
     test('a listener that is stopped at once hears nothing', async () => {
       const key = newKey();
       await put(key, numbered(2));

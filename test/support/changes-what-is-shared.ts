@@ -6,6 +6,7 @@
 export const CHANGES_WHAT_IS_SHARED = [
   'surface/issuers.test.ts',
   'surface/client-kept-job.test.ts',
+  'unit/firestore-stream.test.ts',
   'unit/simulation.test.ts',
   ...['cancel', 'follower-leaves', 'patience', 'requests', 'stream-ways', 'streaming', 'waiting'].map(
     (name) => `unit/client-${name}.test.ts`,

@@ -22,13 +22,14 @@ const put = (attempt: number, n: number, text = `${attempt}.${n} `) =>
   world.chunks.put(key, { attempt, n, text }, world.clock.nowMs() + 1_000_000);
 const open = () => watching.filter(({ isOpen }) => isOpen);
 
-/** Its listeners say what the test says, and nothing else. */
+/** Its listeners say what there is, then what the test says, and nothing else. */
 function text(over: Partial<ChunkStore> = {}) {
   const chunks: ChunkStore = {
     ...world.chunks,
     watch(_, attempt, afterN, tell) {
       const listener = { attempt, afterN, tell, isOpen: true };
       watching.push(listener);
+      void world.chunks.list(key, attempt, afterN).then((found) => listener.isOpen && tell(found));
       return () => {
         listener.isOpen = false;
       };
@@ -110,5 +111,34 @@ test('many who want all of it share a look, one that begins after they asked', a
   await world.clock.until(first);
   expect((await world.clock.until(others)).every(({ texts }) => texts.length === 2)).toBe(true);
   expect(world.chunks.calls('list') - lists).toBe(2);
+  live.stop();
+});
+
+test('what there is comes with a listener’s first word, and is not asked for', async () => {
+  await put(1, 1);
+  let asked = 0;
+  const list = async () => {
+    asked += 1;
+    return [];
+  };
+  const live = text({ list });
+  expect((await live.follow(1, false)).texts).toEqual(['1.1 ']);
+  // Also where there is none.
+  expect((await live.follow(2, false)).texts).toEqual([]);
+  expect(asked).toBe(0);
+  live.stop();
+});
+
+test('a listener that says nothing at first is not waited for; nor is one that is stopped', async () => {
+  await put(1, 1);
+  const live = text({ watch: () => () => {} });
+  const startMs = world.clock.monotonicMs();
+  const { texts } = await world.clock.until(live.follow(1, false));
+  expect([texts, world.clock.monotonicMs() - startMs]).toEqual([['1.1 '], 500]);
+  const left = live.follow(2, false);
+  const stayed = live.follow(3, false);
+  expect((await left).texts).toEqual([]);
+  await world.clock.until(stayed);
+  expect(world.clock.monotonicMs() - startMs).toBe(1_000);
   live.stop();
 });
