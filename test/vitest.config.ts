@@ -123,9 +123,6 @@ export default defineConfig({
     globalSetup: here('support/kept-output.ts'),
     // What a passing test logs is of no interest.
     silent: 'passed-only',
-    // Firestore's client, closed while a listener of it waits to open its stream again, drops the promise of that try
-    // (`void this._clientPool.run(…)` in its `requestStream`), which nobody can hear.
-    onUnhandledError: ({ message }) => (message === 'The client has already been terminated' ? false : undefined),
     // Without it Google's clients look for the metadata server, and warn; on Google Cloud it has their credentials.
     env: isOnGoogleCloud ? {} : { METADATA_SERVER_DETECTION: 'none' },
   },
