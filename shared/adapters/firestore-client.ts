@@ -24,11 +24,43 @@ export const FIRESTORE_CHANNEL = {
   'grpc.keepalive_timeout_ms': 10_000,
 };
 
-/** A client that shares its connection with no other. */
-export async function openFirestoreClient({
-  projectId,
-  emulatorHost,
-}: FirestoreClientOptions): Promise<FirestoreClient> {
+/**
+ * A client that shares its connection with no other, made when it is first wanted; anew, where it could not be made: the
+ * package's own keeps a failure to find its credentials for good.
+ */
+export function firestoreClient(options: FirestoreClientOptions) {
+  let opened: Promise<FirestoreClient> | undefined;
+  let connected: Promise<FirestoreClient> | undefined;
+
+  /** Loads and makes the client, and calls nobody. */
+  function load(): Promise<FirestoreClient> {
+    opened ??= openFirestoreClient(options).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  }
+
+  return {
+    load,
+    /** The client with its credentials. */
+    connect(): Promise<FirestoreClient> {
+      connected ??= load()
+        .then((client) => client.initialize().then(() => client))
+        .catch((error: unknown) => {
+          [opened, connected] = [undefined, undefined];
+          throw error;
+        });
+      return connected;
+    },
+    async close(): Promise<void> {
+      // One that has no credentials has nothing to close.
+      await (await connected?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+async function openFirestoreClient({ projectId, emulatorHost }: FirestoreClientOptions): Promise<FirestoreClient> {
   const { default: firestore } = await import('@google-cloud/firestore');
   const channel = { ...FIRESTORE_CHANNEL, 'grpc.use_local_subchannel_pool': 1 };
   if (!emulatorHost) return new firestore.v1.FirestoreClient({ projectId, ...channel });

@@ -5,12 +5,7 @@
 import { ServiceError } from '../core/errors.ts';
 import type { Written } from '../core/ports.ts';
 import { type BatchGet, batchGetOf } from './firestore-batch-get.ts';
-import {
-  type FirestoreClient,
-  type FirestoreClientOptions,
-  firestoreHeaders,
-  openFirestoreClient,
-} from './firestore-client.ts';
+import { type FirestoreClientOptions, firestoreClient, firestoreHeaders } from './firestore-client.ts';
 import { type Document, toMs, toRevision, type Value } from './firestore-document.ts';
 import { type FirestoreListeners, firestoreListeners } from './firestore-listeners.ts';
 
@@ -66,14 +61,7 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     otherArgs: { headers: { ...headers } },
   };
 
-  let client: Promise<FirestoreClient> | undefined;
-  const connect = () => {
-    client ??= openFirestoreClient(options).catch((error: unknown) => {
-      client = undefined;
-      throw error;
-    });
-    return client;
-  };
+  const { load, connect, close } = firestoreClient(options);
   let batchGet: Promise<BatchGet<Document>> | undefined;
   const loadBatchGet = () => {
     batchGet ??= connect()
@@ -146,11 +134,11 @@ export function firestoreDatabase(options: FirestoreOptions): FirestoreDatabase 
     },
 
     async warm() {
-      await connect();
+      await load();
     },
 
     async close() {
-      await Promise.all([client?.then((opened) => opened.close()), listeners.close()]);
+      await Promise.all([close(), listeners.close()]);
     },
   };
 }

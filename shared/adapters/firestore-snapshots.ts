@@ -24,6 +24,7 @@ export type ListenResponse = {
     targetIds?: Ids;
     cause?: { code?: number; message?: string } | null;
     readTime?: Timestamp | null;
+    resumeToken?: Uint8Array | null;
   } | null;
   documentChange?: { document?: Document | null; targetIds?: Ids; removedTargetIds?: Ids } | null;
   documentDelete?: { document?: string; removedTargetIds?: Ids } | null;
@@ -36,14 +37,18 @@ export type Snapshots = {
   change(name: string, document: Document | undefined): void;
   /** Everything that matches has been said. */
   current(): void;
+  isCurrent(): boolean;
   /** Everything that matches is going to be said again, as the emulator does after each change of a collection. */
   reset(): void;
-  /** Is it so many documents, as far as is known? */
-  isOf(count: number): boolean;
+  /** What differs from what was told is going to be said. */
+  resume(): void;
+  /** How many documents it is, as far as is known. */
+  size(): number;
   /** All has been said up to this moment: what there is to tell, if anything. */
   at(readAtMs: number): Snapshot | undefined;
 };
 
+/** `isAppendOnly`: what was told is not known any more. */
 export function snapshotsOf(isAppendOnly: boolean): Snapshots {
   /** When each document that was told of was written, by name. */
   const told = new Map<string, string>();
@@ -60,16 +65,20 @@ export function snapshotsOf(isAppendOnly: boolean): Snapshots {
     current() {
       isCurrent = true;
     },
+    isCurrent: () => isCurrent,
     reset() {
       // What is not said again is gone.
       changes = new Map([...told.keys()].map((name) => [name, undefined]));
       isCurrent = false;
     },
-    isOf(count) {
-      if (isAppendOnly) return true;
+    resume() {
+      changes = new Map();
+      isCurrent = false;
+    },
+    size() {
       const names = new Set(told.keys());
       for (const [name, document] of changes) document ? names.add(name) : names.delete(name);
-      return names.size === count;
+      return names.size;
     },
     at(readAtMs) {
       if (!isCurrent || (changes.size === 0 && !isFirst)) return undefined;

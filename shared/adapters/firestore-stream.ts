@@ -7,144 +7,202 @@ export type ListenCall = {
   write(request: object): void;
   cancel(): void;
   on(event: 'data', listener: (response: ListenResponse) => void): ListenCall;
-  on(event: 'error' | 'end', listener: () => void): ListenCall;
+  on(event: 'error' | 'end', listener: (error?: { code?: number }) => void): ListenCall;
 };
 export type OpenListenCall = () => Promise<ListenCall>;
-
-/** Later each time; whoever listens also looks now and then. */
-const REOPEN_LEAST_MS = 100;
-const REOPEN_MOST_MS = 10_000;
-/** One that lived so long did not fail at once. */
-const LIVED_WELL_MS = 10_000;
-/** The package's high-level client gives up a stream that says nothing for as long. */
-const SILENCE_MS = 120_000;
-/** Readers come and go. */
-const LINGER_MS = 5_000;
 
 export type Listening = {
   /** What is listened to; asked again when the call was lost. */
   target: () => Target;
-  /** Does nobody care for what changes of it, or goes? */
+  /** Does nobody care for what changes of it, or goes? `target` begins after what was told then. */
   isAppendOnly?: boolean;
-  /** Told of what matches, and then of what changes of it. */
+  /** Told of what matches, and then of what changes of it. What it throws hurts no other listener. */
   onSnapshot: (snapshot: Snapshot) => void;
 };
 
-type Listener = Pick<Listening, 'target' | 'onSnapshot'> & { id: number; snapshots: Snapshots };
+/** Before a lost call is made again, and before a target is asked for again: later each time. */
+const CALL_PAUSE = { leastMs: 100, mostMs: 10_000 };
+const TARGET_PAUSE = { leastMs: 1_000, mostMs: 60_000 };
+/** What lived so long did not fail at once. */
+const LIVED_WELL_MS = 10_000;
+/** The package's high-level client, too, takes a call that says nothing for so long for dead. */
+const SILENCE_MS = 120_000;
+/** A target whose documents have not all come for so long is forgotten on the other side. */
+const UNANSWERED_MS = 30_000;
+/** Readers come and go. */
+const LINGER_MS = 5_000;
+/** gRPC's status code. */
+const RESOURCE_EXHAUSTED = 8;
 
-export function sharedStream(database: string, open: OpenListenCall, onClose: () => void) {
-  const listeners = new Map<number, Listener>();
+type Listener = Listening & {
+  /** Of its target on the call. */
+  id: number;
+  snapshots: Snapshots;
+  /** Says which snapshot it has: what comes after it is what differs. */
+  resumeToken: Uint8Array | undefined;
+  askedAtMs: number;
+  pauseMs: number;
+  /** Until it is asked for again. */
+  pause: NodeJS.Timeout | undefined;
+};
+
+export type SharedStream = {
+  /** How many listen. */
+  size(): number;
+  /** Listens until the answer is called. */
+  add(listening: Listening): () => void;
+  close(): void;
+};
+
+export function sharedStream(database: string, open: OpenListenCall, onClose: () => void): SharedStream {
+  const listeners = new Set<Listener>();
+  /** Those that are asked for on this call, by the id of their target. */
+  const asked = new Map<number, Listener>();
   let lastId = 0;
   let call: ListenCall | undefined;
   let isClosed = false;
-  let pauseMs = REOPEN_LEAST_MS;
+  let pauseMs = 0;
   let openedAtMs = 0;
   let heardAtMs = 0;
-  /** Of the next try. */
-  let again: NodeJS.Timeout | undefined;
-  let silence: NodeJS.Timeout | undefined;
-  let linger: NodeJS.Timeout | undefined;
-
-  function ask({ id, target, snapshots }: Listener): void {
-    snapshots.reset();
-    call?.write({ database, addTarget: { targetId: id, ...target() } });
-  }
-
-  function askAnew(listener: Listener): void {
-    forget(listener);
-    // What is still said of the target before is nobody's.
-    listener.id = ++lastId;
-    listeners.set(listener.id, listener);
-    ask(listener);
-  }
-
-  function forget({ id }: Listener): void {
-    if (listeners.delete(id)) call?.write({ database, removeTarget: id });
-  }
+  let reopening: NodeJS.Timeout | undefined;
+  let checking: NodeJS.Timeout | undefined;
+  let lingering: NodeJS.Timeout | undefined;
 
   function start(): void {
     openedAtMs = performance.now();
     heardAtMs = openedAtMs;
-    open().then((opened) => {
-      const lost = () => call === opened && lose();
-      opened.on('data', (response) => call === opened && hear(response));
-      // Also of one that was cancelled, whose end is an error.
-      opened.on('error', lost).on('end', lost);
-      if (isClosed) return opened.cancel();
-      call = opened;
-      for (const listener of listeners.values()) ask(listener);
-      watchSilence();
-    }, lose);
+    open()
+      .then((opened) => {
+        const lost = (error?: { code?: number }) => call === opened && lose(error);
+        opened.on('data', (response) => call === opened && hear(response));
+        // Also of one that was cancelled, whose end is an error.
+        opened.on('error', lost).on('end', lost);
+        if (isClosed) return opened.cancel();
+        call = opened;
+        for (const listener of listeners) if (!listener.pause) ask(listener);
+        checking = setInterval(check, UNANSWERED_MS).unref();
+      })
+      .catch(lose);
   }
 
-  /** Opens it again in a moment. */
-  function lose(): void {
+  /** Makes the call again in a moment. */
+  function lose(error?: { code?: number }): void {
     letGo();
     if (isClosed) return;
-    if (performance.now() - openedAtMs > LIVED_WELL_MS) pauseMs = REOPEN_LEAST_MS;
-    again = setTimeout(start, pauseMs * (0.5 + Math.random() / 2));
-    pauseMs = Math.min(2 * pauseMs, REOPEN_MOST_MS);
-  }
-
-  function watchSilence(): void {
-    const leftMs = heardAtMs + SILENCE_MS - performance.now();
-    if (leftMs <= 0) lose();
-    else silence = setTimeout(watchSilence, leftMs).unref();
+    // What fails at once may do so because of what it was to go on with.
+    if (performance.now() - openedAtMs < LIVED_WELL_MS)
+      for (const listener of listeners) listener.resumeToken = undefined;
+    pauseMs = error?.code === RESOURCE_EXHAUSTED ? CALL_PAUSE.mostMs : pauseAfter(pauseMs, openedAtMs, CALL_PAUSE);
+    reopening = setTimeout(start, pauseMs * (0.5 + Math.random() / 2));
   }
 
   function letGo(): void {
     const ended = call;
     call = undefined;
     ended?.cancel();
-    for (const timer of [again, silence]) clearTimeout(timer);
+    asked.clear();
+    clearTimeout(reopening);
+    clearInterval(checking);
   }
 
   function close(): void {
     isClosed = true;
     letGo();
-    clearTimeout(linger);
+    clearTimeout(lingering);
+    for (const { pause } of listeners) clearTimeout(pause);
     listeners.clear();
     onClose();
   }
 
+  /** A call may be dead, and a target forgotten, without a word. */
+  function check(): void {
+    const nowMs = performance.now();
+    const isUnanswered = ({ snapshots, askedAtMs }: Listener) =>
+      !snapshots.isCurrent() && nowMs - askedAtMs >= UNANSWERED_MS;
+    if (nowMs - heardAtMs >= SILENCE_MS) lose();
+    else for (const listener of [...asked.values()].filter(isUnanswered)) askLater(listener);
+  }
+
+  function ask(listener: Listener): void {
+    const { target, snapshots, resumeToken } = listener;
+    // What is still said of a target before is nobody's.
+    listener.id = ++lastId;
+    listener.askedAtMs = performance.now();
+    asked.set(listener.id, listener);
+    if (resumeToken) snapshots.resume();
+    else snapshots.reset();
+    call?.write({ database, addTarget: { targetId: listener.id, ...target(), ...(resumeToken && { resumeToken }) } });
+  }
+
+  /** Asks for all of its target anew, after a pause of its own. */
+  function askLater(listener: Listener): void {
+    forget(listener);
+    listener.resumeToken = undefined;
+    listener.pauseMs = pauseAfter(listener.pauseMs, listener.askedAtMs, TARGET_PAUSE);
+    listener.pause = setTimeout(() => {
+      listener.pause = undefined;
+      if (call) ask(listener);
+    }, listener.pauseMs).unref();
+  }
+
+  function forget({ id }: Listener): void {
+    if (asked.delete(id)) call?.write({ database, removeTarget: id });
+  }
+
   /** Those with these ids; none given are all. */
-  function* among(ids: readonly number[] | null | undefined): Iterable<Listener> {
-    if (!ids?.length) return yield* [...listeners.values()];
-    for (const id of ids) {
-      const listener = listeners.get(id);
-      if (listener) yield listener;
-    }
+  function among(ids: readonly number[] | null | undefined): Listener[] {
+    if (!ids?.length) return [...asked.values()];
+    return ids.flatMap((id) => asked.get(id) ?? []);
   }
 
   function hear({ targetChange, documentChange, documentDelete, documentRemove, filter }: ListenResponse): void {
     heardAtMs = performance.now();
     if (documentChange) {
       const { document, targetIds, removedTargetIds } = documentChange;
-      for (const id of targetIds ?? [])
-        listeners.get(id)?.snapshots.change(document?.name ?? '', document ?? undefined);
-      for (const id of removedTargetIds ?? []) listeners.get(id)?.snapshots.change(document?.name ?? '', undefined);
+      for (const id of targetIds ?? []) asked.get(id)?.snapshots.change(document?.name ?? '', document ?? undefined);
+      for (const id of removedTargetIds ?? []) asked.get(id)?.snapshots.change(document?.name ?? '', undefined);
     }
     const gone = documentDelete ?? documentRemove;
-    for (const id of gone?.removedTargetIds ?? []) listeners.get(id)?.snapshots.change(gone?.document ?? '', undefined);
+    for (const id of gone?.removedTargetIds ?? []) asked.get(id)?.snapshots.change(gone?.document ?? '', undefined);
     if (targetChange) hearOfTargets(targetChange);
-    const filtered = filter && listeners.get(filter.targetId ?? 0);
-    if (filtered && !filtered.snapshots.isOf(filter.count ?? 0)) askAnew(filtered);
+    const filtered = filter && asked.get(filter.targetId ?? 0);
+    if (filtered && !filtered.isAppendOnly && filtered.snapshots.size() !== (filter.count ?? 0)) askLater(filtered);
   }
 
-  function hearOfTargets({ targetChangeType, targetIds, readTime }: NonNullable<ListenResponse['targetChange']>): void {
+  function hearOfTargets(change: NonNullable<ListenResponse['targetChange']>): void {
+    const { targetChangeType, targetIds, readTime, resumeToken } = change;
     if (targetChangeType === 'CURRENT') for (const { snapshots } of among(targetIds)) snapshots.current();
-    else if (targetChangeType === 'RESET') for (const { snapshots } of among(targetIds)) snapshots.reset();
-    else if (targetChangeType === 'REMOVE') {
-      // Not by us, who forget a listener before: Firestore refuses to go on with it.
-      if ([...among(targetIds)].length > 0) lose();
-    } else if (targetChangeType === 'NO_CHANGE' && !targetIds?.length && readTime) tell(toMs(readTime));
+    if (targetChangeType === 'RESET') {
+      for (const listener of among(targetIds)) {
+        listener.snapshots.reset();
+        listener.askedAtMs = performance.now();
+      }
+    }
+    // Not by us, who forget a target before: Firestore refuses it, or does not go on with it.
+    if (targetChangeType === 'REMOVE') {
+      for (const listener of among(targetIds)) {
+        asked.delete(listener.id);
+        askLater(listener);
+      }
+    }
+    if (targetChangeType === 'NO_CHANGE' && !targetIds?.length && readTime) tell(toMs(readTime), resumeToken);
   }
 
   /** All was said of all targets up to this moment. */
-  function tell(readAtMs: number): void {
-    for (const { id, snapshots, onSnapshot } of [...listeners.values()]) {
-      const snapshot = listeners.has(id) ? snapshots.at(readAtMs) : undefined;
-      if (snapshot) onSnapshot(snapshot);
+  function tell(readAtMs: number, resumeToken: Uint8Array | null | undefined): void {
+    for (const listener of [...asked.values()]) {
+      const { id, snapshots, isAppendOnly, onSnapshot } = listener;
+      if (!asked.has(id) || !snapshots.isCurrent()) continue;
+      if (resumeToken?.length && !isAppendOnly) listener.resumeToken = resumeToken;
+      const snapshot = snapshots.at(readAtMs);
+      try {
+        if (snapshot) onSnapshot(snapshot);
+      } catch (error) {
+        // Thrown here it would end the reading of the call.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     }
   }
 
@@ -152,19 +210,30 @@ export function sharedStream(database: string, open: OpenListenCall, onClose: ()
   return {
     size: () => listeners.size,
 
-    add({ target, isAppendOnly = false, onSnapshot }: Listening): () => void {
-      clearTimeout(linger);
-      const listener: Listener = { id: ++lastId, target, snapshots: snapshotsOf(isAppendOnly), onSnapshot };
-      listeners.set(listener.id, listener);
+    add(listening) {
+      clearTimeout(lingering);
+      const listener: Listener = {
+        ...listening,
+        ...{ id: 0, snapshots: snapshotsOf(listening.isAppendOnly ?? false), resumeToken: undefined },
+        ...{ askedAtMs: 0, pauseMs: 0, pause: undefined },
+      };
+      listeners.add(listener);
       if (call) ask(listener);
       return () => {
         forget(listener);
+        clearTimeout(listener.pause);
+        listeners.delete(listener);
         if (listeners.size > 0 || isClosed) return;
-        clearTimeout(linger);
-        linger = setTimeout(close, LINGER_MS).unref();
+        clearTimeout(lingering);
+        lingering = setTimeout(close, LINGER_MS).unref();
       };
     },
 
     close,
   };
+}
+
+function pauseAfter(beforeMs: number, sinceMs: number, { leastMs, mostMs }: typeof CALL_PAUSE): number {
+  if (performance.now() - sinceMs >= LIVED_WELL_MS) return leastMs;
+  return Math.min(Math.max(2 * beforeMs, leastMs), mostMs);
 }

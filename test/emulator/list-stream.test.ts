@@ -68,14 +68,14 @@ describeOnEmulators('a followed list', () => {
     await expect.poll(() => heard.length, SOON).toBe(1);
     expect(ids(0)?.sort()).toEqual(submitted.slice(0, LIMIT).sort());
     // One more than is shown: it says whether the list goes on.
-    expect([firestore.listened.length, delivered()]).toEqual([1, LIMIT + 1]);
+    expect([firestore.targets(), delivered()]).toEqual([1, LIMIT + 1]);
 
     const changed = submitted.slice(0, 3);
     for (const id of changed) await other.service.cancel(ada, id);
     const cancelled = () =>
       new Set(heard.slice(1).flatMap(({ jobs }) => jobs.filter(({ job }) => job.state === 'cancelled'))).size;
     await expect.poll(cancelled, SOON).toBe(changed.length);
-    expect([firestore.listened.length, delivered()]).toEqual([1, LIMIT + 1 + changed.length]);
+    expect([firestore.targets(), delivered()]).toEqual([1, LIMIT + 1 + changed.length]);
 
     // One that nobody follows any more, and a new one that pushes the last one out.
     await other.service.cancel(ada, submitted.at(-1) ?? '');
@@ -84,7 +84,7 @@ describeOnEmulators('a followed list', () => {
     const second = await follow();
     await expect.poll(() => second.heard.length, SOON).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
-    expect([firestore.listened.length, delivered()]).toEqual([1, LIMIT + 1 + changed.length + 1]);
+    expect([firestore.targets(), delivered()]).toEqual([1, LIMIT + 1 + changed.length + 1]);
     // And nothing was asked for: no document, no query.
     expect(firestore.calls.map(({ method }) => method)).toEqual([]);
     leave();

@@ -2,7 +2,7 @@
 import { PubSub } from '@google-cloud/pubsub';
 import { type Operations, sumOf } from '../../infra/operations.ts';
 import type { JobKey } from '../../shared/core/job.ts';
-import { embeddedIn, type GrpcProxy, type ProxiedCall, startGrpcProxy } from './grpc-proxy.ts';
+import { embeddedIn, type GrpcProxy, type ProxiedCall, startGrpcProxy, varintsIn } from './grpc-proxy.ts';
 
 export type Hosts = { firestore: string; pubsub: string };
 
@@ -74,8 +74,12 @@ export async function startCountedWire(hosts: Hosts): Promise<CountedWire> {
       const [document = Buffer.alloc(0)] = embeddedIn(change, 1);
       // Its name, and the time of its last change.
       const state = [1, 4].map((field) => embeddedIn(document, field)[0]?.toString('hex')).join();
-      if (!knows.has(state)) counted.told += 1;
-      knows.add(state);
+      // The ids of the targets that it is told to.
+      for (const id of varintsIn(embeddedIn(change, 5)[0] ?? Buffer.alloc(0))) {
+        const one = `${id} ${state}`;
+        if (!knows.has(one)) counted.told += 1;
+        knows.add(one);
+      }
     }
     // What is no more found because it has changed.
     counted.told += embeddedIn(message, 6).length;

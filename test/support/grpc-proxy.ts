@@ -22,18 +22,23 @@ export type GrpcProxy = {
   withholdAnswer(matches: (call: ProxiedCall) => boolean): void;
   /** How many answers were lost or withheld so far. */
   lost(): number;
-  /** What each listener was told, in the order in which they were opened. */
+  /** What was told on each stream of listeners, in the order in which they were opened. */
   listened: Buffer[][];
+  /** How many targets were listened to. */
+  targets(): number;
   close(): Promise<void>;
 };
 
 const FRAME_PREFIX_BYTES = 5;
+/** In `ListenRequest`. */
+const ADD_TARGET = 2;
 
 export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
   const calls: ProxiedCall[] = [];
   const answers: ProxiedAnswer[] = [];
   const pending: { matches: (call: ProxiedCall) => boolean; isWithheld: boolean }[] = [];
   const listened: Buffer[][] = [];
+  let targets = 0;
   let lost = 0;
   const upstream = http2.connect(`http://${upstreamHost}`);
   upstream.on('error', () => {});
@@ -58,7 +63,10 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
     if (call().method === 'Listen') {
       const told: Buffer[] = [];
       listened.push(told);
-      return passThrough(client, forwarded, told);
+      const onAsked = (message: Buffer) => {
+        targets += countField(message, ADD_TARGET);
+      };
+      return passThrough(client, forwarded, (message) => told.push(message), onAsked);
     }
     client.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
@@ -118,6 +126,7 @@ export async function startGrpcProxy(upstreamHost: string): Promise<GrpcProxy> {
     withholdAnswer: (matches) => void pending.push({ matches, isWithheld: true }),
     lost: () => lost,
     listened,
+    targets: () => targets,
     async close() {
       upstream.destroy();
       for (const session of sessions) session.destroy();
@@ -141,16 +150,17 @@ function messagesIn(stream: Buffer, rest: (bytes: Buffer) => void = () => {}): B
   return messages;
 }
 
-/** A listener: its answers come as they are, and never end by themselves. */
-function passThrough(client: http2.ServerHttp2Stream, forwarded: http2.ClientHttp2Stream, told: Buffer[]): void {
-  let unread: Buffer = Buffer.alloc(0);
-  forwarded.on('data', (chunk: Buffer) => {
-    told.push(
-      ...messagesIn(Buffer.concat([unread, chunk]), (rest) => {
-        unread = rest;
-      }),
-    );
-  });
+type OnMessage = (message: Buffer) => void;
+
+/** A stream of listeners: its answers come as they are, and never end by themselves. */
+function passThrough(
+  client: http2.ServerHttp2Stream,
+  forwarded: http2.ClientHttp2Stream,
+  onTold: OnMessage,
+  onAsked: OnMessage,
+): void {
+  forwarded.on('data', eachMessage(onTold));
+  client.on('data', eachMessage(onAsked));
   client.pipe(forwarded);
   client.on('error', () => forwarded.close());
   client.on('close', () => forwarded.close());
@@ -165,6 +175,16 @@ function passThrough(client: http2.ServerHttp2Stream, forwarded: http2.ClientHtt
     client.on('wantTrailers', () => client.sendTrailers(trailers));
     forwarded.pipe(client);
   });
+}
+
+function eachMessage(onMessage: OnMessage): (chunk: Buffer) => void {
+  let unread: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    const messages = messagesIn(Buffer.concat([unread, chunk]), (rest) => {
+      unread = rest;
+    });
+    for (const message of messages) onMessage(message);
+  };
 }
 
 function plain(headers: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {
@@ -199,6 +219,21 @@ export function embeddedIn(message: Buffer, field: number): Buffer[] {
     if ((tag & 7) === 2) at += length;
     else if ((tag & 7) === 0) varint();
     else at += (tag & 7) === 1 ? 8 : 4;
+  }
+  return found;
+}
+
+/** The numbers of a packed field. */
+export function varintsIn(packed: Buffer): number[] {
+  const found: number[] = [];
+  let value = 0;
+  let weight = 1;
+  for (const byte of packed) {
+    value += (byte & 0x7f) * weight;
+    weight *= 128;
+    if (byte >= 0x80) continue;
+    found.push(value);
+    [value, weight] = [0, 1];
   }
   return found;
 }
