@@ -190,10 +190,12 @@ export function sharedStream(database: string, open: OpenListenCall, onClose: ()
 
   /** All was said of all targets up to this moment. */
   function tell(readAtMs: number, resumeToken: Uint8Array | null | undefined): void {
+    // A copy: what came is a piece of all that came with it.
+    const token = resumeToken?.length ? Uint8Array.from(resumeToken) : undefined;
     for (const listener of [...asked.values()]) {
       const { id, snapshots, isAppendOnly, onSnapshot } = listener;
       if (!asked.has(id) || !snapshots.isCurrent()) continue;
-      if (resumeToken?.length && !isAppendOnly) listener.resumeToken = resumeToken;
+      if (token && !isAppendOnly) listener.resumeToken = token;
       const snapshot = snapshots.at(readAtMs);
       try {
         if (snapshot) onSnapshot(snapshot);
