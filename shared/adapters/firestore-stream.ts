@@ -38,6 +38,8 @@ type Listener = Listening & {
   /** Of its target on the call. */
   id: number;
   snapshots: Snapshots;
+  /** Has the other side heard of it? */
+  isAdded: boolean;
   /** Says which snapshot it has: what comes after it is what differs. */
   resumeToken: Uint8Array | undefined;
   askedAtMs: number;
@@ -127,6 +129,7 @@ export function sharedStream(database: string, open: OpenListenCall, onClose: ()
     const { target, snapshots, resumeToken } = listener;
     // What is still said of a target before is nobody's.
     listener.id = ++lastId;
+    listener.isAdded = false;
     listener.askedAtMs = performance.now();
     asked.set(listener.id, listener);
     if (resumeToken) snapshots.resume();
@@ -149,9 +152,9 @@ export function sharedStream(database: string, open: OpenListenCall, onClose: ()
     if (asked.delete(id)) call?.write({ database, removeTarget: id });
   }
 
-  /** Those with these ids; none given are all. */
+  /** Those with these ids; none given are all that the other side knows. */
   function among(ids: readonly number[] | null | undefined): Listener[] {
-    if (!ids?.length) return [...asked.values()];
+    if (!ids?.length) return [...asked.values()].filter(({ isAdded }) => isAdded);
     return ids.flatMap((id) => asked.get(id) ?? []);
   }
 
@@ -171,21 +174,23 @@ export function sharedStream(database: string, open: OpenListenCall, onClose: ()
 
   function hearOfTargets(change: NonNullable<ListenResponse['targetChange']>): void {
     const { targetChangeType, targetIds, readTime, resumeToken } = change;
-    if (targetChangeType === 'CURRENT') for (const { snapshots } of among(targetIds)) snapshots.current();
-    if (targetChangeType === 'RESET') {
-      for (const listener of among(targetIds)) {
+    if (targetChangeType === 'NO_CHANGE') {
+      if (!targetIds?.length && readTime) tell(toMs(readTime), resumeToken);
+      return;
+    }
+    for (const listener of among(targetIds)) {
+      if (targetChangeType === 'ADD') listener.isAdded = true;
+      if (targetChangeType === 'CURRENT') listener.snapshots.current();
+      if (targetChangeType === 'RESET') {
         listener.snapshots.reset();
         listener.askedAtMs = performance.now();
       }
-    }
-    // Not by us, who forget a target before: Firestore refuses it, or does not go on with it.
-    if (targetChangeType === 'REMOVE') {
-      for (const listener of among(targetIds)) {
+      // Not by us, who forget a target before: Firestore refuses it, or does not go on with it.
+      if (targetChangeType === 'REMOVE') {
         asked.delete(listener.id);
         askLater(listener);
       }
     }
-    if (targetChangeType === 'NO_CHANGE' && !targetIds?.length && readTime) tell(toMs(readTime), resumeToken);
   }
 
   /** All was said of all targets up to this moment. */
@@ -216,7 +221,7 @@ export function sharedStream(database: string, open: OpenListenCall, onClose: ()
       clearTimeout(lingering);
       const listener: Listener = {
         ...listening,
-        ...{ id: 0, snapshots: snapshotsOf(listening.isAppendOnly ?? false), resumeToken: undefined },
+        ...{ id: 0, snapshots: snapshotsOf(listening.isAppendOnly ?? false), isAdded: false, resumeToken: undefined },
         ...{ askedAtMs: 0, pauseMs: 0, pause: undefined },
       };
       listeners.add(listener);

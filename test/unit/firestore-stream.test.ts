@@ -153,6 +153,16 @@ test('that there is nothing is told, once; then what comes, goes, and is made ag
   expect(told).toEqual([{}, { a: 1 }, { a: GONE }, { a: 3 }, { a: GONE }]);
 });
 
+test('what is said of all targets is not of one that the server has not taken yet', () => {
+  const [one, other] = [listen('a'), listen('b')];
+  change('ADD', [named('a')]);
+  settle();
+  expect([one.told, other.told]).toEqual([[{}], []]);
+  change('ADD', [named('b')]);
+  settle();
+  expect([one.told, other.told]).toEqual([[{}], [{}]]);
+});
+
 test('a target that the server says again from the start is told only what differs', () => {
   const { told } = listen('a');
   const [a = 0] = targets();
