@@ -110,7 +110,10 @@ const gcp = [
   }),
 ];
 
+// Without it Google's clients, here and in the tests, look for the metadata server, and warn; on Google Cloud it has their
+// credentials.
 const isOnGoogleCloud = process.env.GCP_PROJECT && !process.env.FIRESTORE_EMULATOR_HOST;
+if (!isOnGoogleCloud) process.env.METADATA_SERVER_DETECTION = 'none';
 
 export default defineConfig({
   root: here('..'),
@@ -123,7 +126,5 @@ export default defineConfig({
     globalSetup: here('support/kept-output.ts'),
     // What a passing test logs is of no interest.
     silent: 'passed-only',
-    // Without it Google's clients look for the metadata server, and warn; on Google Cloud it has their credentials.
-    env: isOnGoogleCloud ? {} : { METADATA_SERVER_DETECTION: 'none' },
   },
 });
