@@ -100,6 +100,7 @@ function mountTask(app: HttpApp, { service }: SurfaceContext): void {
   app.openapi(statusRoute, async (context) => {
     const isGlance = context.req.method === 'HEAD';
     const seen = await service.read(context.get('principal'), context.req.valid('param').task_id, { isGlance });
+    // Who is told that there is no such task changes nothing.
     visible(seen);
     // Its clients give up after 120 s, and a sweep may come a minute after a task's time is over.
     return context.json(renderStatus(visible(await service.endOverdue(seen))), 200);

@@ -6,6 +6,7 @@
 import { type JobChanges, type JobKey, jobName } from '../core/job.ts';
 import type { FirestoreDatabase } from './firestore-database.ts';
 import { toFields } from './firestore-document.ts';
+import { cancelsQuery } from './firestore-queries.ts';
 
 /** The TTL field is `deleteAt`. A cancel waits for its holder for half a minute. */
 const KEPT_MS = 86_400_000;
@@ -24,9 +25,7 @@ export function listenToCancels(
   instance: string,
   onCancel: (key: JobKey) => void,
 ): () => void {
-  const where = { fieldFilter: { field: { fieldPath: 'instance' }, op: 'EQUAL', value: { stringValue: instance } } };
-  const structuredQuery = { from: [{ collectionId: 'cancels' }], where };
-  const target = { query: { parent: database.root, structuredQuery } };
+  const target = { query: { parent: database.root, structuredQuery: cancelsQuery(instance) } };
   return database.listen({
     target: () => target,
     onSnapshot({ changes }) {

@@ -165,6 +165,11 @@ export function parkedQuery(tenant: string, parkedFor: readonly string[], limit:
   };
 }
 
+/** The cancels that one worker instance is to hear of. */
+export function cancelsQuery(instance: string) {
+  return { from: [{ collectionId: 'cancels' }], where: equal('instance', instance) };
+}
+
 function equal(fieldPath: string, value: string) {
   return compare(fieldPath, 'EQUAL', { stringValue: value });
 }

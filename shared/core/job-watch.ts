@@ -5,7 +5,7 @@
 import type { Seen } from './access.ts';
 import { describeError } from './errors.ts';
 import { isTerminal, type JobKey, jobName } from './job.ts';
-import { isFleeting, type KnownJob, knownJob, LINGER_MS, mayAnswer, WATCHDOG_MS } from './known-job.ts';
+import { FIRST_WORD_MS, isFleeting, type KnownJob, knownJob, LINGER_MS, mayAnswer, WATCHDOG_MS } from './known-job.ts';
 import { type AttemptText, type LiveText, liveText } from './live-text.ts';
 import { type News, news } from './news.ts';
 import type { ChunkStore, Clock, JobStore, Log, StoredJob } from './ports.ts';
@@ -44,8 +44,6 @@ export type JobWatch = {
 
 export type JobWatchOptions = { store: JobStore; chunks: ChunkStore; clock: Clock; log: Log };
 
-/** So long a new listener has for its first word. */
-const FIRST_WORD_MS = 500;
 /** So many jobs that nobody waits for are kept; each may hold a result. */
 const IDLE_MOST = 200;
 

@@ -21,6 +21,8 @@ export type KnownJob = {
 
 /** A listener that says nothing for so long is asked for, by a look of our own. */
 export const WATCHDOG_MS = 15_000;
+/** So long a new listener has for its first word. */
+export const FIRST_WORD_MS = 500;
 /** Kept after its last reader left: who polls comes back. */
 export const LINGER_MS = 5_000;
 

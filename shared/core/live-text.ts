@@ -4,6 +4,7 @@
  */
 import { describeError } from './errors.ts';
 import type { JobKey } from './job.ts';
+import { FIRST_WORD_MS } from './known-job.ts';
 import { news } from './news.ts';
 import type { Chunk, ChunkStore, Clock, Log } from './ports.ts';
 
@@ -17,9 +18,6 @@ export type LiveText = {
 export type AttemptText = { attempt: number; texts: readonly string[] };
 
 export type LiveTextOptions = { chunks: ChunkStore; clock: Clock; log: Log; watchdogMs: number };
-
-/** So long a new listener has for its first word. */
-const FIRST_WORD_MS = 500;
 
 export function liveText(
   { chunks, clock, log, watchdogMs }: LiveTextOptions,

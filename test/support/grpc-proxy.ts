@@ -205,12 +205,9 @@ export function embeddedIn(message: Buffer, field: number): Buffer[] {
   const found: Buffer[] = [];
   let at = 0;
   const varint = () => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = message[at++] ?? 0;
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
-    }
+    const { value, next } = varintAt(message, at);
+    at = next;
+    return value;
   };
   while (at < message.length) {
     const tag = varint();
@@ -226,14 +223,19 @@ export function embeddedIn(message: Buffer, field: number): Buffer[] {
 /** The numbers of a packed field. */
 export function varintsIn(packed: Buffer): number[] {
   const found: number[] = [];
-  let value = 0;
-  let weight = 1;
-  for (const byte of packed) {
-    value += (byte & 0x7f) * weight;
-    weight *= 128;
-    if (byte >= 0x80) continue;
+  for (let at = 0; at < packed.length; ) {
+    const { value, next } = varintAt(packed, at);
     found.push(value);
-    [value, weight] = [0, 1];
+    at = next;
   }
   return found;
+}
+
+function varintAt(bytes: Buffer, from: number): { value: number; next: number } {
+  let value = 0;
+  for (let at = from, weight = 1; ; at += 1, weight *= 128) {
+    const byte = bytes[at] ?? 0;
+    value += (byte & 0x7f) * weight;
+    if (byte < 0x80) return { value, next: at + 1 };
+  }
 }
